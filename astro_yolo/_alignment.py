@@ -1,0 +1,183 @@
+"""A band on the pixel grid of another, resampled window by window as it is read."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from astro_yolo._mapping import FAR, GridMapping
+from astro_yolo._planes import Plane
+
+_STRIP = 1024  # rows remapped at a time: coordinate maps of a whole large image would not fit
+_SMOOTH_FROM = 1.5  # band pixels per reference pixel from which plain sampling would skip pixels
+
+
+@dataclass(frozen=True, eq=False)
+class AlignedBand:
+    """
+    A band on the reference grid, resampled window by window as it is read.
+
+    Parameters
+    ----------
+    plane : Plane
+        The band as given.
+    shape : tuple of int
+        Rows and columns of the reference grid.
+    mapping : AffineMapping, GridMapping or None
+        From the reference grid to the band's; `None` where they are one.
+
+    Notes
+    -----
+    Behaves as a 2-D array that can be sliced with two slices and turned into a
+    `~numpy.ndarray`; this is what a `SkyImage` holds for images too large for memory.
+    """
+
+    plane: Plane
+    shape: tuple
+    mapping: object = None
+
+    dtype = np.dtype(np.float32)
+    ndim = 2
+
+    def __array__(self, dtype=None, copy=None):
+        """Read the whole band."""
+        return np.asarray(self[:, :], dtype=dtype)
+
+    def __getitem__(self, key):
+        """Read ``[y0:y1, x0:x1]`` with NaN for bad pixels; steps are not supported."""
+        (y0, y1, _), (x0, x1, _) = (
+            part.indices(n) for part, n in zip(key, self.shape, strict=True)
+        )
+        values, bad = self.read((y0, y1, x0, x1))
+        return values if bad is None else np.where(bad, np.float32(np.nan), values)
+
+    @property
+    def _full(self):
+        return 0, self.shape[0], 0, self.shape[1]
+
+    def read(self, window=None):
+        """
+        Read a window of the reference grid.
+
+        Parameters
+        ----------
+        window : tuple of int, optional
+            ``(y0, y1, x0, x1)``, end excluded; all without.
+
+        Returns
+        -------
+        values : 2D `~numpy.ndarray`
+            Native float32.
+        bad : 2D `~numpy.ndarray` of bool or None
+            True where there is no usable value; `None` where all are usable.
+        """
+        window = window or self._full
+        if self.mapping is None:
+            values = self.plane.pixels.read(window)
+            return values, _join(nonfinite(values), _cut(self.plane.bad, window))
+        values = self._resample(self._usable_block, window)
+        return values, nonfinite(values)
+
+    def read_saturated(self, window=None):
+        """
+        Find the saturated pixels of a window.
+
+        Parameters
+        ----------
+        window : tuple of int, optional
+            As in `read`.
+
+        Returns
+        -------
+        2D `~numpy.ndarray` of bool or None
+            `None` where the header names no saturation level.
+        """
+        if self.plane.saturation is None:
+            return None
+        window = window or self._full
+        if self.mapping is None:
+            return self.plane.pixels.read(window) >= self.plane.saturation
+        return self._resample(self._saturated_block, window) > 0
+
+    def _usable_block(self, source):
+        """Band pixels with NaN where the band's own mask is set, so that they resample to NaN."""
+        values, bad = self.plane.pixels.read(source), _cut(self.plane.bad, source)
+        if bad is not None and bad.any():
+            values = np.where(bad, np.float32(np.nan), values)
+        return self._smooth(values)
+
+    def _saturated_block(self, source):
+        """1 for saturated band pixels: any part in a resampled pixel saturates it."""
+        return (self.plane.pixels.read(source) >= self.plane.saturation).astype(np.float32)
+
+    def _smooth(self, values):
+        """Average over a reference pixel first where the band's pixels are much smaller."""
+        if self.mapping.step < _SMOOTH_FROM:
+            return values
+        # Not a running-sum box: one NaN would spread along a whole row.
+        return cv2.GaussianBlur(values, (0, 0), 0.4 * self.mapping.step)
+
+    def _resample(self, read_block, window):
+        """Sample strip by strip, each from the part of the band that it needs."""
+        y0, y1, x0, x1 = window
+        edges = [*range(y0, y1, _STRIP), y1] if isinstance(self.mapping, GridMapping) else [y0, y1]
+        strips = [self._sample(read_block, (a, b, x0, x1)) for a, b in pairwise(edges)]
+        return strips[0] if len(strips) == 1 else np.concatenate(strips)
+
+    def _sample(self, read_block, window):
+        """Sample one window; NaN all over where the band does not reach it."""
+        source = self._source_window(window)
+        if source is None:
+            shape = window[1] - window[0], window[3] - window[2]
+            return np.full(shape, np.nan, dtype=np.float32)
+        origin = np.array([source[2], source[0]], dtype=float)
+        return self.mapping.sample(read_block(source), origin, window)
+
+    def _source_window(self, window):
+        """Part of the band that a window needs, or None."""
+        margin = 2 + int(2 * self.mapping.step)
+        spans = []
+        for positions, size in zip(self.mapping.nodes(window), self.plane.shape[::-1], strict=True):
+            inside = positions[positions > FAR / 2]
+            if inside.size == 0:
+                return None
+            first = max(int(np.floor(inside.min())) - margin, 0)
+            last = min(int(np.ceil(inside.max())) + margin + 1, size)
+            spans.append((first, last))
+        (x0, x1), (y0, y1) = spans
+        return (y0, y1, x0, x1) if x0 < x1 and y0 < y1 else None
+
+
+def nonfinite(values):
+    """
+    Find NaN and infinite pixels, at almost no cost where there are none.
+
+    Parameters
+    ----------
+    values : 2D `~numpy.ndarray`
+        Float pixels.
+
+    Returns
+    -------
+    2D `~numpy.ndarray` of bool or None
+        `None` where every pixel is finite.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(values.sum()):
+            return None
+    bad = ~np.isfinite(values)
+    return bad if bad.any() else None
+
+
+def _cut(mask, window):
+    """Window of a mask that may be absent."""
+    y0, y1, x0, x1 = window
+    return None if mask is None else mask[y0:y1, x0:x1]
+
+
+def _join(a, b):
+    """Union of two masks, either of which may be absent."""
+    if a is None or b is None:
+        return b if a is None else a
+    return a | b

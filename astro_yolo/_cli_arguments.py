@@ -1,0 +1,131 @@
+"""The arguments of ``astro-yolo detect``."""
+
+import argparse
+
+__all__ = ["add_parser"]
+
+_EXAMPLES = """
+examples:
+  astro-yolo detect g.fits r.fits i.fits -o galaxies.ecsv --regions galaxies.reg --png galaxies.png
+      the three bands of one field, from short to long wavelength
+  astro-yolo detect f200w.fits --hdu SCI
+      one band; without an output the strongest detections are printed
+  astro-yolo detect --each *.fits --out-dir catalogues --regions --png
+      every file is a field of its own
+  astro-yolo detect --list fields.txt --out-dir catalogues --json
+      one field a line: the files of its bands
+  astro-yolo detect --sdss 94/1/12 -o galaxies.vot
+      fetch the g, r and i frames of an SDSS field first
+
+exit status: 0 when every field was done (finding nothing is no failure), 1 when a field
+failed (the others are written all the same), 2 when the command itself is wrong.
+"""
+
+_FORMATS = ("ecsv", "fits", "vot", "parquet", "csv")
+_BACKENDS = ("auto", "onnxruntime", "openvino", "ultralytics")
+
+
+def add_parser(commands, run):
+    """
+    Add the command to the sub-parsers of the main one.
+
+    Parameters
+    ----------
+    commands : object
+        What `argparse.ArgumentParser.add_subparsers` returned.
+    run : callable
+        Called with the parsed options.
+    """
+    parser = commands.add_parser(
+        "detect",
+        help="find and classify the galaxies in images",
+        description="Find and classify the galaxies in images.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(run=run, parser=parser)
+    _add_inputs(parser.add_argument_group("what to look at"))
+    _add_selection(parser.add_argument_group("what to keep"))
+    _add_network(parser.add_argument_group("network"))
+    _add_outputs(parser.add_argument_group("what to write"))
+
+
+def _add_inputs(group):
+    group.add_argument(
+        "files", nargs="*", metavar="FILE",
+        help="the bands of ONE field, from short to long wavelength (FITS, plain or compressed, "
+        "JPG, PNG)",
+    )  # fmt: skip
+    group.add_argument("--each", action="store_true", help="every FILE is a field of its own")
+    group.add_argument(
+        "--list", metavar="LIST", help="one field a line: its FILEs; - is standard input"
+    )
+    group.add_argument(
+        "--sdss", metavar="RUN/CAMCOL/FIELD", action="append", default=[],
+        help="fetch this SDSS field (g, r, i); may be repeated",
+    )  # fmt: skip
+    group.add_argument("--hdu", type=_hdu, help="number or name of the extension to read")
+
+
+def _add_selection(group):
+    either = group.add_mutually_exclusive_group()
+    either.add_argument(
+        "--score", type=_share, help="smallest probability of a galaxy (default: of the weights)"
+    )
+    either.add_argument(
+        "--min-purity", type=_share, metavar="SHARE",
+        help="share of true galaxies wanted, instead of --score",
+    )  # fmt: skip
+    group.add_argument(
+        "--classes", metavar="A,B", help="keep these: elliptical, spiral, edge_on, merger, unknown"
+    )
+    group.add_argument("--include-stars", action="store_true", help="return stars as well")
+
+
+def _add_network(group):
+    group.add_argument("--model", default="default", help="name of weights, or .onnx or .pt file")
+    group.add_argument("--backend", default="auto", choices=_BACKENDS, help="(default: auto)")
+    group.add_argument("--device", help="cpu or cuda (default: what the backend chooses)")
+
+
+def _add_outputs(group):
+    group.add_argument(
+        "-o", "--output", metavar="FILE",
+        help="table of the one field: .ecsv, .fits, .vot, .parquet or .csv",
+    )  # fmt: skip
+    group.add_argument(
+        "--out-dir", metavar="FOLDER", help="write NAME.ecsv of every field, NAME from its files"
+    )
+    group.add_argument(
+        "--format", default="ecsv", choices=_FORMATS, help="of tables in --out-dir (%(default)s)"
+    )
+    group.add_argument(
+        "--regions", metavar="FILE.reg", nargs="?", const=True,
+        help="DS9 regions; without a name NAME.reg, in --out-dir if given",
+    )  # fmt: skip
+    group.add_argument(
+        "--png", metavar="FILE.png", nargs="?", const=True,
+        help="picture with the detections; without a name NAME.png, in --out-dir if given",
+    )  # fmt: skip
+    group.add_argument(
+        "--stretch", default="lupton",
+        help="of the picture: lupton (default), lupton_high, sinh, sinh_high, sqrt, asinh, zscale, "
+        "log, linear; asinh and zscale suit data that is not in nanomaggies",
+    )  # fmt: skip
+    group.add_argument("--overwrite", action="store_true", help="replace existing files")
+    group.add_argument("--json", action="store_true", help="print a summary as JSON, nothing else")
+    group.add_argument("-q", "--quiet", action="store_true", help="print errors alone")
+
+
+def _share(text):
+    """Read a number from 0 to 1."""
+    value = float(text)
+    if not 0 <= value <= 1:
+        msg = f"must be from 0 to 1, got {text}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def _hdu(text):
+    """Read the number or the name of an extension."""
+    return int(text) if text.lstrip("-").isdecimal() else text

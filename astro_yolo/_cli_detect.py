@@ -1,0 +1,294 @@
+"""What ``astro-yolo detect`` does."""
+# ruff: noqa: T201 - a command prints
+
+import json
+import sys
+import time
+import warnings
+from collections import Counter
+from contextlib import contextmanager
+from pathlib import Path
+
+from astro_yolo import __version__
+from astro_yolo._cli_fields import collect_fields, plan_outputs
+from astro_yolo.exceptions import AstroYoloError, AstroYoloWarning, NoDetectionsWarning
+
+__all__ = ["run"]
+
+_ROWS = 20  # of a printed table
+_COLUMNS = ("id", "ra", "dec", "x", "y", "width", "height", "score", "label")
+_DECIMALS = {"ra": "%.6f", "dec": "%.6f", "x": "%.1f", "y": "%.1f", "width": "%.1f",
+             "height": "%.1f", "score": "%.3f"}  # fmt: skip
+
+
+def run(options):
+    """
+    Detect in every field, write and print what was asked for.
+
+    Parameters
+    ----------
+    options : `argparse.Namespace`
+        The parsed command line.
+
+    Returns
+    -------
+    int
+        0, 1 if a field failed, 2 if the network cannot be used.
+    """
+    fields, plans = _plan(options)
+    try:
+        detector = _load(options)
+    except (AstroYoloError, OSError, ValueError) as error:
+        _complain(_one_line(error))
+        return 2
+    progress = _Progress(len(fields), visible=_is_interactive(options))
+    records = []
+    for number, (field, outputs) in enumerate(zip(fields, plans, strict=True), start=1):
+        progress.show(number, field.name)
+        with _warnings_named(field.name, progress, quiet=options.quiet):
+            record = _try_field(field, outputs, detector, options)
+        progress.clear()
+        records.append(record)
+        _report(record, options)
+    failed = sum(record["error"] is not None for record in records)
+    if options.json:
+        print(json.dumps(_summary(records, detector, failed), indent=2))
+    elif failed and len(records) > 1:
+        _complain(f"{failed} of {len(records)} fields failed")
+    return 1 if failed else 0
+
+
+def _plan(options):
+    """Return the fields and where their results go; end with a message if that makes no sense."""
+    try:
+        _check_names(options)
+        fields = collect_fields(
+            options.files, each=options.each, list_file=options.list, sdss=options.sdss
+        )
+        plans = plan_outputs(
+            fields,
+            output=options.output,
+            out_dir=options.out_dir,
+            regions=options.regions,
+            png=options.png,
+            ending=options.format,
+        )
+        if options.out_dir:
+            Path(options.out_dir).mkdir(parents=True, exist_ok=True)
+    except (ValueError, OSError) as error:
+        options.parser.error(_one_line(error))
+    return fields, plans
+
+
+def _check_names(options):
+    """Turn ``--classes`` into a list, and refuse classes and stretches that do not exist."""
+    from astro_yolo.catalog import LABELS
+    from astro_yolo.stretch import STRETCHES
+
+    if options.stretch not in STRETCHES:
+        msg = f"--stretch must be one of {', '.join(STRETCHES)}, got {options.stretch!r}"
+        raise ValueError(msg)
+    if options.classes is None:
+        return
+    options.classes = [name for name in options.classes.replace(",", " ").split() if name]
+    allowed = LABELS if options.include_stars else LABELS[:-1]
+    unknown = [name for name in options.classes if name not in allowed]
+    if unknown or not options.classes:
+        hint = "; star needs --include-stars" if "star" in unknown else ""
+        msg = f"--classes must be among {', '.join(allowed)}, got {', '.join(unknown) or 'none'}"
+        raise ValueError(msg + hint)
+
+
+def _load(options):
+    """Return the detector with its network loaded: trouble shows before the first field."""
+    from astro_yolo.detection import Detector
+
+    detector = Detector(options.model, device=options.device, backend=options.backend)
+    detector.backend  # noqa: B018 - reads the weights and starts the runtime
+    if options.min_purity is not None:
+        detector.weights.score_for_purity(options.min_purity)
+    return detector
+
+
+def _try_field(field, outputs, detector, options):
+    """Return the record of one field, of its failure too."""
+    record = {"name": field.name, "files": list(field.files), "error": None}
+    start = time.perf_counter()
+    try:
+        record |= _do_field(field, outputs, detector, options)
+    except (AstroYoloError, OSError) as error:
+        record["error"] = _one_line(error)
+    except Exception as error:  # noqa: BLE001 - one bad field must not cost the others
+        record["error"] = f"{type(error).__name__}: {_one_line(error)}"
+    record["seconds"] = round(time.perf_counter() - start, 3)
+    return record
+
+
+def _do_field(field, outputs, detector, options):
+    """Detect in one field, write its results, and return what to say about it."""
+    _check_free(outputs.paths(), overwrite=options.overwrite)
+    image, found = _read(field, options), {}
+    if field.sdss:
+        found["files"] = [str(path) for path in image.values()]
+    table = detector.detect(
+        image,
+        hdu=options.hdu,
+        score=options.score,
+        min_purity=options.min_purity,
+        classes=options.classes,
+        include_stars=options.include_stars,
+        progress=_is_interactive(options),
+    )
+    _write(table, image, outputs, options)
+    counts = Counter(str(label) for label in table["label"])
+    stars = counts.pop("star", 0)
+    return found | {
+        "galaxies": len(table) - stars,
+        "stars": stars,
+        "labels": dict(sorted(counts.items())),
+        "outputs": [str(path) for path in outputs.paths()],
+        "table": table,
+    }
+
+
+def _check_free(paths, *, overwrite):
+    """Refuse, before the work is done, what could not be written after it."""
+    for path in paths:
+        if not path.parent.is_dir():
+            msg = f"the folder {path.parent} of {path.name} does not exist"
+            raise FileNotFoundError(msg)
+        if path.exists() and not overwrite:
+            msg = f"{path} exists: --overwrite replaces it"
+            raise FileExistsError(msg)
+
+
+def _read(field, options):
+    """Return the bands as `Detector.detect` takes them; fetch those of an SDSS field."""
+    if field.sdss:
+        from astro_yolo.training.sdss import fetch_frames
+
+        return fetch_frames(*field.sdss, progress=_is_interactive(options))
+    return field.files[0] if len(field.files) == 1 else list(field.files)
+
+
+def _write(table, image, outputs, options):
+    """Write the table, the regions and the picture of one field."""
+    from astro_yolo.catalog import write_table
+
+    if outputs.table:
+        write_table(table, outputs.table, overwrite=options.overwrite)
+    if outputs.regions:
+        from astro_yolo.overlays import write_regions
+
+        write_regions(table, outputs.regions, overwrite=options.overwrite)
+    if outputs.png:
+        from astro_yolo.image import read_image
+        from astro_yolo.overlays import write_png
+
+        shown = read_image(image, hdu=options.hdu)
+        write_png(
+            shown, table, outputs.png, stretch=options.stretch, overwrite=options.overwrite
+        )
+
+
+def _report(record, options):
+    """Print the line, or the table, of one field."""
+    table = record.pop("table", None)
+    if record["error"] is not None:
+        _complain(f"{record['name']}: {record['error']}")
+    elif not options.json and not options.quiet:
+        print(_line(record))
+        if not record["outputs"] and len(table):
+            print("\n".join(_table_lines(table)))
+
+
+def _line(record):
+    """Return one line about a field that was done."""
+    kinds = ", ".join(f"{number} {label}" for label, number in record["labels"].items())
+    text = f"{record['name']}: {record['galaxies']} galaxies"
+    text += f" ({kinds})" if kinds else ""
+    text += f", {record['stars']} stars" if record["stars"] else ""
+    text += f" in {record['seconds']:.2f} s"
+    return text + (f" -> {', '.join(record['outputs'])}" if record["outputs"] else "")
+
+
+def _table_lines(table):
+    """Return the strongest detections as lines of text."""
+    shown = table[[name for name in _COLUMNS if name in table.colnames]][:_ROWS]
+    for name, decimals in _DECIMALS.items():
+        if name in shown.colnames:
+            shown[name].info.format = decimals
+    lines = shown.pformat(max_lines=-1, max_width=-1, show_unit=True)
+    if len(table) > _ROWS:
+        lines.append(f"... and {len(table) - _ROWS} more; -o FILE writes them all")
+    return lines
+
+
+def _summary(records, detector, failed):
+    """Return what ``--json`` prints."""
+    return {
+        "version": __version__,
+        "model": detector.weights.name,
+        "backend": detector.backend.name,
+        "failed": failed,
+        "fields": records,
+    }
+
+
+def _one_line(error):
+    """Return the message of an error without line breaks and error numbers."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _complain(text):
+    """Print one line on standard error."""
+    print(f"astro-yolo: {text}", file=sys.stderr)
+
+
+def _is_interactive(options):
+    """Say whether a person watches."""
+    return not options.quiet and not options.json and sys.stderr.isatty()
+
+
+@contextmanager
+def _warnings_named(name, progress, *, quiet):
+    """Print warnings as one line each, with the field that they are about."""
+
+    def show(message, *_):
+        progress.clear()
+        _complain(f"{name}: warning: {_one_line(message)}")
+
+    with warnings.catch_warnings():
+        if quiet:
+            warnings.simplefilter("ignore")
+        else:
+            warnings.simplefilter("always", AstroYoloWarning)
+            # zero galaxies stand in the field's own line
+            warnings.simplefilter("ignore", NoDetectionsWarning)
+        warnings.showwarning = show
+        yield
+
+
+class _Progress:
+    """A bar over the fields on standard error, on a terminal only."""
+
+    _WIDTH = 24
+
+    def __init__(self, total, *, visible):
+        self._total, self._visible = total, visible and total > 1
+
+    def show(self, number, name):
+        """Draw the bar: this field is being done."""
+        if self._visible:
+            done = self._WIDTH * (number - 1) // self._total
+            bar = "=" * done + "." * (self._WIDTH - done)
+            sys.stderr.write(f"\r\x1b[K[{bar}] {number}/{self._total} {name}")
+            sys.stderr.flush()
+
+    def clear(self):
+        """Take the bar away before a line is printed."""
+        if self._visible:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -1,0 +1,215 @@
+"""The fields of one call of the command line: their files, their names, their outputs."""
+
+import re
+import shlex
+import sys
+from collections import Counter
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+__all__ = ["Field", "Outputs", "collect_fields", "field_name", "plan_outputs"]
+
+_ENDINGS = (".bz2", ".gz", ".fz", ".fits", ".fit", ".fts", ".jpg", ".jpeg", ".png")
+_LONGEST_NAME = 80
+
+
+@dataclass(frozen=True)
+class Field:
+    """One field to detect in: the files of its bands, or the SDSS numbers to fetch them by."""
+
+    name: str
+    files: tuple = ()
+    sdss: tuple = ()
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the results of one field go; None for what is not wanted."""
+
+    table: Path | None = None
+    regions: Path | None = None
+    png: Path | None = None
+
+    def paths(self):
+        """Return the paths that are wanted."""
+        return [p for p in (self.table, self.regions, self.png) if p is not None]
+
+
+def collect_fields(files, *, each=False, list_file=None, sdss=()):
+    """
+    Return the fields that the command line asks for.
+
+    Parameters
+    ----------
+    files : list of str
+        The bands of one field; with ``each``, fields of their own.
+    each : bool, optional
+        Take every file as a field.
+    list_file : str, optional
+        File with one field a line (``-``: standard input): the files of its bands, quoted as in a
+        shell; ``#`` starts a comment.
+    sdss : sequence of str, optional
+        RUN/CAMCOL/FIELD of each SDSS field.
+
+    Returns
+    -------
+    list of Field
+        With different names.
+
+    Raises
+    ------
+    ValueError
+        If there is no field, an SDSS field is not three numbers, or two fields have one name.
+    OSError
+        If the list cannot be read.
+    """
+    groups = [[file] for file in files] if each else [files] if files else []
+    if list_file is not None:
+        groups += _read_list(list_file)
+    fields = [Field(field_name(group), tuple(group)) for group in groups]
+    fields += [_sdss_field(text) for text in sdss]
+    if not fields:
+        msg = "no field was given: name the files of its bands, or use --list or --sdss"
+        raise ValueError(msg)
+    return _with_different_names(fields)
+
+
+def _read_list(list_file):
+    """Return the files of every line of a list."""
+    text = sys.stdin.read() if list_file == "-" else Path(list_file).read_text(encoding="utf-8")
+    groups = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        try:
+            group = shlex.split(line, comments=True)
+        except ValueError as error:
+            msg = f"{list_file}, line {number}: {error}"
+            raise ValueError(msg) from error
+        if group:
+            groups.append(group)
+    return groups
+
+
+def _sdss_field(text):
+    """Return the field of RUN/CAMCOL/FIELD."""
+    from astro_yolo.training.sdss import parse_field
+
+    run, camcol, number = parse_field(text)
+    return Field(f"frame-{run:06d}-{camcol}-{number:04d}", sdss=(run, camcol, number))
+
+
+def field_name(files):
+    """
+    Return the name of a field: what the names of its files have in common.
+
+    Parameters
+    ----------
+    files : sequence of str
+        At least one path.
+
+    Returns
+    -------
+    str
+        For ``frame-g-94.fits`` and ``frame-r-94.fits.bz2`` it is ``frame-94``; where the names
+        have no word in common they are joined.
+    """
+    stems = list(dict.fromkeys(_stem(file) for file in files))
+    if len(stems) == 1:
+        return stems[0]
+    # a word goes together with the mark behind it
+    parts = [re.findall(r"[^-_.]+[-_.]*", stem) for stem in stems]
+    if len({len(part) for part in parts}) == 1:
+        same = [words[0] for words in zip(*parts, strict=True) if len(set(words)) == 1]
+        name = "".join(same).strip("-_.")
+        if name:
+            return name
+    return "-".join(stems)[:_LONGEST_NAME]
+
+
+def _stem(file):
+    """Return the name of a file without its folder and its known endings."""
+    name = Path(file).name
+    while name.lower().endswith(_ENDINGS):
+        name = name[: name.rindex(".")]
+    return name or Path(file).name
+
+
+def _with_different_names(fields):
+    """Put the folder before the names that occur twice."""
+    twice = {name for name, number in Counter(f.name for f in fields).items() if number > 1}
+    named = [
+        replace(f, name=f"{Path(f.files[0]).absolute().parent.name}-{f.name}")
+        if f.name in twice and f.files
+        else f
+        for f in fields
+    ]
+    left = [name for name, number in Counter(f.name for f in named).items() if number > 1]
+    if left:
+        msg = f"two fields have the name {left[0]!r}: their outputs would be the same files"
+        raise ValueError(msg)
+    return named
+
+
+def plan_outputs(fields, *, output=None, out_dir=None, regions=None, png=None, ending="ecsv"):
+    """
+    Return where the results of each field go.
+
+    Parameters
+    ----------
+    fields : list of Field
+        With different names.
+    output : str, optional
+        Table of the only field.
+    out_dir : str, optional
+        Folder for the tables of all fields, each with the name of its field.
+    regions, png : str or True, optional
+        Region file and picture of the only field; True gives them the name of the field, in
+        ``out_dir`` or in the current folder.
+    ending : str, optional
+        Format of the tables in ``out_dir``.
+
+    Returns
+    -------
+    list of Outputs
+        One for each field.
+
+    Raises
+    ------
+    ValueError
+        If options contradict each other or the number of fields, or a name has the wrong ending.
+    """
+    if output and out_dir:
+        msg = "give -o FILE for one field or --out-dir FOLDER for many, not both"
+        raise ValueError(msg)
+    _check_name("--regions", regions, ".reg", fields)
+    _check_name("--png", png, ".png", fields)
+    if output and len(fields) > 1:
+        msg = f"-o names one file, but there are {len(fields)} fields: use --out-dir FOLDER"
+        raise ValueError(msg)
+    folder = Path(out_dir) if out_dir else Path()
+    return [
+        Outputs(
+            table=Path(output) if output else folder / f"{f.name}.{ending}" if out_dir else None,
+            regions=_product(regions, folder, f.name, ".reg"),
+            png=_product(png, folder, f.name, ".png"),
+        )
+        for f in fields
+    ]
+
+
+def _check_name(option, value, ending, fields):
+    """Refuse a name that is none: most likely an image that stands behind the option."""
+    if not isinstance(value, str):
+        return
+    if not value.lower().endswith(ending):
+        msg = f"{option} must be followed by a name that ends in {ending}, got {value!r}"
+        raise ValueError(msg)
+    if len(fields) > 1:
+        msg = f"{option} {value} names one file, but there are {len(fields)} fields: give no name"
+        raise ValueError(msg)
+
+
+def _product(value, folder, name, ending):
+    """Return the path of a region file or picture."""
+    if value is None:
+        return None
+    return folder / f"{name}{ending}" if value is True else Path(value)

@@ -1,0 +1,191 @@
+"""What the columns, classes and flags of a result table are."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy.table import QTable
+from astropy.units import Quantity, Unit
+
+__all__ = [
+    "CLASSES",
+    "COLUMNS",
+    "FLAGS",
+    "FLAG_DESCRIPTIONS",
+    "LABELS",
+    "Column",
+    "conform",
+    "decode_flags",
+]
+
+#: Galaxy classes, in the order of the class probabilities.
+CLASSES = ("elliptical", "spiral", "edge_on", "merger", "unknown")
+
+#: What the column ``label`` can say.
+LABELS = (*CLASSES, "star")
+
+#: What each bit of the column ``flags`` means.
+FLAG_DESCRIPTIONS = {
+    "edge": (1, "the box touches the border of the image"),
+    "masked": (2, "pixels in the box are masked or not finite"),
+    "saturated": (4, "pixels in the box are saturated"),
+    "seam": (8, "the box touches a seam between tiles"),
+    "out_of_domain": (16, "pixel scale or depth lie outside what the network was trained on"),
+}
+
+#: Bit of each flag by name.
+FLAGS = {name: bit for name, (bit, _) in FLAG_DESCRIPTIONS.items()}
+
+
+@dataclass(frozen=True)
+class Column:
+    """
+    One column of the result table.
+
+    Parameters
+    ----------
+    name : str
+        Name of the column.
+    dtype : str
+        numpy type.
+    unit : str or None
+        Unit in which the column is kept.
+    ucd : str
+        Unified content descriptor (IVOA UCD1+).
+    description : str
+        One line for a reader.
+    """
+
+    name: str
+    dtype: str
+    unit: str | None
+    ucd: str
+    description: str
+
+
+def _pixel(name, ucd, what):
+    return Column(name, "f8", None, ucd, f"{what}; 0-based, centre of the first pixel = 0")
+
+
+def _probability(name):
+    what = f"probability of class {name}, given that it is a galaxy"
+    return Column(f"p_{name}", "f4", None, "stat.probability;src.morph.type", what)
+
+
+_FLAG_TEXT = ", ".join(f"{bit} {name}" for name, bit in FLAGS.items())
+
+#: Every column that the package writes, in order.
+COLUMNS = (
+    Column("id", "i8", None, "meta.id;meta.main", "number of the row, by falling score"),
+    Column("ra", "f8", "deg", "pos.eq.ra;meta.main", "right ascension of the centre, ICRS"),
+    Column("dec", "f8", "deg", "pos.eq.dec;meta.main", "declination of the centre, ICRS"),
+    _pixel("x", "pos.cartesian.x;instr.det", "centre of the box in x"),
+    _pixel("y", "pos.cartesian.y;instr.det", "centre of the box in y"),
+    _pixel("xmin", "pos.cartesian.x;stat.min;instr.det", "left edge of the box"),
+    _pixel("ymin", "pos.cartesian.y;stat.min;instr.det", "lower edge of the box"),
+    _pixel("xmax", "pos.cartesian.x;stat.max;instr.det", "right edge of the box"),
+    _pixel("ymax", "pos.cartesian.y;stat.max;instr.det", "upper edge of the box"),
+    Column("width", "f8", "arcsec", "phys.angSize;src", "size of the box along the x axis"),
+    Column("height", "f8", "arcsec", "phys.angSize;src", "size of the box along the y axis"),
+    Column("score", "f4", None, "stat.probability", "probability that a galaxy is there"),
+    Column("label", "U10", None, "src.morph.type", "most probable class"),
+    *(_probability(name) for name in CLASSES),
+    Column("p_star", "f4", None, "stat.probability", "probability that it is a star"),
+    Column("flags", "i4", None, "meta.code.qual", f"sum of bits: {_FLAG_TEXT}"),
+)
+
+_BY_NAME = {column.name: column for column in COLUMNS}
+
+
+def decode_flags(values):
+    """
+    Return the names of the flags that are set.
+
+    Parameters
+    ----------
+    values : int or array of int
+        Values of the column ``flags``.
+
+    Returns
+    -------
+    tuple of str, or list of tuple of str
+        Names for one value; a list of them for an array.
+
+    Raises
+    ------
+    ValueError
+        If a value has a bit that no flag owns.
+
+    Examples
+    --------
+    >>> from astro_yolo.catalog import decode_flags
+    >>> decode_flags(5)
+    ('edge', 'saturated')
+    """
+    array = np.asarray(values)
+    if array.ndim:
+        return [decode_flags(value) for value in array.tolist()]
+    value = int(array)
+    if value & ~sum(FLAGS.values()):
+        raise ValueError(f"values must be sums of {_FLAG_TEXT}, got {value}")
+    return tuple(name for name, bit in FLAGS.items() if value & bit)
+
+
+def conform(table):
+    """
+    Give the known columns their type, unit, description and UCD.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Columns that are not known keep what they have; bytes become text.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        A new table in the order of ``table``, with the same meta.
+    """
+    result = QTable(meta=dict(table.meta))
+    for name in table.colnames:
+        result[name] = _values(table[name], _BY_NAME.get(name))
+        _describe(result[name], table[name], _BY_NAME.get(name))
+    return result
+
+
+def _values(values, column):
+    """Return the values of a column in the type and unit of its entry."""
+    if values.dtype.kind in "SU" and hasattr(values, "filled"):
+        values = values.filled("")  # ECSV and CSV read an empty text as a missing one
+    if column is None:
+        return _plain(values)
+    if column.unit is not None:
+        unit = getattr(values, "unit", None) or Unit(column.unit)
+        numbers = Quantity(np.asarray(getattr(values, "value", values), column.dtype), unit)
+        return numbers.to(column.unit)
+    if column.dtype.startswith("U"):
+        return _text(values, column.dtype)
+    return np.asarray(values).astype(column.dtype)
+
+
+def _plain(values):
+    """Return the values of a column that is not known, as text or in native byte order."""
+    if values.dtype.kind in "SU":
+        return np.asarray(values).astype(str)
+    native = values.dtype.newbyteorder("=")
+    return values if values.dtype.isnative else values.astype(native)
+
+
+def _text(values, dtype):
+    """Return text of at least the registered length: a longer label is not cut."""
+    array = np.asarray(values).astype(str)
+    if not array.size:
+        return array.astype(dtype)
+    return array.astype(max(np.dtype(dtype), array.dtype, key=lambda kind: kind.itemsize))
+
+
+def _describe(target, source, column):
+    if column is None:
+        target.info.description = source.info.description
+        target.info.meta = source.info.meta
+        return
+    target.info.description = column.description
+    target.info.meta = {"ucd": column.ucd}

@@ -1,0 +1,195 @@
+"""FITS files and HDUs of any packing, as planes whose pixels stay on disk until they are read."""
+
+import bz2
+import lzma
+import math
+import zlib
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from astropy.io import fits
+
+from astro_yolo._fits_scan import HDUEntry, choose, scan, trim
+from astro_yolo._headers import CARD, filter_name, saturation_level, wcs_from_text
+from astro_yolo._planes import ArrayDigest, FileDigest, Pixels, Plane
+from astro_yolo.exceptions import ImageError
+
+_TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_PACKERS = {
+    b"\x1f\x8b": partial(zlib.decompress, wbits=31),
+    b"BZh": bz2.decompress,
+    b"\xfd7zXZ": lzma.decompress,
+}
+_BIG = 30_000_000  # pixels; a larger compressed HDU is decoded window by window
+
+
+def is_fits(head):
+    """Whether the first bytes of a file are those of a FITS file, packed or not."""
+    return head.startswith((b"SIMPLE  =", *_PACKERS))
+
+
+def read_fits_file(path, hdu=None):
+    """
+    Read the image of a FITS file.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+        Plain, or packed with gzip, bzip2 or xz; images may be tile-compressed (``.fz``).
+    hdu : int, str or (str, int), optional
+        Which HDU, where several hold images.
+
+    Returns
+    -------
+    list of Plane
+        One per band: one, or as many as the image has planes.
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged, or holds no image, or several and ``hdu`` is not given.
+    """
+    buffer = _unpacked(path)
+    entries = scan(buffer, path)
+    entry = choose(entries, hdu, path)
+    label = str(path) if len(entries) == 1 else f"{path}[{entry.index}]"
+    if entry.compressed:
+        pixels, header_text = _compressed_pixels(buffer, entry, label)
+    else:
+        pixels, header_text = _plain_pixels(buffer, entry, label), entry.text
+    tables = partial(_open_bytes, buffer)
+    headers = [_facts(header_text), _facts(entries[0].text)]
+    wcs = wcs_from_text(header_text, label=label, open_tables=tables)
+    return _planes(pixels, label, headers, wcs, FileDigest(path))
+
+
+def read_hdu_list(hdus, hdu=None):
+    """
+    Read the image of an open `~astropy.io.fits.HDUList`.
+
+    Parameters
+    ----------
+    hdus : `~astropy.io.fits.HDUList`
+        Open.
+    hdu : int, str or (str, int), optional
+        Which HDU, where several hold images.
+
+    Returns
+    -------
+    list of Plane
+        As `read_fits_file`.
+    """
+    name = hdus.filename() or "HDUList"
+    entries = [_entry_of(index, unit) for index, unit in enumerate(hdus)]
+    if not entries:
+        msg = f"{name}: must hold an image, got an empty HDUList"
+        raise ImageError(msg)
+    entry = choose(entries, hdu, name)
+    return _read_unit(hdus[entry.index], f"{name}[{entry.index}]", hdus)
+
+
+def read_hdu(unit):
+    """Read one image HDU, open or made in memory; see `read_fits_file`."""
+    if not _entry_of(0, unit).shape:
+        msg = f"{_unit_name(unit)}: must be an image HDU with data, got {type(unit).__name__}"
+        raise ImageError(msg)
+    return _read_unit(unit, _unit_name(unit))
+
+
+def _read_unit(unit, label, hdus=None):
+    """Planes of an HDU that astropy holds."""
+    try:
+        data = np.asarray(unit.data)
+    except (OSError, ValueError, TypeError) as error:
+        raise _unreadable(label, error) from error
+    text = unit.header.tostring(endcard=False, padding=False)
+    headers = [_facts(text)] + ([_facts(hdus[0].header.tostring())] if hdus else [])
+    tables = None if hdus is None else partial(nullcontext, hdus)
+    wcs = wcs_from_text(text, label=label, open_tables=tables)
+    blank = unit.header.get("BLANK") if data.dtype.kind in "iu" else None
+    return _planes(Pixels(_squeezed(data), blank=blank), label, headers, wcs, ArrayDigest(data))
+
+
+def _unpacked(path):
+    """Bytes of a file: memory-mapped where it is not packed."""
+    with path.open("rb") as stream:
+        head = stream.read(16)
+    for magic, unpack in _PACKERS.items():
+        if head.startswith(magic):
+            try:
+                return np.frombuffer(unpack(path.read_bytes()), dtype=np.uint8)
+            except (OSError, ValueError, EOFError, zlib.error, lzma.LZMAError) as error:
+                raise _unreadable(path, error) from error
+    return np.memmap(path, dtype=np.uint8, mode="r")
+
+
+def _unreadable(name, error):
+    """Build the error for a file that is damaged or cut short."""
+    return ImageError(f"{name}: must be a readable file, got damaged or truncated data ({error})")
+
+
+def _squeezed(data):
+    """Drop leading axes of length 1 beyond two dimensions."""
+    return data.reshape(trim(data.shape))
+
+
+def _plain_pixels(buffer, entry, label):
+    """Pixels of an uncompressed image, on the buffer itself."""
+    kind = _TYPES.get(entry.facts["BITPIX"])
+    if kind is None:
+        msg = f"{label}: BITPIX must be one of {sorted(_TYPES)}, got {entry.facts['BITPIX']}"
+        raise ImageError(msg)
+    raw = np.ndarray(entry.shape, dtype=kind, buffer=buffer, offset=entry.start)
+    blank = entry.facts.get("BLANK") if raw.dtype.kind in "iu" else None
+    return Pixels(
+        raw, float(entry.facts.get("BSCALE", 1)), float(entry.facts.get("BZERO", 0)), blank
+    )
+
+
+def _open_bytes(buffer):
+    """Open the bytes of a file with astropy."""
+    return fits.HDUList.fromstring(buffer.tobytes())
+
+
+def _compressed_pixels(buffer, entry, label):
+    """Pixels of a tile-compressed image: decoded now, or by windows where it is large."""
+    try:
+        hdus = _open_bytes(buffer)
+        unit = hdus[entry.index]
+        text = unit.header.tostring(endcard=False, padding=False)
+        raw = unit.section if math.prod(entry.shape) > _BIG else np.asarray(unit.data)
+    except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
+        raise _unreadable(label, error) from error
+    return Pixels(raw if raw.shape == entry.shape else _squeezed(unit.data)), text
+
+
+def _entry_of(index, unit):
+    """Entry for an HDU that astropy holds; its shape is empty unless it is an image with data."""
+    is_image = isinstance(unit, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU)
+    shape = tuple(unit.shape) if is_image and unit.shape and all(unit.shape) else ()
+    return HDUEntry(index, unit.name, unit.ver, trim(shape), False, {}, "", 0)
+
+
+def _unit_name(unit):
+    """Name an HDU in messages."""
+    return f"HDU {getattr(unit, 'name', '')}".strip()
+
+
+def _facts(text):
+    """Header of the few cards about filter and saturation: parsing all would take longer."""
+    wanted = ("FILT", "BAND", "SATUR", "SATLEV")
+    cards = (text[at : at + CARD] for at in range(0, len(text), CARD))
+    return fits.Header.fromstring("".join(card for card in cards if card.startswith(wanted)))
+
+
+def _planes(pixels, label, headers, wcs, digest):
+    """One plane per band of a 2-D image or a cube with the bands first."""
+    level = saturation_level(*headers)
+    if len(pixels.shape) == 2:
+        return [Plane(pixels, label, None, wcs, filter_name(*headers), level, digest)]
+    return [
+        Plane(replace(pixels, raw=raw), f"{label} plane {k}", None, wcs, None, level, digest)
+        for k, raw in enumerate(pixels.raw)
+    ]

@@ -1,0 +1,281 @@
+"""Every kind of input as named planes: the one place that knows what a caller may hand over."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from astropy.nddata import NDData
+from astropy.units import Quantity
+
+from astro_yolo import _bands
+from astro_yolo._fits_input import is_fits, read_fits_file, read_hdu, read_hdu_list
+from astro_yolo._headers import as_wcs, filter_name, is_wcs, saturation_level
+from astro_yolo._picture_input import RGB_BANDS, is_picture, read_picture
+from astro_yolo._planes import ArrayDigest, Pixels, Plane
+from astro_yolo.exceptions import BandError, ImageError
+
+MAX_BANDS = 32  # a cube with more planes is a spectrum in every pixel, or has its axes swapped
+_HDU = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU, fits.BinTableHDU, fits.TableHDU)
+_KINDS = (
+    "a path, an HDUList, an image HDU, CCDData, NDData, an array (ny, nx), (bands, ny, nx) or "
+    "uint8 (ny, nx, 3), an (array, wcs) tuple, or a dict or list of these, one per band"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """The bands of one field as they were given, from short to long wavelength."""
+
+    names: tuple
+    planes: tuple
+    kind: str  # "fits", "picture" or "array"
+    title: str
+
+    @property
+    def reference(self):
+        """Index of the band whose pixel grid the others are brought to: r, or the middle one."""
+        red = [k for k, name in enumerate(self.names) if _bands.is_red(name)]
+        return red[0] if red else len(self.names) // 2
+
+
+def load(image, hdu=None):
+    """
+    Turn any input into a `Field`.
+
+    Parameters
+    ----------
+    image : object
+        As `astro_yolo.image.read_image` describes.
+    hdu : int, str or (str, int), optional
+        HDU to read of every FITS file or HDUList.
+
+    Returns
+    -------
+    Field
+        At least one band; pixels are not read yet.
+
+    Raises
+    ------
+    TypeError, FileNotFoundError, ImageError, BandError, WCSError
+        For what is no image, is not there, cannot be used, or contradicts itself.
+    """
+    if isinstance(image, Mapping):
+        field = _load_named(image, hdu)
+    elif isinstance(image, list | tuple) and not isinstance(image, fits.HDUList):
+        field = _load_pair(image) if _is_pair(image) else _load_list(image, hdu)
+    else:
+        field = _load_one(image, hdu)
+    if not 1 <= len(field.planes) <= MAX_BANDS:
+        msg = (
+            f"{field.title}: must have 1 to {MAX_BANDS} bands, got {len(field.planes)}; "
+            "in an array of three dimensions the bands come first"
+        )
+        raise BandError(msg)
+    for plane in field.planes:
+        _check_plane(plane)
+    return field
+
+
+def _check_plane(plane):
+    """Refuse pixels that are no numbers, or none at all."""
+    if 0 in plane.shape:
+        msg = f"{plane.label}: must have pixels, got an empty image of shape {plane.shape}"
+        raise ImageError(msg)
+    kind = np.dtype(plane.pixels.raw.dtype)
+    if kind.kind not in "iuf":
+        msg = f"{plane.label}: pixels must be real numbers, got {kind}"
+        raise ImageError(msg)
+
+
+def _is_pair(image):
+    """Whether a tuple is an array with its WCS."""
+    return len(image) == 2 and is_wcs(image[1])
+
+
+def _load_pair(image):
+    """Load an (array, wcs) tuple."""
+    field, wcs = _load_one(image[0], None), as_wcs(image[1])
+    return replace(field, planes=tuple(replace(plane, wcs=wcs) for plane in field.planes))
+
+
+def _load_named(images, hdu):
+    """Load a dict of bands, sorted by wavelength where all names are known."""
+    singles = _load_bands(list(images.values()), [f"band {name!r}" for name in images], hdu)
+    names = [str(name) for name in images]
+    for name, single in zip(names, singles, strict=True):
+        _bands.check_agreement(name, single.planes[0].band, single.planes[0].label)
+    order = _bands.order(names)
+    return _combined([names[k] for k in order], [singles[k] for k in order])
+
+
+def _load_list(images, hdu):
+    """Load a list of bands, which runs from short to long wavelength."""
+    singles = _load_bands(images, [f"band {k + 1} of the list" for k in range(len(images))], hdu)
+    filters = [single.planes[0].band for single in singles]
+    _bands.check_ascending(filters, [single.planes[0].label for single in singles])
+    named = len({*filters, None}) == len(filters) + 1
+    names = filters if named else [f"band{k + 1}" for k in range(len(singles))]
+    return _combined(names, singles)
+
+
+def _load_bands(images, where, hdu):
+    """Load several inputs of one band each, in threads: unpacking releases Python's lock."""
+    for image, place in zip(images, where, strict=True):
+        if image is None:
+            msg = f"{place}: is missing, got None"
+            raise BandError(msg)
+    if not images:
+        msg = "image must hold at least one band, got none"
+        raise BandError(msg)
+    with ThreadPoolExecutor(min(len(images), os.cpu_count() or 1)) as pool:
+        return list(pool.map(_load_band, images, where, [hdu] * len(images)))
+
+
+def _load_band(image, place, hdu):
+    """Load one input that must be a single plane."""
+    pair = isinstance(image, tuple) and _is_pair(image)
+    field = _load_pair(image) if pair else _load_one(image, hdu)
+    if len(field.planes) != 1:
+        msg = f"{place}: must be one plane, got {len(field.planes)} in {field.title}"
+        raise BandError(msg)
+    return field
+
+
+def _combined(names, singles):
+    """Put fields of one band each together."""
+    kinds = {single.kind for single in singles}
+    planes = tuple(single.planes[0] for single in singles)
+    field = Field(tuple(names), planes, kinds.pop() if len(kinds) == 1 else "array", "")
+    return replace(field, title=singles[field.reference].title)
+
+
+def _load_one(image, hdu):
+    """Load an input that is not a collection of bands."""
+    if isinstance(image, str | os.PathLike):
+        return _load_path(Path(image).expanduser(), hdu)
+    if isinstance(image, fits.HDUList):
+        return _fits_field(read_hdu_list(image, hdu), Path(image.filename() or "HDUList").name)
+    if isinstance(image, _HDU):
+        return _fits_field(read_hdu(image), image.name or "HDU")
+    if isinstance(image, NDData):
+        return _load_nddata(image)
+    if isinstance(image, Quantity):
+        return _load_array(image.value)
+    if isinstance(image, np.ndarray) or hasattr(image, "__array__"):
+        return _load_array(image)
+    msg = f"image must be {_KINDS}; got {type(image).__name__}"
+    raise TypeError(msg)
+
+
+def _load_path(path, hdu):
+    """Load a file by what its first bytes say it is."""
+    head = _first_bytes(path)
+    if is_picture(head):
+        names, planes = read_picture(path)
+        return Field(names, tuple(planes), "picture", path.name)
+    if not is_fits(head):
+        msg = f"{path}: must be a FITS, JPEG, PNG or TIFF image, got something else"
+        raise ImageError(msg)
+    return _fits_field(read_fits_file(path, hdu), path.name)
+
+
+def _first_bytes(path):
+    """Open a file as far as to tell what it is."""
+    if path.is_dir():
+        msg = f"{path}: must be an image file, got a directory"
+        raise ImageError(msg)
+    if not path.exists():
+        msg = f"{path}: no such file"
+        raise FileNotFoundError(msg)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(16)
+    except OSError as error:
+        msg = f"{path}: must be a readable file, got: {error}"
+        raise ImageError(msg) from error
+    if not head:
+        msg = f"{path}: must be an image file, got an empty file"
+        raise ImageError(msg)
+    return head
+
+
+def _fits_field(planes, title):
+    """Field of what was read from FITS."""
+    return Field(_plane_names(planes), tuple(planes), "fits", title)
+
+
+def _plane_names(planes):
+    """Names of unnamed planes: the filter of a single one, else their numbers."""
+    if len(planes) == 1:
+        return (planes[0].band or "band1",)
+    return tuple(f"band{k + 1}" for k in range(len(planes)))
+
+
+def _load_nddata(image):
+    """Load CCDData or NDData with its own WCS, mask and header."""
+    field = _load_array(np.asarray(getattr(image.data, "value", image.data)))
+    meta = image.meta if isinstance(image.meta, Mapping | fits.Header) else {}
+    bad = image.mask if isinstance(image.mask, np.ndarray) else None
+    planes = tuple(
+        replace(
+            plane,
+            wcs=as_wcs(image.wcs, "the WCS of image"),
+            bad=_mask_of(bad, plane, k),
+            band=filter_name(meta),
+            saturation=saturation_level(meta),
+        )
+        for k, plane in enumerate(field.planes)
+    )
+    names = field.names if len(planes) > 1 else _plane_names(planes)
+    return replace(field, names=names, planes=planes)
+
+
+def _mask_of(bad, plane, k):
+    """Mask of plane k, joined with what the plane has already."""
+    if bad is None:
+        return plane.bad
+    bad = np.asarray(bad, dtype=bool)
+    bad = bad if bad.ndim == 2 else bad[k]
+    if bad.shape != plane.shape:
+        msg = f"the mask of {plane.label} must have its shape {plane.shape}, got {bad.shape}"
+        raise ImageError(msg)
+    return bad if plane.bad is None else bad | plane.bad
+
+
+def _load_array(array):
+    """Load a bare array, taken as given: row 0 is the bottom of the sky image."""
+    masked = np.ma.getmask(array) if np.ma.isMaskedArray(array) else np.ma.nomask
+    data = np.ma.getdata(array) if np.ma.isMaskedArray(array) else np.asarray(array)
+    digest = ArrayDigest(data)
+    if data.ndim == 3 and data.shape[2] == 3 and data.dtype == np.uint8:
+        cube, names, kind = np.moveaxis(data, 2, 0)[::-1], RGB_BANDS, "picture"
+        masked = np.moveaxis(masked, 2, 0)[::-1] if masked is not np.ma.nomask else masked
+    else:
+        cube, names, kind = _as_cube(data), None, "array"
+    labels = ["array"] if len(cube) == 1 else [f"array plane {k}" for k in range(len(cube))]
+    planes = [
+        Plane(Pixels(raw), label, digest=digest) for raw, label in zip(cube, labels, strict=True)
+    ]
+    if masked is not np.ma.nomask:
+        planes = [replace(p, bad=_mask_of(masked, p, k)) for k, p in enumerate(planes)]
+    return Field(names or _plane_names(planes), tuple(planes), kind, "array")
+
+
+def _as_cube(data):
+    """Array with the bands first."""
+    while data.ndim > 3 and data.shape[0] == 1:
+        data = data[0]
+    if data.ndim not in {2, 3}:
+        msg = f"image must have 2 dimensions (ny, nx) or 3 (bands, ny, nx), got shape {data.shape}"
+        raise ImageError(msg)
+    if data.ndim == 3 and len(data) > MAX_BANDS:
+        msg = (
+            f"image must have 1 to {MAX_BANDS} bands, got shape {data.shape}; the bands come first "
+            "(numpy.moveaxis), unless it is a uint8 (ny, nx, 3) picture"
+        )
+        raise BandError(msg)
+    return data if data.ndim == 3 else data[np.newaxis]

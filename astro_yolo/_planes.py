@@ -1,0 +1,176 @@
+"""One band as it was given: its pixels read on demand, what is known about them, and checksums."""
+
+import hashlib
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from astro_yolo.exceptions import ImageError
+
+_HASH_ROWS = 1024  # rows hashed at a time, so that a memory-mapped image is never copied whole
+
+
+@dataclass(frozen=True, eq=False)
+class Pixels:
+    """
+    A 2-D image whose windows are turned into native float32 when they are read.
+
+    Parameters
+    ----------
+    raw : array_like
+        Anything with ``shape`` and 2-D slicing: an array of any byte order, a memory map, the
+        ``section`` of a compressed HDU.
+    scale, zero : float
+        ``BSCALE`` and ``BZERO`` still to be applied.
+    blank : int or None
+        ``BLANK``: the raw integer that means "no value".
+    """
+
+    raw: object
+    scale: float = 1.0
+    zero: float = 0.0
+    blank: int | None = None
+
+    @property
+    def shape(self):
+        """Rows and columns."""
+        return tuple(self.raw.shape)
+
+    def read(self, window=None):
+        """
+        Read a window.
+
+        Parameters
+        ----------
+        window : tuple of int, optional
+            ``(y0, y1, x0, x1)``, end excluded, inside the image; all of it without.
+
+        Returns
+        -------
+        2D `~numpy.ndarray`
+            Native float32; NaN for blank pixels. The very array given where it is float32 already.
+        """
+        y0, y1, x0, x1 = window or (0, self.shape[0], 0, self.shape[1])
+        block = np.asarray(self.raw[y0:y1, x0:x1])
+        if self.scale == 1.0 and self.zero == 0.0 and self.blank is None:
+            return np.ascontiguousarray(block, dtype=np.float32)
+        values = block * self.scale + self.zero  # float64: 32-bit counters stay exact until here
+        values = values.astype(np.float32)
+        if self.blank is not None:
+            values[block == self.blank] = np.nan
+        return values
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """
+    One band as it was given, on its own pixel grid.
+
+    Parameters
+    ----------
+    pixels : Pixels
+        The image.
+    label : str
+        How messages name it: the file and HDU.
+    bad : 2D `~numpy.ndarray` of bool, optional
+        True where a mask that came with the data says "do not use".
+    wcs : object, optional
+        Its world coordinate system.
+    band : str, optional
+        The filter that its header names.
+    saturation : float, optional
+        Values from here on are saturated.
+    digest : FileDigest or ArrayDigest
+        Where its checksum comes from.
+    """
+
+    pixels: Pixels
+    label: str
+    bad: np.ndarray | None = None
+    wcs: object = None
+    band: str | None = None
+    saturation: float | None = None
+    digest: object = None
+
+    @property
+    def shape(self):
+        """Rows and columns."""
+        return self.pixels.shape
+
+
+@dataclass(frozen=True, eq=False)
+class FileDigest:
+    """SHA-256 of a file's bytes, taken when it is asked for; the file must still be the same."""
+
+    path: Path
+    stamp: tuple = field(init=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "stamp", self._stamp())
+
+    def _stamp(self):
+        status = self.path.stat()
+        return status.st_size, status.st_mtime_ns, status.st_ino
+
+    @cached_property
+    def hex(self):
+        """64 hexadecimal digits."""
+        with self.path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if self._stamp() != self.stamp:
+            msg = f"{self.path}: must not change between reading and its checksum, but it did"
+            raise ImageError(msg)
+        return digest
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayDigest:
+    """SHA-256 of an array's bytes in C order, in the type and byte order it was given."""
+
+    array: np.ndarray
+
+    @cached_property
+    def hex(self):
+        """64 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for start in range(0, self.array.shape[0], _HASH_ROWS):
+            rows = np.ascontiguousarray(self.array[start : start + _HASH_ROWS])
+            digest.update(rows.view(np.uint8).data)
+        return digest.hexdigest()
+
+
+class Checksums(Mapping):
+    """
+    Band name to SHA-256, computed together, in threads, the first time one is asked for.
+
+    Parameters
+    ----------
+    digests : dict of str to (FileDigest or ArrayDigest)
+        Bands of one file may share one digest, which is then computed once.
+    """
+
+    def __init__(self, digests):
+        self._digests = dict(digests)
+
+    @cached_property
+    def _values(self):
+        unique = list({id(digest): digest for digest in self._digests.values()}.values())
+        with ThreadPoolExecutor(max(len(unique), 1)) as pool:
+            list(pool.map(lambda digest: digest.hex, unique))
+        return {band: digest.hex for band, digest in self._digests.items()}
+
+    def __getitem__(self, band):
+        return self._values[band]
+
+    def __iter__(self):
+        return iter(self._digests)
+
+    def __len__(self):
+        return len(self._digests)
+
+    def __repr__(self):
+        return f"Checksums({self._values})"

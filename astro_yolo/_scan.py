@@ -1,0 +1,285 @@
+"""Carry an image through the network: in one pass, or by tiles and binned levels.
+
+The network sees a galaxy best when it fills tens of pixels. An image that goes through in one
+pass is taken as it is; a larger one is cut into tiles, and galaxies too large for a tile
+are looked for in binned copies of it, tile by tile as well, so that memory stays bounded.
+"""
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from astro_yolo import boxes as box_math
+from astro_yolo import tiling
+from astro_yolo.stretch import levels_of, to_channels, to_network
+
+__all__ = ["Candidates", "scan"]
+
+# Longer sides, in pixels of a level, that the level answers for. The ranges of neighbouring
+# levels overlap, since two levels measure the same galaxy a little differently; the double is
+# suppressed.
+_LONGEST = 300.0
+_SHORTEST = 110.0
+
+_MASKED_SHARE = 0.1  # of a box; above it the box is marked as masked
+_SMALLEST_CORE = 128  # pixels; smaller ones would be all margin
+_SAMPLE_BLOCKS, _SAMPLE_SIDE = 24, 16  # blocks along each axis that the sky level is measured on
+_STRIP_PIXELS = 1 << 22  # pixels of the image read at a time for a binned level
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """
+    What the network found in an image or a part of it, without doubles.
+
+    Attributes
+    ----------
+    boxes : (N, 4) array
+        In edge pixels of the image.
+    outputs : (N, 7) array
+        Raw outputs of the network.
+    masked, saturated, seam : (N,) bool array
+        Whether a tenth of the box or its centre is masked, a pixel of it is saturated, the edge of
+        a tile's core runs through it.
+    binning : (N,) int array
+        Binning of the level that the box was found in.
+    """
+
+    boxes: np.ndarray
+    outputs: np.ndarray
+    masked: np.ndarray
+    saturated: np.ndarray
+    seam: np.ndarray
+    binning: np.ndarray
+
+    def __len__(self):
+        return len(self.boxes)
+
+    def take(self, which):
+        """Return the chosen candidates; ``which`` is a bool array or an array of indices."""
+        return Candidates(*(getattr(self, item.name)[which] for item in fields(self)))
+
+    @classmethod
+    def join(cls, parts):
+        """Return the candidates of all parts."""
+        return cls(*(np.concatenate([getattr(p, f.name) for p in parts]) for f in fields(cls)))
+
+
+@dataclass(frozen=True)
+class _Level:
+    """An image binned by a factor, read window by window."""
+
+    image: object
+    factor: int
+
+    @property
+    def shape(self):
+        return tuple(side // self.factor for side in self.image.shape)
+
+    def read(self, y0, y1, x0, x1):
+        """Return the bands and the mask of a window given in pixels of the level."""
+        if self.factor == 1:
+            return self.image.window(y0, y1, x0, x1)
+        bands = np.empty((len(self.image.data), y1 - y0, x1 - x0), dtype=np.float32)
+        for rows, source in self._strips(y0, y1, x0, x1):
+            data, mask = self.image.window(*source)
+            for k, plane in enumerate(data):
+                bands[k, rows] = tiling.bin_mean(plane, self.factor, mask)
+        bad = ~np.isfinite(bands).all(axis=0)
+        return bands, bad if bad.any() else None
+
+    def saturated(self, y0, y1, x0, x1):
+        """Return which pixels of a window of the level hold a saturated one, or None."""
+        if self.factor == 1:
+            return self.image.saturated_window(y0, y1, x0, x1)
+        out = np.zeros((y1 - y0, x1 - x0), dtype=bool)
+        for rows, source in self._strips(y0, y1, x0, x1):
+            marked = self.image.saturated_window(*source)
+            if marked is None:
+                return None
+            blocks = (marked.shape[0] // self.factor, self.factor, -1, self.factor)
+            out[rows] = marked.reshape(blocks).any(axis=(1, 3))
+        return out
+
+    def _strips(self, y0, y1, x0, x1):
+        """Yield the rows of a window, a strip at a time, and the image window under them."""
+        step = max(1, _STRIP_PIXELS // (self.factor**2 * (x1 - x0)))
+        for y in range(y0, y1, step):
+            end = min(y + step, y1)
+            source = tuple(side * self.factor for side in (y, end, x0, x1))
+            yield slice(y - y0, end - y0), source
+
+    def measure(self):
+        """Return (background, noise) of the three channels, from blocks all over the level."""
+        rows, columns = (_sample_spans(side) for side in self.shape)
+        read = [[self.read(*row, *column) for column in columns] for row in rows]
+        bands = [
+            np.block([[data[k] for data, _ in row] for row in read])
+            for k in range(len(self.image.data))
+        ]
+        masks = [
+            [np.zeros(data.shape[1:], bool) if bad is None else bad for data, bad in row]
+            for row in read
+        ]
+        return levels_of(to_channels(bands), np.block(masks))
+
+
+def _sample_spans(side):
+    """Return (start, stop) of blocks spread evenly along an axis."""
+    count = max(1, min(_SAMPLE_BLOCKS, side // _SAMPLE_SIDE))
+    width = min(_SAMPLE_SIDE, side)
+    starts = np.linspace(0, side - width, count).astype(int)
+    return [(int(start), int(start) + width) for start in starts]
+
+
+def scan(image, backend, min_score, iou_threshold, *, max_pixels=tiling.ONE_PASS, progress=False):
+    """
+    Find the candidates of an image.
+
+    Parameters
+    ----------
+    image : SkyImage
+        The image.
+    backend : Backend
+        The loaded network.
+    min_score : float
+        Smallest calibrated probability of a galaxy or a star.
+    iou_threshold : float
+        Of two boxes that overlap more, the less probable goes.
+    max_pixels : int, optional
+        Number of pixels up to which an image goes through in one pass.
+    progress : bool, optional
+        Whether to show a bar while there are tiles to do.
+
+    Returns
+    -------
+    found : Candidates
+        In no particular order.
+    passes : dict
+        How the image was cut: number of tiles, binnings.
+    """
+    find = _Finder(backend, min_score, iou_threshold)
+    factors = tiling.pyramid_factors(image.shape, max_pixels)
+    if not factors:
+        return find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
+    factors = [1, *factors]
+    jobs = _jobs(image, factors, max_pixels)
+    parts = []
+    with _progress(len(jobs), progress) as tick:
+        for level, tile, plan, levels in jobs:
+            found = find.in_tile(level, tile, levels)
+            parts.append(_answered_for(found, level, tile, plan, factors[-1]))
+            tick()
+    return find.without_doubles(parts), {"tiles": len(jobs), "binnings": factors}
+
+
+class _Finder:
+    """Runs the network on windows of an image."""
+
+    def __init__(self, backend, min_score, iou_threshold):
+        self._backend = backend
+        self._calibration = backend.weights.calibration
+        self._min_raw = self._calibration.lowest_raw(min_score)
+        self._iou = iou_threshold
+
+    def in_one_pass(self, image):
+        """Return the candidates of a whole image."""
+        bands, mask, saturated = image.data, image.mask, image.saturated
+        if image.is_lazy:
+            whole = (0, image.shape[0], 0, image.shape[1])
+            bands, mask = image.window(*whole)
+            saturated = image.saturated_window(*whole)
+        boxes, outputs = self._boxes(bands, mask, image.shape)
+        marks = _marks(boxes, mask, saturated)
+        return Candidates(boxes, outputs, *marks, np.zeros_like(marks[0]), np.ones(len(boxes), int))
+
+    def in_tile(self, level, tile, levels):
+        """Return the candidates of a tile, in edge pixels of the level."""
+        window = (tile.y0, tile.y1, tile.x0, tile.x1)
+        bands, mask = level.read(*window)
+        if mask is not None and mask.all():
+            boxes, outputs = np.empty((0, 4)), np.empty((0, 7))
+        else:
+            boxes, outputs = self._boxes(bands, mask, tile.shape, levels)
+        marks = _marks(boxes, mask, level.saturated(*window) if len(boxes) else None)
+        boxes = box_math.shift(boxes, tile.x0, tile.y0)
+        binning = np.full(len(boxes), level.factor)
+        return Candidates(boxes, outputs, *marks, np.zeros_like(marks[0]), binning)
+
+    def without_doubles(self, parts):
+        """Return the candidates of all tiles; what two of them found stays once."""
+        found = Candidates.join(parts)
+        tile = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+        strength = self._strength(found.outputs)
+        return found.take(box_math.nms(found.boxes, strength, self._iou, groups=tile))
+
+    def _boxes(self, bands, mask, shape, levels=None):
+        """Return the boxes of a window in its own edge pixels, and raw outputs."""
+        x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
+        boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
+        kept = box_math.nms(boxes, self._strength(outputs), self._iou)
+        return boxes[kept], outputs[kept]
+
+    def _strength(self, outputs):
+        """Return the larger of the probabilities of a galaxy and a star."""
+        return np.maximum(*self._calibration.scores(outputs))
+
+
+def _marks(boxes, mask, saturated):
+    """Return which boxes are masked and which hold a saturated pixel."""
+    marks = np.zeros((2, len(boxes)), dtype=bool)
+    if mask is not None:
+        share, at_center = box_math.coverage(boxes, mask)
+        marks[0] = (share >= _MASKED_SHARE) | at_center
+    if saturated is not None:
+        marks[1] = box_math.coverage(boxes, saturated)[0] > 0
+    return marks
+
+
+def _jobs(image, factors, max_pixels):
+    """Return (level, tile, plan, sky levels) of every tile of every level."""
+    jobs = []
+    for factor in factors:
+        level = _Level(image, factor)
+        plan = tiling.plan(level.shape, _core(level.shape, max_pixels))
+        levels = level.measure()
+        jobs.extend((level, tile, plan, levels) for tile in plan)
+    return jobs
+
+
+def _core(shape, max_pixels):
+    """Return the side of the cores of a level; one core where the level fits in one pass."""
+    if shape[0] * shape[1] <= max_pixels:
+        side = max(shape)
+    else:
+        side = min(int(max_pixels**0.5) - 2 * tiling.MARGIN, tiling.CORE)
+        side = max(side, _SMALLEST_CORE)
+    return -(-side // tiling.STRIDE) * tiling.STRIDE
+
+
+def _answered_for(found, level, tile, plan, last):
+    """Return what a tile owns of its candidates and its level answers for, in image pixels."""
+    longest = np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1, initial=0)
+    keep = tiling.owned(found.boxes, tile)
+    if level.factor > 1:
+        keep &= longest >= _SHORTEST
+    if level.factor < last:
+        keep &= longest <= _LONGEST
+    kept = found.take(keep)
+    seam = tiling.crosses_core_edge(kept.boxes, plan, level.shape)
+    boxes = box_math.scale(kept.boxes, level.factor)
+    return Candidates(boxes, kept.outputs, kept.masked, kept.saturated, seam, kept.binning)
+
+
+@contextmanager
+def _progress(total, visible):
+    """Give a function to call after each tile, which moves a bar on standard error."""
+    if not visible:
+        yield lambda: None
+        return
+    from astropy.utils.console import ProgressBar
+
+    with ProgressBar(total, file=sys.stderr) as bar:
+        yield bar.update

@@ -1,0 +1,194 @@
+"""Tables to files and back: ECSV, FITS, VOTable, Parquet and CSV."""
+
+import json
+import math
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy.io.fits.verify import VerifyWarning
+from astropy.table import QTable, Table
+from astropy.table.meta import get_header_from_yaml
+
+from astro_yolo._columns import conform
+from astro_yolo._files import replacing
+from astro_yolo.exceptions import InputWarning, require, warn_user
+
+__all__ = ["read_table", "write_table"]
+
+_MIXINS = "__serialized_columns__"  # how Astropy says that a column was a Quantity
+_FORMATS = {
+    ".ecsv": "ecsv", ".fits": "fits", ".fit": "fits", ".fits.gz": "fits", ".vot": "votable",
+    ".votable": "votable", ".xml": "votable", ".parquet": "parquet", ".pq": "parquet",
+    ".csv": "csv",
+}
+
+
+def write_table(table, path, *, format=None, overwrite=False):  # noqa: A002 - as in Astropy
+    """
+    Write a table to a file, whole or not at all.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        A result table.
+    path : str or path-like
+        File to write.
+    format : {"ecsv", "fits", "votable", "parquet", "csv"}, optional
+        By default told from the ending of ``path``. Units, descriptions, UCDs and meta survive in
+        all but CSV, which keeps the numbers alone. FITS keeps the keys of the meta in upper case.
+    overwrite : bool, optional
+        Replace an existing file.
+
+    Raises
+    ------
+    OSError
+        If the file exists and ``overwrite`` is false, or it cannot be written.
+    ValueError
+        If the format is not known.
+    MissingExtraError
+        If Parquet is asked for and pyarrow is not installed.
+    """
+    writer = _WRITERS[_format(path, format)]
+    with replacing(path, overwrite=overwrite) as temporary:
+        writer(table, temporary)
+
+
+def read_table(path, *, format=None):  # noqa: A002 - as in Astropy
+    """
+    Read a table that `write_table` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to read.
+    format : {"ecsv", "fits", "votable", "parquet", "csv"}, optional
+        By default told from the ending of ``path``.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The known columns with their types, units, descriptions and UCDs, also from CSV.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ValueError
+        If the format is not known.
+    MissingExtraError
+        If it is Parquet and pyarrow is not installed.
+    """
+    return conform(_READERS[_format(path, format)](Path(path)))
+
+
+def _format(path, name):
+    """Return the name of a format, from the ending of ``path`` if ``name`` is None."""
+    if name is None:
+        file = Path(path).name.lower()
+        name = next((kind for ending, kind in _FORMATS.items() if file.endswith(ending)), None)
+        if name is None:
+            raise ValueError(f"path must end in one of {', '.join(_FORMATS)}, got {file!r}")
+    if name not in _WRITERS:
+        raise ValueError(f"format must be one of {', '.join(_WRITERS)}, got {name!r}")
+    return name
+
+
+def _flat_meta(meta):
+    """Return meta that every format holds: nested values as JSON, None left out."""
+    flat = {}
+    for key, value in meta.items():
+        if value is None or key.startswith("__"):
+            continue
+        value = value.item() if isinstance(value, np.generic) else value  # noqa: PLW2901
+        plain = isinstance(value, bool | int | float | str)
+        flat[key] = value if plain else json.dumps(value, default=str)
+    return flat
+
+
+def _with_meta(table, meta):
+    copy = QTable(table, copy=False)
+    copy.meta = meta
+    return copy
+
+
+def _write_ecsv(table, path):
+    QTable(table, copy=False).write(path, format="ascii.ecsv")
+
+
+def _write_csv(table, path):
+    plain = Table({name: getattr(table[name], "value", table[name]) for name in table.colnames})
+    plain.write(path, format="ascii.csv")
+
+
+def _write_fits(table, path):
+    meta = _flat_meta(table.meta)
+    kept = {key: value for key, value in meta.items() if _fits_holds(value)}
+    if dropped := sorted(meta.keys() - kept.keys()):
+        warn_user(f"FITS holds finite numbers and ASCII text: meta {dropped} left out",
+                  InputWarning)
+    with warnings.catch_warnings():
+        # A key of more than 8 characters becomes a HIERARCH card, which is read back as it was.
+        warnings.filterwarnings("ignore", ".*HIERARCH", VerifyWarning)
+        _with_meta(table, kept).write(path, format="fits")
+
+
+def _fits_holds(value):
+    return value.isascii() if isinstance(value, str) else math.isfinite(value)
+
+
+def _write_votable(table, path):
+    from astro_yolo._votable import write_votable
+
+    write_votable(table, path, _flat_meta(table.meta))
+
+
+def _write_parquet(table, path):
+    require("pyarrow", extra="parquet", feature="Writing Parquet")
+    QTable(table, copy=False).write(path, format="parquet")
+
+
+def _read_ecsv(path):
+    return QTable.read(path, format="ascii.ecsv")
+
+
+def _read_csv(path):
+    return QTable.read(path, format="ascii.csv")
+
+
+def _read_fits(path):
+    # NaN stays NaN: a masked column would be another kind of table than the one written.
+    return QTable.read(path, format="fits", mask_invalid=False)
+
+
+def _read_votable(path):
+    from astro_yolo._votable import read_votable
+
+    return read_votable(path)
+
+
+def _read_parquet(path):
+    """Read with pyarrow alone: Astropy's own reader asks for pandas as well."""
+    parquet = require("pyarrow.parquet", extra="parquet", feature="Reading Parquet")
+    content = parquet.read_table(path)
+    header = (content.schema.metadata or {}).get(b"table_meta_yaml")
+    header = get_header_from_yaml(header.decode().split("\n")) if header else {}
+    table = Table({name: content[name].to_numpy() for name in content.column_names})
+    for entry in header.get("datatype", []):
+        for attribute in {"unit", "description", "meta"} & set(entry):
+            setattr(table[entry["name"]].info, attribute, entry[attribute])
+    table.meta = {k: v for k, v in header.get("meta", {}).items() if k != _MIXINS}
+    return _as_text(QTable(table))
+
+
+def _as_text(table):
+    """Turn the Python objects that pyarrow makes of text into fixed-length text."""
+    for name in [name for name in table.colnames if table[name].dtype.kind == "O"]:
+        table[name] = np.asarray(table[name]).astype(str)
+    return table
+
+
+_WRITERS = {"ecsv": _write_ecsv, "fits": _write_fits, "votable": _write_votable,
+            "parquet": _write_parquet, "csv": _write_csv}
+_READERS = {"ecsv": _read_ecsv, "fits": _read_fits, "votable": _read_votable,
+            "parquet": _read_parquet, "csv": _read_csv}

@@ -1,0 +1,199 @@
+"""The result table: make it, write it, read it.
+
+A table is a `~astropy.table.QTable` with the columns of `COLUMNS`. Pixels are 0-based, the centre
+of the first pixel is (0, 0); ``ra`` and ``dec`` are ICRS degrees, and stand there only if the sky
+coordinates of the image are known. The meta are flat values with FITS-like keys; ``PROV`` is a
+JSON text that says how the table was made, ``WCS`` one that holds the sky coordinates of the image.
+"""
+
+import json
+from numbers import Real
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.table import Table
+
+from astro_yolo._columns import (
+    CLASSES,
+    COLUMNS,
+    FLAG_DESCRIPTIONS,
+    FLAGS,
+    LABELS,
+    Column,
+    conform,
+    decode_flags,
+)
+from astro_yolo._sky import sky_boxes, wcs_from_text, wcs_to_text
+from astro_yolo._table_files import read_table, write_table
+from astro_yolo.boxes import edges_to_centers
+from astro_yolo.exceptions import WCSError
+
+__all__ = [
+    "CLASSES",
+    "COLUMNS",
+    "FLAGS",
+    "FLAG_DESCRIPTIONS",
+    "LABELS",
+    "Column",
+    "conform",
+    "decode_flags",
+    "make_table",
+    "read_table",
+    "sky",
+    "table_wcs",
+    "write_table",
+]
+
+
+def make_table(
+    boxes, score, class_probs, p_star, flags, *, wcs=None, label=None, meta=None, provenance=None
+):
+    """
+    Make the result table, sorted by falling score.
+
+    Parameters
+    ----------
+    boxes : (N, 4) array
+        ``xmin, ymin, xmax, ymax`` in edge pixels (the first pixel spans 0 to 1).
+    score : (N,) array
+        Probability that a galaxy is there.
+    class_probs : (N, 5) array
+        Probabilities of `CLASSES`, given that it is a galaxy.
+    p_star : (N,) array
+        Probability that it is a star.
+    flags : (N,) array of int
+        Sums of the bits in `FLAGS`.
+    wcs : WCS, optional
+        Sky coordinates of the image. Without them the table has no sky columns.
+    label : (N,) array of str, optional
+        Class of each row; by default the most probable of `CLASSES`.
+    meta : dict, optional
+        Flat values: str, bool, int or float. Keys become upper case, as FITS has them; None is
+        left out.
+    provenance : dict, optional
+        How the table was made; kept as JSON in ``meta["PROV"]``.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        Columns of `COLUMNS`; ``id`` counts from 1. Pixel columns, the edges too, count from the
+        centre of the first pixel.
+
+    Raises
+    ------
+    ValueError
+        If the arrays do not have the same number of rows, a meta key is longer than 8
+        characters, or a meta value is not flat.
+    WCSError
+        If ``wcs`` has no celestial axes.
+
+    Examples
+    --------
+    >>> from astro_yolo.catalog import make_table
+    >>> table = make_table([[0, 0, 4, 2]], [0.9], [[0.1, 0.6, 0.1, 0.1, 0.1]], [0.0], [0])
+    >>> print(table["id", "x", "y", "label"])
+     id  x   y  label
+    --- --- --- ------
+      1 1.5 0.5 spiral
+    """
+    boxes = np.asarray(boxes, float).reshape(-1, 4)
+    class_probs = np.asarray(class_probs, float).reshape(-1, len(CLASSES))
+    if label is None:
+        label = np.array(CLASSES)[class_probs.argmax(axis=1)] if len(boxes) else []
+    given = {"score": score, "class_probs": class_probs, "p_star": p_star, "flags": flags,
+             "label": label}
+    given = {name: _rows(name, values, len(boxes)) for name, values in given.items()}
+    order = np.argsort(-given["score"].astype(float), kind="stable")
+    columns = _columns(boxes[order], {name: given[name][order] for name in given}, wcs)
+    return conform(Table(columns, meta=_meta(meta, provenance, wcs)))
+
+
+def sky(table):
+    """
+    Return the sky positions of a table.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table with the columns ``ra`` and ``dec``.
+
+    Returns
+    -------
+    `~astropy.coordinates.SkyCoord`
+        ICRS positions, one per row.
+
+    Raises
+    ------
+    WCSError
+        If the table has no sky columns.
+    """
+    if "ra" not in table.colnames:
+        raise WCSError("table must have the columns ra and dec: the image had no sky coordinates")
+    ra, dec = (np.asarray(getattr(table[n], "value", table[n]), float) for n in ("ra", "dec"))
+    return SkyCoord(ra, dec, unit="deg", frame="icrs")
+
+
+def table_wcs(table):
+    """
+    Return the sky coordinates of the image that a table was made from.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        A result table, also one that was written and read.
+
+    Returns
+    -------
+    `~astropy.wcs.WCS` or None
+        None if the table does not know them.
+    """
+    text = table.meta.get("WCS")
+    return wcs_from_text(text) if text else None
+
+
+def _rows(name, values, n_rows):
+    array = np.asarray(values)
+    if len(array) != n_rows:
+        raise ValueError(f"{name} must have one row per box ({n_rows}), got {len(array)}")
+    return array
+
+
+def _columns(boxes, given, wcs):
+    """Return the columns as a dict, in the order of `COLUMNS`."""
+    x, y, width, height = edges_to_centers(boxes)
+    columns = {"id": np.arange(1, len(boxes) + 1), "x": x, "y": y}
+    # The one half pixel of the table: network edges start at 0, the table's at -0.5.
+    columns |= {"xmin": x - width / 2, "ymin": y - height / 2,
+                "xmax": x + width / 2, "ymax": y + height / 2}
+    if wcs is not None:
+        on_sky = sky_boxes(wcs, x, y, width, height)
+        columns |= {name: getattr(on_sky, name) for name in ("ra", "dec", "width", "height")}
+    columns |= {f"p_{name}": given["class_probs"][:, i] for i, name in enumerate(CLASSES)}
+    columns |= {name: given[name] for name in ("score", "label", "p_star", "flags")}
+    return {column.name: columns[column.name] for column in COLUMNS if column.name in columns}
+
+
+def _meta(meta, provenance, wcs):
+    """Return the flat meta, with the two JSON texts."""
+    flat = {key.upper(): _flat(key, value) for key, value in (meta or {}).items()
+            if value is not None}
+    if provenance is not None:
+        flat["PROV"] = json.dumps(provenance, sort_keys=True, default=_plain)
+    text = wcs_to_text(wcs) if wcs is not None else None
+    return flat if text is None else flat | {"WCS": text}
+
+
+def _flat(key, value):
+    if len(key) > 8:
+        raise ValueError(f"meta keys must have at most 8 characters, got {key!r}")
+    value = value.item() if isinstance(value, np.generic) else value
+    if not isinstance(value, str | Real):
+        raise ValueError(f"meta values must be str, bool, int or float, got {key}={value!r}")  # noqa: TRY004
+    return value
+
+
+def _plain(value):
+    """Return what JSON can hold of a numpy value or anything else."""
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
+
+

@@ -1,0 +1,92 @@
+"""The command line ``astro-yolo``."""
+
+import argparse
+import os
+import sys
+
+from astro_yolo import __version__
+from astro_yolo._cli_arguments import add_parser
+from astro_yolo._cli_detect import run
+
+__all__ = ["main"]
+
+_EXAMPLES = """
+examples:
+  astro-yolo demo
+  astro-yolo detect g.fits r.fits i.fits -o galaxies.ecsv --regions galaxies.reg --png galaxies.png
+  astro-yolo detect --help
+"""
+
+
+def main(argv=None):
+    """
+    Run the command line.
+
+    Parameters
+    ----------
+    argv : list of str, optional
+        Arguments without the name of the program; default: those of the process.
+
+    Returns
+    -------
+    int
+        Exit status: 0 done, 1 something failed, 2 the command is wrong, 130 interrupted.
+    """
+    parser = _parser()
+    try:
+        options = parser.parse_args(argv)
+        return options.run(options)
+    except KeyboardInterrupt:
+        print("astro-yolo: interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # the reader of our output has gone; nothing may be written at exit either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _parser():
+    """Return the parser of all commands."""
+    parser = argparse.ArgumentParser(
+        prog="astro-yolo",
+        description="Find and classify galaxies in astronomical images.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"astro-yolo {__version__}")
+    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    add_parser(commands, run)
+    _add_demo(commands)
+    return parser
+
+
+def _add_demo(commands):
+    """Add the command ``demo``."""
+    demo = commands.add_parser(
+        "demo",
+        help="detect in the example that comes with the package",
+        description="Detect in the simulated g, r, i field that comes with the package and write "
+        "a table, DS9 regions and a picture. Works offline.",
+    )
+    demo.add_argument(
+        "folder", nargs="?", default="astro-yolo-demo", help="where to write (%(default)s)"
+    )
+    demo.set_defaults(run=_run_demo)
+
+
+def _run_demo(options):
+    """Write the demo and say where it is."""
+    from astro_yolo.demo import next_steps, write_demo
+    from astro_yolo.exceptions import AstroYoloError
+
+    try:
+        paths, table = write_demo(options.folder)
+    except (AstroYoloError, OSError) as error:
+        print(f"astro-yolo: {error}", file=sys.stderr)
+        return 1
+    print(next_steps(paths, table))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

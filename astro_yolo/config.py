@@ -1,0 +1,50 @@
+"""Settings that depend on where the package runs, never on the science.
+
+They are read from ``astro_yolo.cfg`` in Astropy's configuration folder, and can be changed for a
+while with ``with conf.set_temp(...)``. Read them in the body of a function, not as a default
+argument: a default is fixed when the function is defined.
+"""
+
+from pathlib import Path
+
+from astropy.config import ConfigItem, ConfigNamespace, get_cache_dir
+
+__all__ = ["Conf", "cache_folder", "conf"]
+
+_ROOT = __name__.partition(".")[0]
+
+
+class _Item(ConfigItem):
+    """A setting at the top level of the package's own file, instead of in Astropy's folder."""
+
+    rootname = _ROOT
+
+    def __init__(self, default, description):
+        super().__init__(default, description, module=_ROOT)
+
+
+class Conf(ConfigNamespace):
+    """Settings of `astro_yolo`."""
+
+    rootname = _ROOT
+
+    sas_base_url = _Item(
+        "https://data.sdss.org/sas",
+        "Address of the SDSS Science Archive Server or of a local mirror with the same folders.",
+    )
+    device = _Item(
+        "",
+        "Device of the network when none is given, e.g. 'cpu' or 'cuda'; empty: the runtime's own.",
+    )
+    cache_dir = _Item(
+        "",
+        "Folder for downloaded frames; empty: 'astro_yolo' in the user's cache folder.",
+    )
+
+
+conf = Conf()
+
+
+def cache_folder():
+    """Return the folder for downloaded files, as `~pathlib.Path`; it may not exist yet."""
+    return Path(conf.cache_dir or get_cache_dir(_ROOT)).expanduser()

@@ -1,0 +1,351 @@
+"""Find and classify the galaxies of an image.
+
+`Detector` keeps a loaded network for many images; `detect` is the one-shot. Both go the same
+way: read the image, scale it for the network, run it, suppress doubles, make the table.
+"""
+
+from threading import Lock
+
+import numpy as np
+
+from astro_yolo import __version__, tiling
+from astro_yolo import boxes as box_math
+from astro_yolo._scan import scan
+from astro_yolo.catalog import CLASSES, FLAGS, LABELS, make_table
+from astro_yolo.config import conf
+from astro_yolo.exceptions import NoDetectionsWarning, warn_user
+from astro_yolo.image import read_image
+from astro_yolo.network.backends import check_names, load_backend
+from astro_yolo.network.weights import load_weights
+from astro_yolo.stretch import NETWORK_STRETCH
+
+__all__ = ["Detector", "detect"]
+
+_IOU = 0.5  # of two boxes that overlap more, the less probable goes
+
+
+class Detector:
+    """
+    A network that finds galaxies, kept ready for many images.
+
+    Parameters
+    ----------
+    model : str or pathlib.Path, optional
+        Name of weights in the package, or path of an ``.onnx`` or ``.pt`` file.
+    device : {None, "cpu", "cuda"}, optional
+        Where to compute; None takes ``conf.device``, or lets the backend choose.
+    backend : {"auto", "onnxruntime", "openvino", "ultralytics"}, optional
+        Runtime of the network; "auto" takes the fastest installed one.
+
+    Attributes
+    ----------
+    max_pixels : int
+        Images up to this size go through the network in one pass; larger ones by tiles. Lower it
+        where memory is short: a pass needs about 150 bytes per pixel.
+
+    Raises
+    ------
+    ValueError
+        If the name of the backend or device is unknown.
+
+    Notes
+    -----
+    The weights are read at the first use. Calls from several threads wait for each other.
+
+    Examples
+    --------
+    >>> from astro_yolo import Detector
+    >>> detector = Detector(backend="onnxruntime")
+    >>> table = detector.detect({"g": "g.fits", "r": "r.fits", "i": "i.fits"})  # doctest: +SKIP
+    """
+
+    def __init__(self, model="default", *, device=None, backend="auto"):
+        device = device or conf.device or None
+        check_names(backend, device)
+        self.max_pixels = tiling.ONE_PASS
+        self._model, self._device, self._choice = model, device, backend
+        self._weights = self._backend = None
+        self._lock = Lock()
+
+    def __repr__(self):
+        return f"Detector({self._model!r}, device={self._device!r}, backend={self._choice!r})"
+
+    @property
+    def weights(self):
+        """The checked weight file (`~astro_yolo.network.weights.Weights`)."""
+        if self._weights is None:
+            self._weights = load_weights(self._model)
+        return self._weights
+
+    @property
+    def backend(self):
+        """The loaded network (`~astro_yolo.network.backends.Backend`)."""
+        if self._backend is None:
+            self._backend = load_backend(self.weights, self._choice, self._device)
+        return self._backend
+
+    def detect(
+        self,
+        image,
+        *,
+        wcs=None,
+        mask=None,
+        hdu=None,
+        score=None,
+        min_purity=None,
+        classes=None,
+        include_stars=False,
+        progress=False,
+    ):
+        """
+        Find and classify the galaxies of an image.
+
+        Parameters
+        ----------
+        image : path, `~astropy.io.fits.HDUList`, HDU, `~astropy.nddata.NDData`, array, dict or list
+            Anything that `~astro_yolo.read_image` reads. A dict or list holds the bands
+            of one field, a list from short to long wavelength.
+        wcs : `~astropy.wcs.WCS`, optional
+            Sky coordinates, for an image that has none of its own.
+        mask : (ny, nx) bool array, optional
+            True for pixels to ignore; those that are not finite are ignored anyway.
+        hdu : int or str, optional
+            Extension of a FITS file with several images.
+        score : float, optional
+            Smallest probability, 0 to 1, that a galaxy is there. By default the one stored with
+            the weights.
+        min_purity : float, optional
+            Instead of ``score``: the share of true galaxies wanted among the detections, as
+            measured on the validation set.
+        classes : str or sequence of str, optional
+            Keep only these labels.
+        include_stars : bool, optional
+            Whether stars are returned as well.
+        progress : bool, optional
+            Whether to show a bar on standard error while there are tiles to do.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            One row per source by falling score, with the columns of
+            `~astro_yolo.catalog.COLUMNS`. Pixels are 0-based: the centre of the first pixel is
+            (0, 0). Zero rows, and a `NoDetectionsWarning`, when nothing is found.
+
+        Raises
+        ------
+        ValueError
+            If ``score``, ``min_purity`` or ``classes`` is outside its range, or ``score`` and
+            ``min_purity`` are both given.
+        ImageError
+            If the image cannot be used.
+        ModelError
+            If the network cannot be loaded.
+        """
+        wanted = _wanted_labels(classes, include_stars=include_stars)
+        with self._lock:
+            threshold = self._threshold(score, min_purity)
+            frame = read_image(image, wcs=wcs, mask=mask, hdu=hdu)
+            found, passes = scan(
+                frame,
+                self.backend,
+                threshold,
+                _IOU,
+                max_pixels=self.max_pixels,
+                progress=progress,
+            )
+        provenance = self._provenance(frame, passes, threshold, wanted)
+        table = self._table(frame, found, threshold, provenance)
+        if len(table) == 0:
+            warn_user(
+                f"nothing was found in {frame.name or 'the image'} with a score of at least"
+                f" {threshold:.3g}: the table has no rows",
+                NoDetectionsWarning,
+            )
+        return table
+
+    def _threshold(self, score, min_purity):
+        """Return the score threshold that the arguments ask for."""
+        if score is not None and min_purity is not None:
+            msg = f"give score or min_purity, not both, got {score} and {min_purity}"
+            raise ValueError(msg)
+        if min_purity is not None:
+            return self.weights.score_for_purity(min_purity)
+        if score is None:
+            return self.weights.default_score
+        if not 0 <= score <= 1:
+            msg = f"score must be in 0..1, got {score}"
+            raise ValueError(msg)
+        return float(score)
+
+    def _table(self, frame, found, threshold, provenance):
+        """Return the result table of the candidates whose label is wanted."""
+        calibration = self.weights.calibration
+        score, p_star = calibration.scores(found.outputs)
+        class_probs = calibration.class_probabilities(found.outputs)
+        label = np.array(CLASSES)[class_probs.argmax(axis=1)].astype("U16")
+        # a tie is a galaxy: its score reached the threshold
+        label[p_star > score] = "star"
+        keep = np.isin(label, provenance["labels"]) & (np.maximum(score, p_star) >= threshold)
+        flags = self._flags(frame, found)
+        return make_table(
+            found.boxes[keep],
+            score[keep],
+            class_probs[keep],
+            p_star[keep],
+            flags[keep],
+            wcs=frame.wcs,
+            label=label[keep],
+            meta=self._meta(frame, threshold),
+            provenance=provenance,
+        )
+
+    def _flags(self, frame, found):
+        """Return the sums of the flag bits of the candidates."""
+        marks = {
+            "edge": box_math.touches_border(found.boxes, frame.shape),
+            "masked": found.masked,
+            "saturated": found.saturated,
+            "seam": found.seam,
+            "out_of_domain": _out_of_domain(self.weights, frame, found),
+        }
+        return sum(FLAGS[name] * mark.astype(np.int32) for name, mark in marks.items())
+
+    def _meta(self, frame, threshold):
+        """Return the flat values of the table's meta."""
+        return {
+            "IMAGE": frame.name,
+            "BANDS": ",".join(str(band) for band in frame.bands),
+            "MODEL": self.weights.name,
+            "VERSION": __version__,
+            "BACKEND": self.backend.name,
+            "SCOREMIN": threshold,
+            "IOUMAX": _IOU,
+            "STRETCH": NETWORK_STRETCH,
+        }
+
+    def _provenance(self, frame, passes, threshold, wanted):
+        """Return all that the table depends on; no date, so that equal runs give equal tables."""
+        weights, backend = self.weights, self.backend
+        return {
+            "package": {"name": "astro-yolo", "version": __version__},
+            "model": {
+                "name": weights.name,
+                "version": str(weights.metadata["version"]),
+                "sha256": weights.sha256,
+                "license": str(weights.metadata["license"]),
+            },
+            "backend": {
+                "name": backend.name,
+                "version": backend.version,
+                "device": backend.device,
+                "precision": backend.precision,
+            },
+            "score": threshold,
+            "iou": _IOU,
+            "labels": list(wanted),
+            "stretch": NETWORK_STRETCH,
+            "input": {
+                "name": frame.name,
+                "kind": frame.kind,
+                "bands": list(frame.bands),
+                "sha256": dict(frame.checksums),
+            },
+            "passes": {**passes, "max_pixels": self.max_pixels},
+        }
+
+
+def detect(
+    image,
+    *,
+    model="default",
+    device=None,
+    backend="auto",
+    wcs=None,
+    mask=None,
+    hdu=None,
+    score=None,
+    min_purity=None,
+    classes=None,
+    include_stars=False,
+    progress=False,
+):
+    """
+    Find and classify the galaxies of one image.
+
+    Parameters
+    ----------
+    image : path, `~astropy.io.fits.HDUList`, HDU, `~astropy.nddata.NDData`, array, dict or list
+        Anything that `~astro_yolo.read_image` reads. A dict or list holds the bands
+        of one field, a list from short to long wavelength.
+    model : str or pathlib.Path, optional
+        Name of weights in the package, or path of an ``.onnx`` or ``.pt`` file.
+    device : {None, "cpu", "cuda"}, optional
+        Where to compute; None takes ``conf.device``, or lets the backend choose.
+    backend : {"auto", "onnxruntime", "openvino", "ultralytics"}, optional
+        Runtime of the network; "auto" takes the fastest installed one.
+    wcs, mask, hdu, score, min_purity, classes, include_stars, progress : optional
+        As in `Detector.detect`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        One row per galaxy by falling score; see `Detector.detect`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is outside its range.
+    ImageError
+        If the image cannot be used.
+    ModelError
+        If the network cannot be loaded.
+
+    See Also
+    --------
+    Detector : Keeps the network ready for many images.
+
+    Examples
+    --------
+    >>> from astro_yolo import detect
+    >>> table = detect(["g.fits", "r.fits", "i.fits"], min_purity=0.9)  # doctest: +SKIP
+    """
+    return Detector(model, device=device, backend=backend).detect(
+        image,
+        wcs=wcs,
+        mask=mask,
+        hdu=hdu,
+        score=score,
+        min_purity=min_purity,
+        classes=classes,
+        include_stars=include_stars,
+        progress=progress,
+    )
+
+
+def _wanted_labels(classes, *, include_stars):
+    """Return the labels to keep, in the order of `LABELS`."""
+    allowed = LABELS if include_stars else CLASSES
+    if classes is None:
+        return allowed
+    chosen = {classes} if isinstance(classes, str) else set(classes)
+    unknown = sorted(str(name) for name in chosen - set(allowed))
+    if unknown or not chosen:
+        hint = "; 'star' needs include_stars=True" if "star" in unknown else ""
+        got = ", ".join(unknown) or "none"
+        msg = f"classes must be among {', '.join(allowed)}, got {got}{hint}"
+        raise ValueError(msg)
+    return tuple(name for name in allowed if name in chosen)
+
+
+def _out_of_domain(weights, frame, found):
+    """Tell which candidates the network saw at a pixel scale or size that it was not trained on."""
+    marks = np.zeros(len(found.boxes), dtype=bool)
+    if weights.pixel_scale and frame.pixel_scale:
+        low, high = weights.pixel_scale
+        scale = frame.pixel_scale * found.binning
+        marks |= (scale < low) | (scale > high)
+    if weights.size:
+        low, high = weights.size
+        longest = np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1, initial=0)
+        marks |= (longest / found.binning > high) | (longest / found.binning < low)
+    return marks

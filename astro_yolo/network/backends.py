@@ -1,0 +1,315 @@
+"""Runtimes that carry an image through the network.
+
+Every backend gives the same candidates for the same weights; they differ in speed and in what has
+to be installed. ONNX Runtime belongs to the core install and lives here; the optional ones live in
+modules of their own, imported when they are chosen.
+"""
+
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+
+from astro_yolo import boxes as box_math
+from astro_yolo.exceptions import ModelError
+
+__all__ = ["BACKENDS", "Backend", "OnnxRuntimeBackend", "load_backend", "physical_cores"]
+
+#: Names that ``backend=`` accepts.
+BACKENDS = ("auto", "onnxruntime", "openvino", "ultralytics")
+
+_DEVICES = (None, "cpu", "cuda")
+_PADDING = 0.125  # the sky level of the network's stretch
+_GALAXY, _STAR = 10, 9  # rows of the raw output, after four of the box
+_SMALLEST_SIDE = 1.0  # px; what is left of a box that lay in the padding is no detection
+
+
+class Backend:
+    """
+    A network loaded into a runtime.
+
+    Parameters
+    ----------
+    weights : Weights
+        The checked weight file.
+
+    Attributes
+    ----------
+    name : str
+        Name of the runtime.
+    device : str
+        "cpu" or "cuda".
+    precision : str
+        Number format of the arithmetic inside.
+    version : str
+        Version of the runtime.
+    """
+
+    name = ""
+    device = "cpu"
+    precision = "float32"
+    version = ""
+
+    def __init__(self, weights):
+        self.weights = weights
+        self._buffers = {}
+
+    def run(self, batch):
+        """
+        Return the raw output of the network.
+
+        Parameters
+        ----------
+        batch : (1, 3, ny, nx) float32 array
+            Network input whose sides are multiples of the stride.
+
+        Returns
+        -------
+        (11, N) array
+            Rows: centre x, centre y, width, height in edge pixels, and the seven outputs. Valid
+            until the next call.
+        """
+        raise NotImplementedError
+
+    def buffer(self, shape):
+        """
+        Return an input array for an image, with the padding filled in.
+
+        The array is used again for the next image of the same shape: fresh memory costs more
+        than filling it.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Image shape (ny, nx).
+
+        Returns
+        -------
+        (3, ny', nx') float32 array
+            Sides are the next multiples of the stride; the padding is at the sky level.
+        """
+        shape = tuple(shape)
+        if shape not in self._buffers:
+            sides = [-(-side // self.weights.stride) * self.weights.stride for side in shape]
+            self._buffers = {shape: np.full((3, *sides), _PADDING, dtype=np.float32)}
+        return self._buffers[shape]
+
+    def predict(self, x, min_score, *, shape=None):
+        """
+        Find candidates; overlapping ones are all returned.
+
+        Parameters
+        ----------
+        x : (3, ny, nx) float32 array
+            Image in the network's stretch. It is padded to the stride unless it fits already.
+        min_score : float
+            Smallest raw value of the galaxy or star output.
+        shape : tuple of int, optional
+            Shape (ny, nx) of the part of ``x`` that is image, where ``x`` is padded.
+
+        Returns
+        -------
+        boxes : (N, 4) float array
+            In edge pixels, cut at the image border.
+        outputs : (N, 7) float array
+            Raw outputs, 0..1, in the order of `~astro_yolo.network.calibration.OUTPUTS`.
+
+        Raises
+        ------
+        ModelError
+            If the network does not return candidates of this form.
+        """
+        shape = x.shape[1:] if shape is None else shape
+        if any(side % self.weights.stride for side in x.shape[1:]):
+            padded = self.buffer(x.shape[1:])
+            padded[:, : x.shape[1], : x.shape[2]] = x
+            x = padded
+        raw = self.run(x[None])
+        if raw.ndim != 2 or raw.shape[0] != 11:
+            msg = f"{self.weights.path}: output must have 11 rows, got shape {raw.shape}"
+            raise ModelError(msg)
+        return _select(raw, min_score, shape)
+
+
+def _select(raw, min_score, shape):
+    """Return the boxes and outputs of the columns that reach the score."""
+    keep = np.flatnonzero(np.maximum(raw[_GALAXY], raw[_STAR]) >= min_score)
+    x, y, width, height = raw[:4, keep].astype(float)
+    boxes = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
+    boxes = box_math.clip(boxes, shape)
+    inside = ((boxes[:, 2:] - boxes[:, :2]) >= _SMALLEST_SIDE).all(axis=1)
+    return boxes[inside], raw[4:, keep[inside]].T.astype(float)
+
+
+class OnnxRuntimeBackend(Backend):
+    """
+    ONNX Runtime, on the CPU or on an NVIDIA GPU.
+
+    Parameters
+    ----------
+    weights : Weights
+        An ONNX weight file.
+    device : {None, "cpu", "cuda"}, optional
+        None takes the GPU where the installed runtime has one.
+
+    Raises
+    ------
+    ModelError
+        If the runtime cannot load the file, or a GPU was asked for and there is none.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(self, weights, device=None):
+        import onnxruntime
+
+        super().__init__(weights)
+        available = onnxruntime.get_available_providers()
+        if device == "cuda" and "CUDAExecutionProvider" not in available:
+            msg = (
+                "device 'cuda' needs ONNX Runtime with its CUDA provider (pip install"
+                f" onnxruntime-gpu), got the providers {', '.join(available)}"
+            )
+            raise ModelError(msg)
+        wanted = ["CPUExecutionProvider"]
+        if device != "cpu" and "CUDAExecutionProvider" in available:
+            wanted.insert(0, "CUDAExecutionProvider")
+        try:
+            self._session = onnxruntime.InferenceSession(
+                str(weights.path), _session_options(onnxruntime), providers=wanted
+            )
+        except Exception as error:  # the runtime's own errors have no common public base
+            msg = f"ONNX Runtime cannot load {weights.path}: {error}"
+            raise ModelError(msg) from error
+        running = self._session.get_providers()
+        self.device = "cuda" if "CUDAExecutionProvider" in running else "cpu"
+        if device == "cuda" and self.device != "cuda":
+            msg = f"device 'cuda' did not start in ONNX Runtime, got {', '.join(running)}"
+            raise ModelError(msg)
+        self.version = onnxruntime.__version__
+        self._input = self._session.get_inputs()[0].name
+
+    def run(self, batch):
+        """Return the raw output of the network; see `Backend.run`."""
+        return self._session.run(None, {self._input: batch})[0][0]
+
+
+def _session_options(onnxruntime):
+    """Return options for one image at a time on all physical cores."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = physical_cores()
+    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+    # waiting threads must not burn the cores that NumPy needs between two images
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.log_severity_level = 3
+    return options
+
+
+def physical_cores():
+    """
+    Return the number of physical cores that this process may use.
+
+    Returns
+    -------
+    int
+        Hyper-threads of one core count once, and cores outside the process's affinity not at all.
+    """
+    try:
+        allowed = os.sched_getaffinity(0)
+    except AttributeError:  # not on Linux
+        return max(1, (os.cpu_count() or 2) // 2)
+    cores = set()
+    for cpu in allowed:
+        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        try:
+            cores.add(siblings.read_text(encoding="ascii").strip())
+        except OSError:
+            cores.add(str(cpu))
+    return max(1, len(cores))
+
+
+def load_backend(weights, backend="auto", device=None):
+    """
+    Load weights into a runtime.
+
+    Parameters
+    ----------
+    weights : Weights
+        The checked weight file.
+    backend : {"auto", "onnxruntime", "openvino", "ultralytics"}, optional
+        "auto" takes ultralytics for a ``.pt`` file; otherwise ONNX Runtime on a GPU where it
+        has one, OpenVINO where it is installed, and ONNX Runtime on the CPU.
+    device : {None, "cpu", "cuda"}, optional
+        Where to compute; None lets the backend choose.
+
+    Returns
+    -------
+    Backend
+        The loaded network.
+
+    Raises
+    ------
+    ValueError
+        If the name of the backend or device is unknown.
+    ModelError
+        If the weights do not fit the backend, or the device is not there.
+    MissingExtraError
+        If the backend is not installed.
+    """
+    check_names(backend, device)
+    is_pickle = weights.path.suffix == ".pt"
+    chosen = _choose(is_pickle, device) if backend == "auto" else backend
+    if is_pickle != (chosen == "ultralytics"):
+        kind = "a .pt file" if chosen == "ultralytics" else "an .onnx file"
+        msg = f"backend {chosen!r} needs {kind} as model, got {weights.path.name}"
+        raise ModelError(msg)
+    if chosen == "onnxruntime":
+        return OnnxRuntimeBackend(weights, device)
+    if chosen == "openvino":
+        from astro_yolo.network.openvino_backend import OpenVINOBackend
+
+        return OpenVINOBackend(weights, device)
+    from astro_yolo.network.ultralytics_backend import UltralyticsBackend
+
+    return UltralyticsBackend(weights, device)
+
+
+def check_names(backend, device):
+    """
+    Raise unless the names of a backend and a device are known.
+
+    Parameters
+    ----------
+    backend : str
+        See `load_backend`.
+    device : str or None
+        See `load_backend`.
+
+    Raises
+    ------
+    ValueError
+        If one of them is unknown.
+    """
+    if backend not in BACKENDS:
+        msg = f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}"
+        raise ValueError(msg)
+    if device not in _DEVICES:
+        msg = f"device must be None, 'cpu' or 'cuda', got {device!r}"
+        raise ValueError(msg)
+
+
+def _choose(is_pickle, device):
+    """Return the name of the fastest installed backend."""
+    if is_pickle:
+        return "ultralytics"
+    if device == "cuda" or (device is None and _has_cuda_provider()):
+        return "onnxruntime"
+    return "openvino" if find_spec("openvino") else "onnxruntime"
+
+
+def _has_cuda_provider():
+    """Tell whether the installed ONNX Runtime is the GPU build, without importing it."""
+    found = find_spec("onnxruntime")
+    folders = found.submodule_search_locations or [] if found else []
+    return any(next(Path(f, "capi").glob("*onnxruntime_providers_cuda*"), None) for f in folders)

@@ -1,0 +1,203 @@
+"""From raw network values to probabilities.
+
+The maps are measured on held-out data when a network is trained, and travel in
+the metadata of its weights.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from astro_yolo.catalog import CLASSES
+
+__all__ = ["OUTPUTS", "Calibration", "ScoreMap"]
+
+#: All outputs of a network, in order; ``galaxy`` is the galaxy-ness itself.
+OUTPUTS = (*CLASSES, "star", "galaxy")
+
+_TINY = 1e-6  # keeps powers and quotients finite where an output is 0
+
+
+@dataclass(frozen=True)
+class ScoreMap:
+    """
+    Monotone piecewise-linear map from a raw score to a probability.
+
+    Attributes
+    ----------
+    x, y : tuple of float
+        Knots, rising; both in 0..1. Without knots the map changes nothing.
+    """
+
+    x: tuple = (0.0, 1.0)
+    y: tuple = (0.0, 1.0)
+
+    def __post_init__(self):
+        x, y = np.asarray(self.x, dtype=float), np.asarray(self.y, dtype=float)
+        if x.ndim != 1 or x.shape != y.shape or len(x) < 2:
+            msg = f"x and y must be lists of the same length from 2, got {self.x} and {self.y}"
+            raise ValueError(msg)
+        if not ((np.diff(x) > 0).all() and (np.diff(y) >= 0).all()):
+            msg = f"x must rise and y must not fall, got {self.x} and {self.y}"
+            raise ValueError(msg)
+        if min(x[0], y[0]) < 0 or max(x[-1], y[-1]) > 1:
+            msg = f"x and y must lie in 0..1, got {self.x} and {self.y}"
+            raise ValueError(msg)
+
+    def __call__(self, raw):
+        """
+        Return the probability for raw scores.
+
+        Parameters
+        ----------
+        raw : array
+            Raw scores in 0..1.
+
+        Returns
+        -------
+        array
+            Probabilities in 0..1.
+        """
+        return np.interp(raw, self.x, self.y)
+
+    def lowest(self, probability):
+        """
+        Return the smallest raw score that reaches a probability.
+
+        Parameters
+        ----------
+        probability : float
+            Wanted probability, 0..1.
+
+        Returns
+        -------
+        float
+            Raw score; above 1 when no score reaches the probability.
+        """
+        x, y = np.asarray(self.x), np.asarray(self.y)
+        k = int(np.searchsorted(y, probability, side="left"))
+        if k == 0:
+            return 0.0
+        if k == len(y):
+            return 2.0
+        share = (probability - y[k - 1]) / (y[k] - y[k - 1])
+        return float(x[k - 1] + share * (x[k] - x[k - 1]))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """
+    What turns the seven outputs of a network into probabilities.
+
+    Attributes
+    ----------
+    score, star : ScoreMap
+        Maps of the galaxy output and of the star output.
+    temperature : float
+        Above 1 softens the class probabilities, below 1 sharpens them.
+    prior : tuple of float
+        Weight of each of `~astro_yolo.catalog.CLASSES`.
+    """
+
+    score: ScoreMap = field(default_factory=ScoreMap)
+    star: ScoreMap = field(default_factory=ScoreMap)
+    temperature: float = 1.0
+    prior: tuple = (1.0, 1.0, 1.0, 1.0, 1.0)
+
+    def __post_init__(self):
+        if not self.temperature > 0:
+            msg = f"temperature must be positive, got {self.temperature}"
+            raise ValueError(msg)
+        if len(self.prior) != len(CLASSES) or not min(self.prior) > 0:
+            msg = f"prior must hold {len(CLASSES)} positive weights, got {self.prior}"
+            raise ValueError(msg)
+
+    @classmethod
+    def from_metadata(cls, metadata):
+        """
+        Build a calibration from the ``calibration`` entry of the weights' metadata.
+
+        Parameters
+        ----------
+        metadata : dict
+            Keys ``score`` and ``star`` (each ``{"x": [...], "y": [...]}``),
+            ``temperature``, and ``prior`` (five weights, or a dict by class); a missing
+            key leaves that step out.
+
+        Returns
+        -------
+        Calibration
+            The calibration.
+
+        Raises
+        ------
+        ValueError
+            If a value is outside its range.
+        """
+        prior = metadata.get("prior", cls.prior)
+        if isinstance(prior, dict):
+            prior = [prior.get(name, 1.0) for name in CLASSES]
+        return cls(
+            score=_score_map(metadata.get("score")),
+            star=_score_map(metadata.get("star")),
+            temperature=float(metadata.get("temperature", 1.0)),
+            prior=tuple(float(weight) for weight in prior),
+        )
+
+    def lowest_raw(self, probability):
+        """
+        Return the raw value below which no galaxy and no star reaches a probability.
+
+        Parameters
+        ----------
+        probability : float
+            Score threshold, 0..1.
+
+        Returns
+        -------
+        float
+            Raw value to filter candidates with.
+        """
+        return min(self.score.lowest(probability), self.star.lowest(probability))
+
+    def class_probabilities(self, raw):
+        """
+        Return the probability of each morphology, given that it is a galaxy.
+
+        Parameters
+        ----------
+        raw : (N, 7) array
+            Network outputs in the order of `OUTPUTS`.
+
+        Returns
+        -------
+        (N, 5) float array
+            In the order of `~astro_yolo.catalog.CLASSES`; each row sums to 1.
+        """
+        values = np.clip(np.asarray(raw, dtype=float)[:, : len(CLASSES)], _TINY, 1)
+        values = values ** (1 / self.temperature) * np.asarray(self.prior)
+        return values / values.sum(axis=1, keepdims=True)
+
+    def scores(self, raw):
+        """
+        Return the probabilities of a galaxy and of a star.
+
+        Parameters
+        ----------
+        raw : (N, 7) array
+            Network outputs in the order of `OUTPUTS`.
+
+        Returns
+        -------
+        score, p_star : (N,) float array
+            Calibrated probabilities.
+        """
+        raw = np.asarray(raw, dtype=float)
+        return self.score(raw[:, 6]), self.star(raw[:, 5])
+
+
+def _score_map(knots):
+    """Return the map of a ``{"x": [...], "y": [...]}`` entry, or the one that changes nothing."""
+    if knots is None:
+        return ScoreMap()
+    return ScoreMap(tuple(knots["x"]), tuple(knots["y"]))

@@ -1,0 +1,351 @@
+"""Weight files: where they are, whether they are intact, and what they say about themselves.
+
+Shipped weights are ONNX files whose SHA-256 is in ``weights/registry.json``. A ``.pt`` file is
+a pickle, which runs code when it is loaded: only one that the user names is ever used.
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from astro_yolo.exceptions import WeightsError
+from astro_yolo.network.calibration import OUTPUTS, Calibration
+from astro_yolo.stretch import NETWORK_STRETCH
+
+__all__ = ["METADATA_KEY", "WEIGHTS", "Weights", "WeightsEntry", "load_weights", "registry_entry"]
+
+#: Name of the entry of an ONNX file's metadata that holds ours, as JSON.
+METADATA_KEY = "astro_yolo"
+
+_FOLDER = Path(__file__).parent / "weights"
+_ONNX_METADATA_FIELD = 14  # ModelProto.metadata_props in onnx.proto
+
+
+@dataclass(frozen=True)
+class WeightsEntry:
+    """
+    One line of the registry.
+
+    Attributes
+    ----------
+    file : str
+        File name inside the package's weights folder.
+    sha256 : str
+        Checksum of the file, in hexadecimal.
+    license : str
+        SPDX identifier of the licence that the weights carry.
+    version : str
+        Version of the weights.
+    description : str
+        One line for people.
+    """
+
+    file: str
+    sha256: str
+    license: str
+    version: str = ""
+    description: str = ""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """
+    A weight file that was read and checked.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The file.
+    sha256 : str
+        Its checksum, in hexadecimal.
+    metadata : dict
+        What it says about itself.
+    calibration : Calibration
+        Maps from its outputs to probabilities.
+    """
+
+    path: Path
+    sha256: str
+    metadata: dict
+    calibration: Calibration
+
+    @property
+    def name(self):
+        """Name of the model."""
+        return str(self.metadata["name"])
+
+    @property
+    def stride(self):
+        """Both sides of the input must be multiples of this number of pixels."""
+        return int(self.metadata["stride"])
+
+    @property
+    def pixel_scale(self):
+        """Trained range of pixel scales in arcsec, or None when not stated."""
+        return _pair(self.metadata.get("pixel_scale"))
+
+    @property
+    def size(self):
+        """Trained range of the longer box side in pixels, or None when not stated."""
+        return _pair(self.metadata.get("size"))
+
+    @property
+    def default_score(self):
+        """Score threshold for the user who names none."""
+        return float(self.metadata["thresholds"]["default"])
+
+    def score_for_purity(self, purity):
+        """
+        Return the smallest score at which the validation set reached a purity.
+
+        Parameters
+        ----------
+        purity : float
+            Wanted share of true galaxies among the detections.
+
+        Returns
+        -------
+        float
+            Score threshold, interpolated in the table stored with the weights.
+
+        Raises
+        ------
+        ValueError
+            If the purity is outside the table.
+        """
+        table = np.array(sorted(self.metadata["thresholds"].get("purity", [])), dtype=float)
+        if not len(table):
+            msg = f"min_purity needs a purity table, which the weights {self.name!r} do not have"
+            raise ValueError(msg)
+        # a higher score must never promise less, whatever the noise of the table says
+        reached = np.maximum.accumulate(table[:, 1])
+        if not reached[0] <= purity <= reached[-1]:
+            msg = (
+                f"min_purity must be within {reached[0]:.3g}..{reached[-1]:.3g}, the range measured"
+                f" for the weights {self.name!r}, got {purity}"
+            )
+            raise ValueError(msg)
+        k = int(np.searchsorted(reached, purity, side="left"))
+        if k == 0:
+            return float(table[0, 0])
+        return float(np.interp(purity, reached[k - 1 : k + 1], table[k - 1 : k + 1, 0]))
+
+
+def _read_registry():
+    """Return the registry of the package, name -> `WeightsEntry`."""
+    lines = json.loads((_FOLDER / "registry.json").read_text(encoding="utf-8"))
+    return {name: WeightsEntry(**line) for name, line in lines.items()}
+
+
+#: Name -> `WeightsEntry` of every model in the package.
+WEIGHTS = _read_registry()
+
+
+def load_weights(name_or_path="default"):
+    """
+    Read and check a weight file.
+
+    Parameters
+    ----------
+    name_or_path : str or pathlib.Path, optional
+        A name in `WEIGHTS`, or the path of an ``.onnx`` file, or of an ultralytics ``.pt`` file
+        with its metadata in a ``.json`` file of the same name beside it.
+
+    Returns
+    -------
+    Weights
+        The checked weights; nothing is loaded into a runtime yet.
+
+    Raises
+    ------
+    WeightsError
+        If the name is unknown, the file is missing, damaged or not a network, its checksum
+        differs from the registry, or its metadata do not fit this version.
+    """
+    entry = WEIGHTS.get(str(name_or_path))
+    path = _FOLDER / entry.file if entry else Path(name_or_path)
+    if not path.is_file():
+        msg = (
+            f"model must be one of {', '.join(WEIGHTS) or '(none)'} or the path of an .onnx or .pt"
+            f" file, got {str(name_or_path)!r}"
+        )
+        if entry:
+            msg = f"the weights {name_or_path!r} are not installed: {path} is missing"
+        raise WeightsError(msg)
+    content = path.read_bytes()
+    sha256 = hashlib.sha256(content).hexdigest()
+    if entry and sha256 != entry.sha256:
+        msg = f"{path} must have SHA-256 {entry.sha256}, got {sha256}: the file is damaged"
+        raise WeightsError(msg)
+    metadata = _pt_metadata(path) if path.suffix == ".pt" else _onnx_metadata(path, content)
+    return Weights(path, sha256, metadata, _check(path, metadata))
+
+
+def registry_entry(path, description=""):
+    """
+    Return the registry line of a weight file, to be added to ``registry.json``.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        An ``.onnx`` file with our metadata.
+    description : str, optional
+        One line for people.
+
+    Returns
+    -------
+    dict
+        The fields of `WeightsEntry`.
+
+    Raises
+    ------
+    WeightsError
+        As `load_weights`.
+    """
+    weights = load_weights(Path(path))
+    return {
+        "file": weights.path.name,
+        "sha256": weights.sha256,
+        "license": str(weights.metadata["license"]),
+        "version": str(weights.metadata["version"]),
+        "description": description,
+    }
+
+
+def _pt_metadata(path):
+    """Return the metadata beside a ``.pt`` file, which has no safe place for them inside."""
+    sidecar = path.with_suffix(".json")
+    if not sidecar.is_file():
+        msg = f"{path} must come with its metadata in {sidecar.name}, which is missing"
+        raise WeightsError(msg)
+    return _parse(path, sidecar.read_text(encoding="utf-8"))
+
+
+def _onnx_metadata(path, content):
+    """Return our metadata of an ONNX file, read without any runtime."""
+    try:
+        properties = dict(
+            _key_and_value(value)
+            for field, value in _fields(content)
+            if field == _ONNX_METADATA_FIELD
+        )
+    except (IndexError, ValueError, TypeError) as error:
+        msg = f"{path} must be an ONNX file, got something else ({error})"
+        raise WeightsError(msg) from error
+    if METADATA_KEY not in properties:
+        msg = f"{path} must carry the metadata {METADATA_KEY!r}, which is missing"
+        raise WeightsError(msg)
+    return _parse(path, properties[METADATA_KEY])
+
+
+def _fields(message):
+    """
+    Yield (field number, bytes or int) of a Protocol Buffers message.
+
+    The wire format (protobuf.dev/programming-guides/encoding) is a key, ``number << 3 | type``,
+    before each value; types 0 (varint), 1 (8 bytes), 2 (length and bytes) and 5 (4 bytes) exist.
+    """
+    view, at = memoryview(message), 0
+    while at < len(view):
+        key, at = _varint(view, at)
+        kind = key & 7
+        if kind == 0:
+            value, at = _varint(view, at)
+        elif kind in {1, 2, 5}:
+            length, at = _varint(view, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
+            if at + length > len(view):
+                msg = "a value reaches beyond the end of the file"
+                raise ValueError(msg)
+            value, at = view[at : at + length], at + length
+        else:
+            msg = f"unknown wire type {kind}"
+            raise ValueError(msg)
+        yield key >> 3, value
+
+
+def _varint(view, at):
+    """Return a base-128 number, lowest seven bits first, and the position after it."""
+    value = 0
+    for shift in range(0, 70, 7):
+        byte = view[at]
+        at += 1
+        value |= (byte & 127) << shift
+        if byte < 128:
+            return value, at
+    msg = "a number is longer than 64 bits"
+    raise ValueError(msg)
+
+
+def _key_and_value(message):
+    """Return the two strings of a StringStringEntryProto."""
+    fields = {number: bytes(value).decode() for number, value in _fields(message)}
+    return fields.get(1, ""), fields.get(2, "")
+
+
+def _parse(path, text):
+    """Return the JSON object in ``text``."""
+    try:
+        metadata = json.loads(text)
+    except json.JSONDecodeError as error:
+        msg = f"{path}: the metadata must be JSON, {error}"
+        raise WeightsError(msg) from error
+    if not isinstance(metadata, dict):
+        msg = f"{path}: the metadata must be a JSON object, got {type(metadata).__name__}"
+        raise WeightsError(msg)
+    return metadata
+
+
+def _check(path, metadata):
+    """Return the calibration of metadata that fit this version; raise where they do not."""
+    needed = ("name", "version", "outputs", "stretch", "stride", "license", "thresholds")
+    missing = [key for key in needed if key not in metadata]
+    if missing:
+        _reject(path, f"the metadata must have {', '.join(missing)}")
+    if tuple(metadata["outputs"]) != OUTPUTS:
+        _reject(path, f"outputs must be {list(OUTPUTS)}, got {metadata['outputs']}")
+    if metadata["stretch"] != NETWORK_STRETCH:
+        _reject(
+            path,
+            f"stretch must be {NETWORK_STRETCH!r}, the input scaling of this version,"
+            f" got {metadata['stretch']!r}",
+        )
+    stride = metadata["stride"]
+    if not isinstance(stride, int) or stride < 1:
+        _reject(path, f"stride must be a positive integer, got {stride!r}")
+    try:
+        _check_numbers(metadata)
+        return Calibration.from_metadata(metadata.get("calibration", {}))
+    except (KeyError, TypeError, ValueError) as error:
+        _reject(path, f"thresholds, calibration, pixel_scale or size: {error!r}")
+
+
+def _check_numbers(metadata):
+    """Raise unless the numbers of the metadata are in their range."""
+    default = float(metadata["thresholds"]["default"])
+    if not 0 < default < 1:
+        msg = f"the default threshold must be in 0..1, got {default}"
+        raise ValueError(msg)
+    for row in metadata["thresholds"].get("purity", []):
+        _pair(row)
+    for key in ("pixel_scale", "size"):
+        low, high = _pair(metadata.get(key)) or (0, 1)
+        if not low < high:
+            msg = f"{key} must be [low, high], got {metadata[key]}"
+            raise ValueError(msg)
+
+
+def _pair(values):
+    """Return two floats, or None for None."""
+    if values is None:
+        return None
+    low, high = values
+    return float(low), float(high)
+
+
+def _reject(path, reason):
+    """Raise a `WeightsError` about a file."""
+    msg = f"{path}: {reason}"
+    raise WeightsError(msg)

@@ -1,0 +1,342 @@
+"""Stretches: pixel values to a picture for people, or to the input of the network.
+
+One library serves training, detection and display, so that the network always
+sees at prediction what it saw in training.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+__all__ = [
+    "NETWORK_STRETCH",
+    "STRETCHES",
+    "background_noise",
+    "levels_of",
+    "to_channels",
+    "to_network",
+    "to_rgb",
+]
+
+#: Name of the network's input scaling; stored in the weights and checked on loading.
+NETWORK_STRETCH = "asinh-noise-1"
+
+_SKY = 0.125  # network value of the sky, leaving room for negative noise below it
+_GAIN = 1 / 12  # asinh units to network units: 70 000 sigma reaches 1
+_SOFT = 2.0  # in units of the noise; below it the scale is linear
+
+# Display choices that show SDSS frames well from the sky noise up.
+_LUPTON_STRETCH = 0.5  # nanomaggies; make_lupton_rgb's linear part
+_LUPTON_Q = 8.0
+
+
+def to_channels(bands):
+    """
+    Arrange bands into red, green and blue planes.
+
+    Parameters
+    ----------
+    bands : sequence of (ny, nx) arrays or (n_bands, ny, nx) array
+        Planes from short to long wavelength.
+
+    Returns
+    -------
+    list of (ny, nx) arrays
+        Red, green and blue. One band fills all three; of two bands, the mean
+        stands in the middle; of more than three, three wavelength groups are
+        averaged.
+
+    Raises
+    ------
+    ValueError
+        If there is no band.
+    """
+    planes = list(bands)
+    if not planes:
+        msg = "bands must hold at least one plane, got none"
+        raise ValueError(msg)
+    if len(planes) == 1:
+        return [planes[0]] * 3
+    if len(planes) == 2:
+        blue, red = planes
+        return [red, (blue + red) / 2, blue]
+    if len(planes) > 3:
+        groups = np.array_split(np.arange(len(planes)), 3)
+        planes = [sum(planes[i] for i in group) / len(group) for group in groups]
+    return planes[::-1]
+
+
+def background_noise(plane, mask=None, *, max_samples=100_000):
+    """
+    Estimate the sky level and the noise of one plane.
+
+    The median and the scaled median absolute deviation of a regular subsample,
+    clipped at 3 sigma until they settle, so that sources do not count.
+
+    Parameters
+    ----------
+    plane : (ny, nx) array
+        Pixel values; anything not finite is left out.
+    mask : (ny, nx) bool array, optional
+        True for pixels to leave out.
+    max_samples : int, optional
+        Number of pixels to look at.
+
+    Returns
+    -------
+    background, noise : float
+        In the units of ``plane``. The noise is never zero: where more than half
+        of the pixels are equal it falls back to the smallest step between
+        values.
+    """
+    step = max(1, int(np.sqrt(plane.size / max_samples)))
+    # odd strides for the columns avoid locking on to patterns of even period
+    sample = np.asarray(plane[::step, :: step | 1], dtype=np.float32)
+    good = np.isfinite(sample)
+    if mask is not None:
+        good &= ~mask[::step, :: step | 1]
+    values = sample[good]
+    if values.size == 0:
+        return 0.0, 1.0
+    return _clipped_levels(values)
+
+
+def _clipped_levels(values):
+    """Return the clipped median and scaled MAD of a 1-D sample."""
+    kept = values
+    for _ in range(4):
+        centre = np.median(kept)
+        noise = 1.4826 * np.median(np.abs(kept - centre))
+        if noise == 0:
+            break
+        keep = np.abs(kept - centre) < 3 * noise
+        if keep.all():
+            break
+        kept = kept[keep]
+    return float(centre), max(float(noise), _smallest_step(values, centre))
+
+
+def _smallest_step(values, centre):
+    """Return the smallest distance to another value: the floor of the noise."""
+    distance = np.abs(values - centre)
+    distance = distance[distance > 0]
+    return float(distance.min()) if distance.size else 1.0
+
+
+def levels_of(channels, mask=None):
+    """
+    Return the (background, noise) pairs of the planes in ``channels``.
+
+    Parameters
+    ----------
+    channels : sequence of (ny, nx) arrays
+        Usually the three planes of `to_channels`; a plane that stands in several
+        places is measured once.
+    mask : (ny, nx) bool array, optional
+        True for pixels to leave out.
+
+    Returns
+    -------
+    list of (float, float)
+        Background and noise of each plane.
+    """
+    unique = {id(plane): plane for plane in channels}
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(lambda plane: background_noise(plane, mask), unique.values())
+        levels = dict(zip(unique, found, strict=True))
+    return [levels[id(plane)] for plane in channels]
+
+
+def to_network(bands, mask=None, *, levels=None, out=None):
+    """
+    Scale bands to the input of the network.
+
+    Each channel becomes ``1/8 + arcsinh((d - background) / (2 noise)) / 12``: free of
+    units and of the sky level, linear in the noise, logarithmic above it, and
+    without an upper limit at which a star and a galaxy core would look alike.
+
+    Parameters
+    ----------
+    bands : sequence of (ny, nx) arrays or (n_bands, ny, nx) array
+        Planes from short to long wavelength.
+    mask : (ny, nx) bool array, optional
+        True for bad pixels, which get the value of the sky; so does anything
+        that is not finite.
+    levels : list of (float, float), optional
+        (background, noise) of the three channels, measured elsewhere: all
+        tiles of an image share those of the image.
+    out : (3, ny', nx') float32 array, optional
+        Filled in its first ny rows and nx columns and returned; it may be larger
+        than the image, to hold the padding.
+
+    Returns
+    -------
+    (3, ny, nx) float32 array
+        Red, green and blue (long to short wavelength), at least 0.
+    """
+    channels = to_channels(bands)
+    ny, nx = channels[0].shape
+    if levels is None:
+        levels = levels_of(channels, mask)
+    if out is None:
+        out = np.empty((3, ny, nx), dtype=np.float32)
+    view = out[:, :ny, :nx]
+    first = {}
+    with ThreadPoolExecutor() as pool:
+        jobs = []
+        for k, (plane, level) in enumerate(zip(channels, levels, strict=True)):
+            if first.setdefault(id(plane), k) == k:
+                jobs.append(pool.submit(_scale_plane, plane, mask, level, view[k]))
+        for job in jobs:
+            job.result()
+    for k, plane in enumerate(channels):
+        if first[id(plane)] != k:
+            view[k] = view[first[id(plane)]]
+    return out
+
+
+def _scale_plane(plane, mask, level, out):
+    """Write the network values of one plane into ``out``, a strip at a time."""
+    background, noise = level
+    scale = np.float32(1 / (_SOFT * noise))
+    strip = max(1, 65536 // plane.shape[1])  # stays in the processor's cache
+    with np.errstate(invalid="ignore", over="ignore"):
+        for y in range(0, plane.shape[0], strip):
+            part = out[y : y + strip]
+            np.subtract(plane[y : y + strip], np.float32(background), out=part, casting="unsafe")
+            part *= scale
+            np.arcsinh(part, out=part)
+            part *= np.float32(_GAIN)
+            part += np.float32(_SKY)
+            np.maximum(part, 0, out=part)
+            if not np.isfinite(part.sum()):
+                part[~np.isfinite(part)] = _SKY
+    if mask is not None:
+        out[mask] = _SKY
+
+
+def to_rgb(channels, stretch="lupton", *, levels=None):
+    """
+    Make an 8-bit colour picture.
+
+    Parameters
+    ----------
+    channels : sequence of three (ny, nx) arrays
+        Red, green, blue; for SDSS i, r, g in nanomaggies.
+    stretch : str, optional
+        One of `STRETCHES`. ``lupton`` is `astropy.visualization.make_lupton_rgb`
+        (Lupton et al. 2004, PASP 116, 133) with Q = 8 and a linear part of
+        0.5 nanomaggies; ``lupton_high`` doubles its contrast and brightness, as AstroCV
+        (Gonzalez, Munoz & Hernandez 2018) does; ``sinh``, ``sinh_high`` and ``sqrt`` are
+        AstroCV's further conversions; ``asinh``, ``log``, ``linear`` and ``zscale``
+        scale each channel by its own sky and noise, for data in any unit.
+    levels : list of (float, float), optional
+        (background, noise) of the channels, for the stretches that use them.
+
+    Returns
+    -------
+    (ny, nx, 3) uint8 array
+        Same row order as the input: row 0 is not flipped.
+
+    Raises
+    ------
+    ValueError
+        If the stretch is unknown or there are not three channels.
+    """
+    if stretch not in _RECIPES:
+        msg = f"stretch must be one of {', '.join(STRETCHES)}, got {stretch!r}"
+        raise ValueError(msg)
+    if len(channels) != 3:
+        msg = f"channels must hold three planes, got {len(channels)}"
+        raise ValueError(msg)
+    planes = np.stack([np.nan_to_num(np.asarray(c, dtype=np.float32)) for c in channels])
+    unit = _RECIPES[stretch](planes, levels)
+    # the half makes an exact n / 255 come back as n
+    return np.moveaxis((np.clip(unit, 0, 1) * 255 + 0.5).astype(np.uint8), 0, -1)
+
+
+def _lupton(planes, _levels=None):
+    """Colour-preserving asinh of the mean intensity."""
+    from astropy.visualization import make_lupton_rgb
+
+    rgb = make_lupton_rgb(*planes, stretch=_LUPTON_STRETCH, Q=_LUPTON_Q)
+    return np.moveaxis(rgb, -1, 0) / np.float32(255)
+
+
+def _enhance(rgb, factor=2.0):
+    """Contrast about the mean grey level, then brightness, by the same factor."""
+    grey = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), rgb, axes=1).mean()
+    contrast = np.clip(grey + factor * (rgb - grey), 0, 1)
+    return np.clip(factor * contrast, 0, 1)
+
+
+def _lupton_high(planes, levels=None):
+    """Lupton after contrast and brightness enhancement by two."""
+    return _enhance(np.clip(_lupton(planes, levels), 0, 1))
+
+
+def _sinh(planes, _levels=None, strength=3.0):
+    """Hyperbolic sine of the values scaled to the brightest percent."""
+    unit = _unit_range(planes)
+    return np.sinh(strength * unit) / np.sinh(strength)
+
+
+def _sinh_high(planes, levels=None):
+    """Hyperbolic sine after contrast and brightness enhancement by two."""
+    return _enhance(_sinh(planes, levels))
+
+
+def _sqrt(planes, _levels=None):
+    """Square root of the values scaled to the brightest percent."""
+    return np.sqrt(_unit_range(planes))
+
+
+def _unit_range(planes):
+    """Scale each channel from its median to its 99.7th percentile to 0..1."""
+    low = np.median(planes[:, ::3, ::3], axis=(1, 2))[:, None, None]
+    high = np.percentile(planes[:, ::3, ::3], 99.7, axis=(1, 2))[:, None, None]
+    return np.clip((planes - low) / np.maximum(high - low, 1e-9), 0, 1)
+
+
+def _above_sky(planes, levels):
+    """Return the channels in units of their noise above their sky."""
+    levels = levels_of(list(planes)) if levels is None else levels
+    return np.stack([(p - b) / n for p, (b, n) in zip(planes, levels, strict=True)])
+
+
+def _asinh(planes, levels=None):
+    """Arcsinh in units of the noise: shows the sky noise and the cores alike."""
+    return 0.1 + np.arcsinh(_above_sky(planes, levels) / 2) / 7
+
+
+def _log(planes, levels=None):
+    """Logarithm in units of the noise."""
+    return np.log10(1 + np.maximum(_above_sky(planes, levels) + 1, 0)) / 3
+
+
+def _linear(planes, levels=None):
+    """Straight line from -2 to 30 sigma."""
+    return (_above_sky(planes, levels) + 2) / 32
+
+
+def _zscale(planes, _levels=None):
+    """IRAF's zscale of each channel."""
+    from astropy.visualization import ZScaleInterval
+
+    return np.stack([ZScaleInterval()(plane) for plane in planes])
+
+
+_RECIPES = {
+    "lupton": _lupton,
+    "lupton_high": _lupton_high,
+    "sinh": _sinh,
+    "sinh_high": _sinh_high,
+    "sqrt": _sqrt,
+    "asinh": _asinh,
+    "zscale": _zscale,
+    "log": _log,
+    "linear": _linear,
+}
+
+#: Names of the picture stretches; the first five are AstroCV's L, LH, S, SH and Q.
+STRETCHES = tuple(_RECIPES)

@@ -1,0 +1,1 @@
+"""Tests of the package, one file per module."""

@@ -1,0 +1,167 @@
+"""A real DS9 on an invisible screen, for tests.
+
+Import the fixture into a test module: ``from .ds9_fixture import ds9  # noqa: F401``.
+Nothing of the user's is touched: the home folder, the XPA name server and its ports are
+private, and every process is ended by its own id.  Without DS9 the tests are skipped, or
+fail when the environment variable ``ASTRO_YOLO_REQUIRE_DS9`` is ``1``.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+
+import pytest
+
+PROGRAMS = ("ds9", "Xvfb", "xpans", "xpaset", "xpaget")
+TITLE = "astro_yolo_test"
+START_TIMEOUT = 60.0
+CALL_TIMEOUT = 60.0
+
+
+class DS9Session:
+    """A running DS9 and the two XPA verbs.
+
+    Parameters
+    ----------
+    environment : dict
+        Environment of DS9's clients: private XPA name server, home and display.
+    """
+
+    def __init__(self, environment):
+        self.environment = environment
+
+    def _call(self, arguments, data=None):
+        return subprocess.run(
+            arguments, input=data, stdin=None if data is not None else subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=CALL_TIMEOUT, check=False,
+            env=self.environment,
+        )
+
+    def set(self, command, data=None):
+        """Send a command to DS9, with the text ``data`` on its standard input if given."""
+        flags = ["-p"] if data is None else []
+        done = self._call(["xpaset", *flags, TITLE, *command.split()], data)
+        if done.returncode or "XPA$ERROR" in done.stderr:
+            message = f"xpaset {command}: {done.stderr.strip()}"
+            raise RuntimeError(message)
+
+    def get(self, command):
+        """Return DS9's answer to a query as text."""
+        done = self._call(["xpaget", TITLE, *command.split()])
+        if done.returncode or "XPA$ERROR" in done.stderr:
+            message = f"xpaget {command}: {done.stderr.strip()}"
+            raise RuntimeError(message)
+        return done.stdout
+
+    def show(self, path):
+        """Show the first image of a FITS file in a fresh frame 1."""
+        self.set("frame delete all")
+        self.set("frame new")
+        self.set(f"file {path}")
+
+    def load_regions(self, path):
+        """Load a region file into the current frame, as the menu Region > Open does."""
+        self.set(f"regions load {path}")
+
+    def image_regions(self):
+        """Return the regions of the current frame, one line each, in image coordinates."""
+        self.set("regions format ds9")
+        self.set("regions system image")
+        lines = self.get("regions -format ds9 -system image -strip no").splitlines()
+        shapes = ("box", "ellipse", "circle", "polygon")
+        return [line for line in lines if line.lstrip("+-").startswith(shapes)]
+
+
+def _free_port_pair():
+    """Return the first of two neighbouring free ports: xpans takes both."""
+    for _ in range(50):
+        with socket.socket() as first, socket.socket() as second:
+            first.bind(("127.0.0.1", 0))
+            port = first.getsockname()[1]
+            try:
+                second.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+            return port
+    pytest.fail("no pair of free ports on 127.0.0.1")
+
+
+def _start(arguments, environment, log, **kwargs):
+    """Start a program whose output goes to a file, so that no pipe can fill or hang."""
+    return subprocess.Popen(
+        arguments, env=environment, stdin=subprocess.DEVNULL, stdout=log,
+        stderr=subprocess.STDOUT, start_new_session=True, **kwargs,
+    )
+
+
+def _start_screen(environment, log):
+    """Start Xvfb on a free display and return the process and the display number."""
+    reading, writing = os.pipe()
+    screen = _start(
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1024x768x24", "-nolisten", "tcp"],
+        environment, log, pass_fds=(writing,),
+    )
+    os.close(writing)
+    with os.fdopen(reading) as answer:
+        return screen, answer.readline().strip()
+
+
+def _wait_for_ds9(session, process):
+    """Poll until DS9 answers over XPA."""
+    end = time.monotonic() + START_TIMEOUT
+    while time.monotonic() < end and process.poll() is None:
+        try:
+            session.get("version")
+        except RuntimeError:
+            time.sleep(0.2)
+        else:
+            return
+    pytest.fail(f"DS9 did not answer over XPA within {START_TIMEOUT:.0f} s")
+
+
+def _end(process):
+    process.terminate()
+    try:
+        process.wait(timeout=5)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _require_programs():
+    missing = [name for name in PROGRAMS if shutil.which(name) is None]
+    if not missing:
+        return
+    reason = f"needs {', '.join(missing)} (Debian: saods9 xvfb xpa-tools)"
+    if os.environ.get("ASTRO_YOLO_REQUIRE_DS9") == "1":
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def ds9(tmp_path_factory):
+    """Start one real DS9 for the session and end it afterwards."""
+    _require_programs()
+    home = tmp_path_factory.mktemp("ds9_home")
+    environment = os.environ | {
+        "HOME": str(home), "XPA_TMPDIR": str(home), "XPA_METHOD": "localhost",
+        "XPA_NSINET": f"localhost:{_free_port_pair()}",
+    }
+    processes = []
+    with (home / "log").open("wb") as log:
+        try:
+            screen, display = _start_screen(environment, log)
+            processes.append(screen)
+            environment["DISPLAY"] = f":{display}"
+            processes.append(_start(["xpans"], environment, log))
+            command = ["ds9", "-title", TITLE, "-port", "0", "-fifo", "none", "-unix", "none",
+                       "-samp", "no", "-tcl", "package require Img"]
+            processes.append(_start(command, environment, log))
+            session = DS9Session(environment)
+            _wait_for_ds9(session, processes[-1])
+            yield session
+        finally:
+            for process in reversed(processes):
+                _end(process)

@@ -1,0 +1,82 @@
+"""Tests of the calibration of network outputs."""
+
+import numpy as np
+import pytest
+
+from astro_yolo.network.calibration import Calibration, ScoreMap
+
+RAW = np.array([[0.8, 0.2, 0.1, 0.05, 0.05, 0.3, 0.6], [0, 0, 0, 0, 0, 1, 0]])
+
+
+def test_score_map_is_linear_between_knots():
+    """A score half-way between two knots maps half-way between their probabilities."""
+    knots = ScoreMap((0.0, 0.5, 1.0), (0.0, 0.8, 0.9))
+    np.testing.assert_allclose(knots(np.array([0, 0.25, 0.5, 0.75, 1])), [0, 0.4, 0.8, 0.85, 0.9])
+
+
+@pytest.mark.parametrize("wanted", [0.0, 0.1, 0.4, 0.8, 0.85, 0.9])
+def test_lowest_is_the_inverse(wanted):
+    """The lowest raw score reaches the probability, and one just below it does not."""
+    knots = ScoreMap((0.0, 0.2, 0.5, 0.7, 1.0), (0.0, 0.0, 0.8, 0.8, 0.9))
+    raw = knots.lowest(wanted)
+    assert knots(raw) == pytest.approx(wanted)
+    assert raw == 0 or knots(raw - 1e-3) < wanted
+
+
+def test_lowest_of_what_is_never_reached():
+    """No raw score passes where the map never gets that high."""
+    assert ScoreMap((0.0, 1.0), (0.0, 0.9)).lowest(0.95) > 1
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "rule"),
+    [
+        ((0, 1), (0,), "same length"),
+        ((0, 0), (0, 1), "x must rise"),
+        ((0, 1), (1, 0), "y must not fall"),
+        ((0, 2), (0, 1), "lie in 0..1"),
+    ],
+)
+def test_bad_maps_are_refused(x, y, rule):
+    """Knots that are no monotone map of 0..1 are refused."""
+    with pytest.raises(ValueError, match=rule):
+        ScoreMap(x, y)
+
+
+def test_class_probabilities_sum_to_one():
+    """The five classes sum to 1, also where the network gives zeros, and keep their order."""
+    probs = Calibration().class_probabilities(RAW)
+    assert probs.shape == (2, 5)
+    np.testing.assert_allclose(probs.sum(axis=1), 1)
+    np.testing.assert_allclose(probs[0], np.array([0.8, 0.2, 0.1, 0.05, 0.05]) / 1.2)
+    np.testing.assert_allclose(probs[1], 0.2)
+
+
+def test_temperature_and_prior():
+    """Temperature 2 takes the square root; the prior multiplies."""
+    soft = Calibration(temperature=2.0).class_probabilities(RAW)[0]
+    assert soft[0] / soft[1] == pytest.approx(2.0)
+    prior = Calibration(prior=(1, 8, 1, 1, 1)).class_probabilities(RAW)[0]
+    assert prior[1] / prior[0] == pytest.approx(2.0)
+
+
+def test_from_metadata():
+    """The weights' metadata may give each step, the prior by name or by position, or leave it."""
+    metadata = {"score": {"x": [0, 1], "y": [0, 0.5]}, "temperature": 2, "prior": {"merger": 3}}
+    calibration = Calibration.from_metadata(metadata)
+    assert calibration.prior == (1, 1, 1, 3, 1)
+    score, p_star = calibration.scores(RAW)
+    np.testing.assert_allclose(score, [0.3, 0])
+    np.testing.assert_allclose(p_star, [0.3, 1])
+    assert calibration.lowest_raw(0.3) == pytest.approx(0.3)  # the star map is the lower one
+    assert Calibration.from_metadata({}) == Calibration()
+
+
+@pytest.mark.parametrize(
+    ("metadata", "rule"),
+    [({"temperature": 0}, "temperature must be positive"), ({"prior": [1, 1]}, "5 positive")],
+)
+def test_bad_metadata(metadata, rule):
+    """A temperature or prior that makes no sense is refused."""
+    with pytest.raises(ValueError, match=rule):
+        Calibration.from_metadata(metadata)

@@ -1,0 +1,207 @@
+"""Region text that other programs read right."""
+
+import time
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from regions import Regions
+
+from astro_yolo.catalog import LABELS, make_table
+from astro_yolo.exceptions import InputWarning, RegionError
+from astro_yolo.region_text import CLASS_COLORS, FRAMES, SHAPES, format_regions
+
+from .wcs_cases import CASES, make_wcs
+
+
+def example(n_rows=40, *, wcs=None, seed=3):
+    """Return boxes all over an image of 800 by 600 pixels, in all classes and proportions."""
+    rng = np.random.default_rng(seed)
+    center = rng.uniform(60, [740, 540], (n_rows, 2))
+    half = rng.uniform(3, 50, (n_rows, 2))
+    table = make_table(
+        np.hstack([center - half, center + half]), rng.uniform(0, 1, n_rows),
+        rng.dirichlet(np.ones(5), n_rows), np.zeros(n_rows), np.zeros(n_rows, int), wcs=wcs,
+        label=np.resize(LABELS, n_rows),
+    )
+    table.meta.pop("WCS", None)
+    return table
+
+
+def body(text):
+    """Return the coordinate system and the lines of the shapes."""
+    header, frame, *lines = text.splitlines()
+    assert header == "# Region file format: DS9 version 4.1"
+    return frame, lines
+
+
+def one_box():
+    """Return the box of the pixels 10 to 19 in x and 4 to 5 in y."""
+    return make_table([[10, 4, 20, 6]], [0.9], [[0, 1, 0, 0, 0]], [0], [0])
+
+
+@pytest.mark.parametrize("shape, expected", [
+    ("box", "box(15.5000,5.5000,10.0000,2.0000,0)"),
+    ("ellipse", "ellipse(15.5000,5.5000,5.0000,1.0000,0)"),
+    ("circle", "circle(15.5000,5.5000,2.2361)"),  # the radius is the root of 5 times 1
+    ("polygon", "polygon(10.5000,4.5000,20.5000,4.5000,20.5000,6.5000,10.5000,6.5000)"),
+])
+def test_image_shapes(shape, expected):
+    """DS9 counts pixels from 1: the first pixel spans 0.5 to 1.5."""
+    frame, lines = body(format_regions(one_box(), shape=shape))
+    assert frame == "image"
+    assert lines[0].partition(" # ")[0] == expected
+
+
+def test_properties():
+    """A region has the colour of its class, a text of its own, and braced tags."""
+    _, lines = body(format_regions(one_box()))
+    assert lines[0].partition(" # ")[2] == (
+        f"color={CLASS_COLORS['spiral']} tag={{spiral}} tag={{astro_yolo}} "
+        "text={1 spiral 0.90} tag={ay-id=1}")
+
+
+def test_colors():
+    """One colour for all, or by label over the default ones."""
+    assert " color=red " in format_regions(one_box(), color="red")
+    assert " color=cyan " in format_regions(one_box(), color={"spiral": "cyan"})
+    default = format_regions(one_box(), color={"star": "cyan"})
+    assert f" color={CLASS_COLORS['spiral']} " in default
+
+
+def test_every_text_differs():
+    """By default the id is in the text, so that no two regions share one."""
+    texts = [region.meta["text"] for region in
+             Regions.parse(format_regions(example()), format="ds9")]
+    assert len(set(texts)) == 40
+
+
+def test_text_template():
+    """Any column can be named, with a format; no template gives no text."""
+    table = one_box()
+    table["note"] = ["a {b}\nc"]
+    text = format_regions(table, text="{{{note}}} {p_spiral:.1%} {id:03d} {label!r}")
+    assert " text={(a (b) c) 100.0% 001 'spiral'} " in text
+    assert "text=" not in format_regions(table, text=None)
+    assert " text={galaxy} " in format_regions(table, text="galaxy")
+
+
+@pytest.mark.parametrize("text", ["{flux}", "{", "{score:q}", "{label:.2f}", "{}"])
+def test_wrong_templates(text):
+    """A template that cannot be filled in is quoted."""
+    with pytest.raises(RegionError, match="text must"):
+        format_regions(one_box(), text=text)
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_no_rows(shape, frame):
+    """An empty table gives a header and a coordinate system."""
+    text = format_regions(example(0), shape=shape, frame=frame, wcs=make_wcs())
+    assert body(text) == (frame, [])
+
+
+def test_default_frame():
+    """ICRS is chosen where the sky coordinates are known: given, or kept by the table."""
+    assert body(format_regions(one_box()))[0] == "image"
+    assert body(format_regions(one_box(), wcs=make_wcs()))[0] == "icrs"
+    known = make_table([[10, 4, 20, 6]], [0.9], [[0, 1, 0, 0, 0]], [0], [0], wcs=make_wcs())
+    assert body(format_regions(known))[0] == "icrs"
+
+
+@pytest.mark.parametrize("kwargs, match", [
+    ({"shape": "square"}, "shape must be one of box, ellipse, circle, polygon, got 'square'"),
+    ({"frame": "fk5"}, "frame must be one of image, icrs, got 'fk5'"),
+    ({"frame": "icrs"}, "frame 'icrs' needs the sky coordinates of the image"),
+])
+def test_wrong_arguments(kwargs, match):
+    """The argument, the rule and what was got are named."""
+    with pytest.raises(RegionError, match=match):
+        format_regions(one_box(), **kwargs)
+
+
+def test_missing_columns():
+    """A table without boxes is refused."""
+    with pytest.raises(RegionError, match=r"\['ymax'\] missing"):
+        format_regions(one_box()["id", "xmin", "ymin", "xmax"])
+
+
+def test_rows_without_a_box_are_left_out():
+    """DS9 stops at the first number that is not finite: such rows are left out, and said."""
+    table = example(3)
+    table["xmin"][1] = np.nan
+    table["xmax"][2] = table["xmin"][2]
+    with pytest.warns(InputWarning, match="2 of 3 rows have no finite region: left out"):
+        _, lines = body(format_regions(table))
+    assert [line.rpartition(" ")[2] for line in lines] == ["tag={ay-id=1}"]
+
+
+def corners_of(region, wcs):
+    """Return the bounding box of a region, in 0-based pixels, as the regions package draws it."""
+    pixel = region.to_pixel(wcs) if hasattr(region, "to_pixel") else region
+    if hasattr(pixel, "vertices"):
+        x, y = pixel.vertices.x, pixel.vertices.y
+        return x.min(), y.min(), x.max(), y.max()
+    x, y = pixel.center.xy
+    if hasattr(pixel, "radius"):
+        return x - pixel.radius, y - pixel.radius, x + pixel.radius, y + pixel.radius
+    cos, sin = np.cos(pixel.angle), np.sin(pixel.angle)
+    half_x = np.hypot(pixel.width * cos, pixel.height * sin) / 2
+    half_y = np.hypot(pixel.width * sin, pixel.height * cos) / 2
+    return x - half_x, y - half_y, x + half_x, y + half_y
+
+
+def table_corners(table, shape):
+    """Return the bounding boxes that the shapes of a table must have."""
+    x, y = np.asarray(table["x"]), np.asarray(table["y"])
+    width, height = table["xmax"] - table["xmin"], table["ymax"] - table["ymin"]
+    if shape == "circle":
+        width = height = np.sqrt(width * height)
+    return np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
+
+
+@pytest.mark.parametrize("shape", ["box", "ellipse", "circle"])
+@pytest.mark.parametrize("case", CASES)
+def test_the_regions_package_draws_sky_shapes_right(case, shape):
+    """Turned, mirrored, distorted or at the pole: each region covers its own box to 0.1 pixel."""
+    wcs = make_wcs(**CASES[case])
+    table = example(25)
+    parsed = Regions.parse(format_regions(table, shape=shape, wcs=wcs), format="ds9")
+    found = [corners_of(region, wcs) for region in parsed]
+    assert_allclose(found, table_corners(table, shape), atol=0.1)
+
+
+def test_ellipses_stay_ellipses_where_that_is_right():
+    """A survey frame gets ellipses, the pole and oblong pixels get polygons."""
+    for case, kind in {"turned": "ellipse", "oblong_pixels": "polygon"}.items():
+        _, lines = body(format_regions(example(), wcs=make_wcs(**CASES[case])))
+        assert {line.partition("(")[0] for line in lines} == {kind}
+    _, lines = body(format_regions(example(), wcs=make_wcs(dec=89.97)))
+    assert "polygon" in {line.partition("(")[0] for line in lines}
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_regions_package_reads_everything(shape, frame):
+    """Every region comes back in row order with its text, tags and colour."""
+    table = example()
+    text = format_regions(table, shape=shape, frame=frame, wcs=make_wcs(sip=5e-5))
+    parsed = Regions.parse(text, format="ds9")
+    assert len(parsed) == len(table)
+    for region, row in zip(parsed, table, strict=True):
+        assert region.meta["text"] == f"{row['id']} {row['label']} {row['score']:.2f}"
+        assert region.meta["tag"] == [row["label"], "astro_yolo", f"ay-id={row['id']}"]
+        assert region.visual["edgecolor" if shape != "text" else "color"] == (
+            CLASS_COLORS[row["label"]])
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_twenty_thousand_regions_are_quick(frame):
+    """The aim is 0.1 s on a free core; the test allows for a busy one."""
+    table, wcs = example(20_000), make_wcs(turn=30)
+    times = []
+    for _ in range(3):
+        start = time.process_time()
+        format_regions(table, frame=frame, wcs=wcs)
+        times.append(time.process_time() - start)
+    assert min(times) < 0.3

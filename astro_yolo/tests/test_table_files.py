@@ -1,0 +1,199 @@
+"""Tables in files."""
+
+import io
+import sys
+
+import numpy as np
+import pytest
+from astropy.io import votable
+from astropy.table import QTable
+from numpy.testing import assert_array_equal
+
+from astro_yolo.catalog import COLUMNS, make_table, read_table, write_table
+from astro_yolo.exceptions import InputWarning, MissingExtraError
+
+from .wcs_cases import make_wcs
+
+WITH_META = ["t.ecsv", "t.fits", "t.fits.gz", "t.vot", "t.xml", "t.parquet"]
+ALL = [*WITH_META, "t.csv"]
+META = {"IMAGE": "it's m51", "SCOREMIN": 0.1, "NBAND": 3, "FULL": True, "EMPTY": ""}
+
+
+def example(n_rows=3, *, wcs=True):
+    """Return a table of random rows, the first of them with numbers that are not finite."""
+    rng = np.random.default_rng(5)
+    low = rng.uniform(0, 500, (n_rows, 2))
+    boxes = np.hstack([low, low + rng.uniform(5, 50, (n_rows, 2))])
+    table = make_table(
+        boxes, rng.uniform(0, 1, n_rows), rng.dirichlet(np.ones(5), n_rows),
+        rng.uniform(0, 1, n_rows), np.arange(n_rows), wcs=make_wcs(sip=5e-5) if wcs else None,
+        meta=META, provenance={"text": "x" * 300, "quote": "it's"},
+    )
+    table["p_star"][:1] = np.nan
+    return table
+
+
+def skip_without_pyarrow(name):
+    if name.endswith(".parquet"):
+        pytest.importorskip("pyarrow")
+
+
+def assert_same_columns(first, second):
+    assert first.colnames == second.colnames
+    for name in first.colnames:
+        assert_array_equal(np.asarray(first[name]), np.asarray(second[name]))
+        assert first[name].dtype == second[name].dtype
+        for attribute in ("unit", "description", "meta"):
+            assert getattr(first[name].info, attribute) == getattr(second[name].info, attribute)
+
+
+@pytest.mark.parametrize("wcs", [True, False])
+@pytest.mark.parametrize("n_rows", [0, 1, 3])
+@pytest.mark.parametrize("name", ALL)
+def test_columns_come_back(tmp_path, name, n_rows, wcs):
+    """Values, types, units, descriptions and UCDs survive, of no rows too; NaN stays NaN."""
+    skip_without_pyarrow(name)
+    table = example(n_rows, wcs=wcs)
+    write_table(table, tmp_path / name)
+    again = read_table(tmp_path / name)
+    assert type(again) is QTable
+    assert not again.has_masked_values
+    assert_same_columns(again, table)
+
+
+@pytest.mark.parametrize("n_rows", [0, 3])
+@pytest.mark.parametrize("name", WITH_META)
+def test_meta_comes_back(tmp_path, name, n_rows):
+    """Text, numbers, truth, provenance and sky coordinates survive with their types."""
+    skip_without_pyarrow(name)
+    table = example(n_rows)
+    write_table(table, tmp_path / name)
+    again = read_table(tmp_path / name)
+    assert dict(again.meta) == dict(table.meta)
+    assert [type(again.meta[key]) for key in META] == [str, float, int, bool, str]
+
+
+@pytest.mark.parametrize("name", WITH_META)
+def test_measured_columns_come_back(tmp_path, name):
+    """A column that the package does not know keeps its values, unit and text."""
+    skip_without_pyarrow(name)
+    table = example()
+    table["note"] = ["a", "bc", ""]
+    table["label"][1] = ""
+    table["flux"] = QTable({"f": [1.0, 2.0, np.nan]}, units={"f": "nJy"})["f"]
+    table["flux"].info.description = "measured"
+    table["flux"].info.meta = {"ucd": "phot.flux"}
+    write_table(table, tmp_path / name)
+    assert_same_columns(read_table(tmp_path / name), table)
+
+
+@pytest.mark.parametrize("n_rows", [0, 3])
+def test_votable_is_valid(tmp_path, n_rows):
+    """A strict reader has no complaint, and finds UCDs, PARAMs and the sky frame."""
+    path = tmp_path / "t.vot"
+    write_table(example(n_rows), path)
+    report = io.StringIO()
+    assert votable.validate(str(path), report)
+    assert "found no violations" in report.getvalue()
+    content = votable.parse_single_table(str(path), verify="exception")
+    assert {field.name: field.ucd for field in content.fields} == {
+        column.name: column.ucd for column in COLUMNS}
+    assert {"PROV", "WCS", *META} == {param.name for param in content.params}
+    assert [field.name for field in content.fields if field.ref == "icrs"] == ["ra", "dec"]
+    assert b'COOSYS ID="icrs" system="ICRS"' in path.read_bytes()
+
+
+def test_text_that_is_not_ascii(tmp_path):
+    """VOTable and ECSV keep any text; FITS cannot, and says what it left out."""
+    table = example()
+    table.meta["IMAGE"] = "Hubblé"
+    for name in ("t.vot", "t.ecsv"):
+        write_table(table, tmp_path / name)
+        assert read_table(tmp_path / name).meta["IMAGE"] == "Hubblé"
+    with pytest.warns(InputWarning, match=r"meta \['IMAGE'\] left out"):
+        write_table(table, tmp_path / "t.fits")
+    assert "IMAGE" not in read_table(tmp_path / "t.fits").meta
+
+
+def test_meta_that_is_not_flat(tmp_path):
+    """A nested value becomes JSON and a long key stays, in FITS and VOTable."""
+    table = example()
+    table.meta |= {"nested": {"a": 1}, "A LONG KEY": 1, "none": None}
+    for name in ("t.fits", "t.vot"):
+        write_table(table, tmp_path / name)
+        meta = {key.upper(): value for key, value in read_table(tmp_path / name).meta.items()}
+        assert meta["NESTED"] == '{"a": 1}'
+        assert meta["A LONG KEY"] == 1
+        assert "NONE" not in meta
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_nothing_is_overwritten_unasked(tmp_path, name):
+    """An existing file stays as it is, until overwriting is asked for."""
+    skip_without_pyarrow(name)
+    path = tmp_path / name
+    path.write_text("mine")
+    with pytest.raises(OSError, match="exists already; overwrite=True replaces it"):
+        write_table(example(), path)
+    assert path.read_text() == "mine"
+    write_table(example(), path, overwrite=True)
+    assert len(read_table(path)) == 3
+    assert [p.name for p in tmp_path.iterdir()] == [name]
+
+
+def test_a_failed_write_leaves_nothing(tmp_path):
+    """When a format cannot hold a table, the old file stays and no half file lies about."""
+    path = tmp_path / "t.fits"
+    path.write_text("mine")
+    table = example()
+    table["thing"] = np.array([{}, {}, {}], dtype=object)
+    with pytest.raises(Exception, match=r"object|type"):
+        write_table(table, path, overwrite=True)
+    assert path.read_text() == "mine"
+    assert [p.name for p in tmp_path.iterdir()] == ["t.fits"]
+
+
+def test_table_is_not_changed(tmp_path):
+    """Writing leaves the table and its meta as they were."""
+    table, before = example(), example()
+    for name in ("t.fits", "t.vot", "t.ecsv", "t.csv"):
+        write_table(table, tmp_path / name)
+    assert_same_columns(table, before)
+    assert table.meta == before.meta
+
+
+def test_format_can_be_named(tmp_path):
+    """An ending that says nothing needs a format."""
+    write_table(example(), tmp_path / "t.dat", format="ecsv")
+    assert len(read_table(tmp_path / "t.dat", format="ecsv")) == 3
+    with pytest.raises(ValueError, match="path must end in one of"):
+        read_table(tmp_path / "t.dat")
+    with pytest.raises(ValueError, match=r"format must be one of .*, got 'hdf5'"):
+        write_table(example(), tmp_path / "t.dat", format="hdf5")
+
+
+def test_wrong_folders(tmp_path):
+    """A folder in place of a file, or none at all, is an OSError that names it."""
+    with pytest.raises(OSError, match="got the folder"):
+        write_table(example(), tmp_path, format="csv")
+    with pytest.raises(OSError, match=r"the folder .*none does not exist"):
+        write_table(example(), tmp_path / "none" / "t.csv")
+    with pytest.raises(OSError, match=r"none\.csv"):
+        read_table(tmp_path / "none.csv")
+
+
+def test_parquet_without_pyarrow(tmp_path, monkeypatch):
+    """The missing extra is named."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "astro-yolo\[parquet\]"'):
+        write_table(example(), tmp_path / "t.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_astropy_reads_the_files(tmp_path):
+    """Plain astropy gives the same numbers and units."""
+    table = example()
+    for name in ("t.ecsv", "t.fits", "t.vot"):
+        write_table(table, tmp_path / name)
+        plain = QTable.read(tmp_path / name)
+        assert_array_equal(plain["ra"], table["ra"])

@@ -1,0 +1,94 @@
+"""Scores of a network against counts done by hand."""
+
+import numpy as np
+import pytest
+
+from astro_yolo.network.calibration import Calibration
+from astro_yolo.training.compose import IGNORE, STAR
+from astro_yolo.training.evaluate import (
+    Outcome,
+    fit_calibration,
+    fit_classes,
+    judge,
+    match,
+    purity_table,
+    summarise,
+)
+
+
+def outputs(galaxy, star):
+    """Return network outputs with the given galaxy and star scores."""
+    rows = np.zeros((len(galaxy), 7))
+    rows[:, 6], rows[:, 5] = galaxy, star
+    return rows
+
+
+def square(x, y, side=10):
+    """Return a box about (x, y)."""
+    return [x - side / 2, y - side / 2, x + side / 2, y + side / 2]
+
+
+def test_match_is_one_to_one_nearest_first():
+    """Two truths near one detection: the nearer gets it, the other goes without."""
+    truth = np.array([[0.0, 0], [2, 0], [50, 50]])
+    found = np.array([[1.5, 0], [49, 50], [200, 200]])
+    assert match(truth, found, 5).tolist() == [-1, 0, 1]
+    assert match(truth, np.empty((0, 2)), 5).tolist() == [-1, -1, -1]
+    assert match(np.empty((0, 2)), found, 5).tolist() == []
+
+
+def test_candidates_are_judged_by_what_lies_beneath():
+    """A galaxy, a star, an ignored object and empty sky give 1, -1, -2 and 0."""
+    truth = np.array([square(20, 20), square(60, 60, 6), square(90, 20)])
+    kinds = np.array([0, STAR, IGNORE])
+    boxes = np.array([square(20, 21), square(60, 60, 6), square(90, 20), square(20, 90)])
+    got = judge(boxes, outputs([0.9, 0.3, 0.8, 0.4], [0, 0.7, 0, 0]), truth, kinds)
+    assert got.kind.tolist() == [1, -1, -2, 0]
+    assert got.overlap[0] == pytest.approx(90 / 110)
+    assert got.truth_score.tolist() == [0.9, 0.3]
+
+
+def test_summary_counts_recall_purity_and_stars():
+    """Recall over galaxies, purity over judged candidates called galaxy, stars above the score."""
+    outcome = Outcome(
+        outputs([0.9, 0.8, 0.7, 0.6, 0.5], [0, 0, 0, 0, 0.9]),
+        np.array([1, 1, 0, -2, 1]),
+        np.array([0.8, 0.6, 0, 0, 0.9]),
+        np.array([0, 1, 2, STAR, STAR]),
+        np.full(5, 20.0),
+        np.array([0.9, 0.8, 0.5, 0.3, 0.0]),
+    )
+    row = summarise(outcome, thresholds=(0.25,))[0]
+    assert row == pytest.approx(
+        {"threshold": 0.25, "recall": 1, "purity": 2 / 3, "stars": 0.5, "iou": 0.7}
+    )
+
+
+def test_calibration_returns_the_true_share():
+    """Raw scores that are right in the square of their value map to the square."""
+    rng = np.random.default_rng(5)
+    raw = rng.uniform(0, 1, 40_000)
+    right = rng.uniform(0, 1, raw.size) < raw**2
+    outcome = Outcome(outputs(raw, np.zeros_like(raw)), right.astype(int))
+    calibration = Calibration.from_metadata(fit_calibration(outcome))
+    grid = np.linspace(0.1, 0.9, 9)
+    score, _ = calibration.scores(outputs(grid, grid * 0))
+    np.testing.assert_allclose(score, grid**2, atol=0.04)
+    table = np.array(purity_table(outcome, calibration))
+    # of scores above s, uniform in raw: the mean of raw^2 above sqrt(s)
+    low = np.sqrt(table[:, 0])
+    np.testing.assert_allclose(table[:, 1], (1 - low**3) / (1 - low) / 3, atol=0.03)
+
+
+def test_temperature_and_prior_undo_an_overconfident_sampler():
+    """Logits twice too large get a temperature near 2 when the prior is fair."""
+    rng = np.random.default_rng(6)
+    logits = rng.normal(0, 2, (20_000, 5))
+    probability = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    label = np.array([rng.choice(5, p=row) for row in probability])
+    raw = np.zeros((len(label), 7))
+    raw[:, :5], raw[:, 6] = 1 / (1 + np.exp(-2 * logits)), 1
+    names = ("elliptical", "spiral", "edge_on", "merger", "unknown")
+    temperature, prior = fit_classes(raw, label, dict.fromkeys(names, 0.2))
+    assert temperature == pytest.approx(2, rel=0.05)
+    np.testing.assert_allclose(prior, 1, atol=0.05)

@@ -1,0 +1,1 @@
+"""The training pipeline: labels, data sets, training, evaluation."""

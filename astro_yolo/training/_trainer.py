@@ -1,0 +1,89 @@
+"""The ultralytics trainer with our loss, and fast on a CPU.
+
+Imports torch and ultralytics: load it only where training was asked for.
+"""
+
+import os
+
+import torch
+from ultralytics.models.yolo.detect import DetectionTrainer
+from ultralytics.nn.tasks import DetectionModel
+from ultralytics.utils import SETTINGS, torch_utils
+
+from astro_yolo.training._typed_loss import TypedDetectionLoss
+
+OUTPUTS = ("elliptical", "spiral", "edge_on", "merger", "unknown", "star", "galaxy")
+
+
+def use_all_cores(threads=None):
+    """Let torch use ``threads`` (all) cores; ultralytics keeps one back otherwise."""
+    torch_utils.NUM_THREADS = threads or os.cpu_count()
+    torch.set_num_threads(torch_utils.NUM_THREADS)
+
+
+def stay_offline():
+    """Switch off ultralytics' usage reports and its loggers to other services."""
+    quiet = {key: False for key, value in SETTINGS.items() if isinstance(value, bool)}
+    SETTINGS.update(quiet)
+
+
+class TypedModel(DetectionModel):
+    """A detection model trained by `TypedDetectionLoss`, in bfloat16 where the CPU has it."""
+
+    def init_criterion(self):
+        """Return the loss."""
+        return TypedDetectionLoss(self)
+
+    def _predict_once(self, x, *args, **kwargs):
+        """Run the layers in bfloat16 while training on a CPU; hand out float32."""
+        if not (self.training and x.device.type == "cpu" and self.__dict__.get("bfloat16")):
+            return super()._predict_once(x, *args, **kwargs)
+        with torch.autocast("cpu", torch.bfloat16):
+            out = super()._predict_once(x.contiguous(memory_format=torch.channels_last), *args, **kwargs)
+        return _as_float(out)
+
+
+def _as_float(value):
+    """Cast the tensors of a nested output to float32."""
+    if isinstance(value, dict):
+        return {key: _as_float(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_as_float(item) for item in value)
+    return value.float()
+
+
+class TypedTrainer(DetectionTrainer):
+    """Train a `TypedModel`; validation is ours (`astro_yolo.training.evaluate`), not mAP."""
+
+    threads = None
+
+    def get_model(self, cfg=None, weights=None, verbose=True):
+        """Return the network, with the weights of a checkpoint if there are any."""
+        model = TypedModel(cfg, nc=len(OUTPUTS), ch=3, verbose=verbose)
+        if weights:
+            model.load(weights)
+        if self.device.type == "cpu":
+            use_all_cores(self.threads)
+            model = model.to(memory_format=torch.channels_last)
+            model.bfloat16 = _has_bfloat16()
+        return model
+
+    def set_model_attributes(self):
+        """Store the names of the outputs, not those of the label files, in the model."""
+        super().set_model_attributes()
+        self.model.nc = len(OUTPUTS)
+        self.model.names = dict(enumerate(OUTPUTS))
+
+    def validate(self):
+        """Skip ultralytics' validation: it knows neither ignored objects nor unjudged types."""
+        return {}, 0.0
+
+    def final_eval(self):
+        """Skip the evaluation at the end for the same reason."""
+
+
+def _has_bfloat16():
+    """Return whether the CPU multiplies bfloat16 in hardware."""
+    return bool(getattr(torch.backends.cpu, "get_cpu_capability", str)() in {"AVX512"}) or (
+        torch.cpu._is_avx512_bf16_supported() if hasattr(torch.cpu, "_is_avx512_bf16_supported") else False
+    )

@@ -1,0 +1,86 @@
+"""A YOLO loss for partly judged images: detection first, type only where it is known.
+
+The network has seven outputs a cell. ``galaxy`` and ``star`` are trained as the two
+classes of a detector. The five types share one cross-entropy that counts only at
+cells assigned to a galaxy whose type somebody has judged. Cells inside an "ignore" box
+are neither object nor background.
+
+Imports torch and ultralytics: load it only where training was asked for.
+"""
+
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+from ultralytics.utils.loss import v8DetectionLoss
+
+from astro_yolo.training.compose import GALAXY, IGNORE, STAR, UNKNOWN
+
+N_TYPES = UNKNOWN + 1  # elliptical, spiral, edge_on, merger, unknown
+
+
+class TypedDetectionLoss(v8DetectionLoss):
+    """
+    The detection loss with its assigner and class term replaced.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        Detection model with seven outputs.
+    type_gain : float
+        Weight of the type against the galaxy and star terms.
+    smoothing : float
+        Label smoothing of the type; Galaxy Zoo's own classes are 80 % votes.
+    """
+
+    def __init__(self, model, type_gain=0.5, smoothing=0.05):
+        super().__init__(model)
+        self._assign = self.assigner
+        self.assigner = self._assign_known
+        self.bce = self._class_loss
+        self._type_gain, self._smoothing = type_gain, smoothing
+
+    def _assign_known(self, scores, boxes, points, labels, targets, mask):
+        """Assign cells to galaxies and stars; remember types and ignored cells."""
+        kinds = labels.long()
+        ignored = (kinds == IGNORE) & mask.bool()
+        known = mask.bool() & ~ignored
+        coarse = torch.where(kinds == STAR, STAR, GALAXY)
+        result = self._assign(scores, boxes, points, coarse, targets, known.to(mask.dtype))
+        foreground, index = result[3].bool(), result[4].long()
+        self._skip = _inside_any(points, targets, ignored.squeeze(-1)) & ~foreground
+        if targets.shape[1]:
+            types = kinds.squeeze(-1).gather(1, index)
+            self._types = torch.where(foreground & (types < N_TYPES), types, -1)
+        else:
+            self._types = torch.full_like(index, -1)
+        return result
+
+    def _class_loss(self, logits, targets):
+        """Return the loss of every cell and output, (batch, cells, 7)."""
+        loss = torch.zeros_like(logits)
+        pair = slice(STAR, GALAXY + 1)
+        found = binary_cross_entropy_with_logits(
+            logits[..., pair], targets[..., pair], reduction="none"
+        )
+        loss[..., pair] = found * ~self._skip.unsqueeze(-1)
+        typed = self._types >= 0
+        if typed.any():
+            entropy = cross_entropy(
+                logits[..., :N_TYPES][typed],
+                self._types[typed],
+                reduction="none",
+                label_smoothing=self._smoothing,
+            )
+            weight = targets[..., GALAXY][typed] * self._type_gain
+            loss[..., 0] = loss[..., 0].masked_scatter(typed, (entropy * weight).to(loss.dtype))
+        return loss
+
+
+def _inside_any(points, boxes, chosen):
+    """Return which points lie inside any chosen box, (batch, points)."""
+    inside = torch.zeros(boxes.shape[0], points.shape[0], dtype=torch.bool, device=points.device)
+    for k in range(boxes.shape[0]):
+        low, high = boxes[k, chosen[k]].split(2, dim=-1)
+        if len(low):
+            beyond = (points[None] > low[:, None]) & (points[None] < high[:, None])
+            inside[k] = beyond.all(dim=-1).any(dim=0)
+    return inside

@@ -1,0 +1,368 @@
+"""Training samples: crops of real fields with galaxies and stars added, and pictures of cutouts.
+
+Every sample is a (3, size, size) float image in network units (see
+`astro_yolo.stretch.to_network`) with its objects. Objects carry one of `OBJECTS`.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from astro_yolo.injection import add_stamp, sersic_stamp, spiral_stamp
+from astro_yolo.stretch import to_network, to_rgb
+from astro_yolo.training.cutouts import linearise
+from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
+
+__all__ = ["IGNORE", "OBJECTS", "Sample", "compose_cutouts", "compose_field"]
+
+#: Kinds of object in the label files. "galaxy" has a type that nobody has judged;
+#: "ignore" is neither object nor background.
+OBJECTS = ("elliptical", "spiral", "edge_on", "merger", "unknown", "star", "galaxy", "ignore")
+GALAXY, STAR, UNKNOWN, EDGE_ON, IGNORE = (
+    OBJECTS.index(name) for name in ("galaxy", "star", "unknown", "edge_on", "ignore")
+)
+
+#: Galaxies with both sides of the box below this have no discernible type (pixels).
+SMALL = 15.0
+
+_ZERO_POINT = 22.5  # SDSS frames are in nanomaggies
+_PICTURES = ("lupton", "lupton_high", "sinh", "sinh_high", "sqrt")
+
+
+@dataclass
+class Sample:
+    """An image (3, size, size) in network units, its boxes (N, 4) in edge pixels and kinds (N,)."""
+
+    image: np.ndarray
+    boxes: np.ndarray
+    kinds: np.ndarray
+
+
+def compose_field(field, stamps, rng, *, size=416):
+    """
+    Cut a piece out of a field and add galaxies and stars of known truth.
+
+    Parameters
+    ----------
+    field : astro_yolo.training.fields.Field
+        The field.
+    stamps : callable
+        ``stamps(rng)`` returns (label, linear i-r-g stamp, box in it) of a Galaxy Zoo galaxy.
+    rng : numpy.random.Generator
+        Source of chance.
+    size : int, optional
+        Side in pixels.
+
+    Returns
+    -------
+    Sample
+    """
+    ny, nx = field.planes.shape[1:]
+    x0, y0 = rng.integers(0, nx - size + 1), rng.integers(0, ny - size + 1)
+    planes = field.planes[:, y0 : y0 + size, x0 : x0 + size].copy()
+    boxes, kinds = _real_objects(field, x0, y0, size)
+    added = []
+    for _ in range(rng.poisson(7)):
+        added.append(_add_sersic(planes, field, rng))
+    for _ in range(rng.poisson(4)):
+        added.append(_add_star(planes, field, rng))
+    for _ in range(rng.integers(0, 5)):
+        added.append(_add_galaxy_zoo(planes, stamps(rng), field, rng))
+    _add_artefacts(planes, field, rng)
+    added = [item for item in added if item is not None]
+    boxes = np.concatenate([boxes, np.array([b for b, _ in added]).reshape(-1, 4)])
+    kinds = np.concatenate([kinds, np.array([k for _, k in added], dtype=int)])
+    image = _to_input(planes, field.noise, rng)
+    return _clipped(image, boxes, kinds, size)
+
+
+def _real_objects(field, x0, y0, size):
+    """Return the field's own labelled objects that touch the crop."""
+    boxes = field.boxes - np.array([x0, y0, x0, y0])
+    touch = (boxes[:, 2] > 0) & (boxes[:, 3] > 0) & (boxes[:, 0] < size) & (boxes[:, 1] < size)
+    touch &= field.kind > -2
+    boxes, kind = boxes[touch], field.kind[touch]
+    kinds = np.where(kind == 1, GALAXY, np.where(kind == 0, STAR, IGNORE))
+    small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) < SMALL
+    kinds[(kind == 1) & small] = UNKNOWN
+    return boxes, kinds
+
+
+def _magnitude(rng, bright, faint, slope=0.35):
+    """Draw a magnitude from power-law counts (0.6 is Euclidean; 0.35 keeps bright ones)."""
+    low, high = 10 ** (slope * bright), 10 ** (slope * faint)
+    return np.log10(rng.uniform(low, high)) / slope
+
+
+def _fluxes(r_magnitude, g_r, r_i):
+    """Return g, r, i fluxes in nanomaggies."""
+    magnitudes = np.array([r_magnitude + g_r, r_magnitude, r_magnitude - r_i])
+    return 10 ** (0.4 * (_ZERO_POINT - magnitudes))
+
+
+def _place(rng, size):
+    """Return the middle pixel and the sub-pixel offset of a new object."""
+    position = rng.uniform(-2, size + 2, 2)
+    pixel = np.round(position).astype(int)
+    return pixel, position - pixel
+
+
+def _add_sersic(planes, field, rng):
+    """Add a model galaxy; return its box and kind."""
+    magnitude = _magnitude(rng, 16.5, 22.3)
+    size = 10 ** rng.normal(0.20 - 0.085 * (magnitude - 19), 0.18)  # arcsec, at r = 19
+    radius = np.clip(size / 0.396, 0.8, 40)
+    early = rng.random() < 0.4
+    index = rng.uniform(2.5, 5) if early else rng.uniform(0.6, 1.8)
+    ratio = rng.uniform(0.45, 1) if early else rng.uniform(0.12, 1)
+    theta = rng.uniform(0, np.pi)
+    colour = (rng.normal(0.85, 0.15), rng.normal(0.4, 0.06)) if early else (
+        rng.normal(0.5, 0.2), rng.normal(0.22, 0.1))
+    pixel, offset = _place(rng, planes.shape[1])
+    arms = not early and ratio > 0.4 and radius > 4 and rng.random() < 0.7
+    shape = dict(axis_ratio=ratio, theta=theta, offset=offset)
+    if arms:
+        shape |= dict(
+            arms=int(rng.integers(2, 4)), pitch=rng.uniform(0.2, 0.5), bulge=rng.uniform(0.05, 0.4),
+            handedness=rng.choice([-1, 1]),
+        )
+    fluxes, psf = _fluxes(magnitude, *colour), np.stack(field.psf)
+    if arms:
+        stamps = spiral_stamp(fluxes, radius, psf=psf, **shape)
+    else:
+        stamps = sersic_stamp(fluxes, radius, index, psf=psf, **shape)
+    _lay(planes, stamps, pixel, rng)
+    box = _box_of_stamp(stamps[1], pixel, offset, ratio, theta, field.fwhm, radius)
+    return box, _kind_of_model(stamps, box, index, ratio, arms, field)
+
+
+def _box_of_stamp(stamp, pixel, offset, ratio, theta, fwhm, radius):
+    """Return the box of a model, its axis ratio rounded by the PSF."""
+    petrosian = petrosian_radius(stamp)
+    blur = (0.6 * fwhm) ** 2
+    seen = np.sqrt(((ratio * radius) ** 2 + blur) / (radius**2 + blur))
+    x, y = pixel + offset
+    return ellipse_box(x, y, BOX_RADII * petrosian, seen, theta)
+
+
+def _kind_of_model(stamps, box, index, ratio, arms, field):
+    """Return the kind of a model galaxy: ignored if too faint to see, else by its size."""
+    if _signal_to_noise(stamps, field) < 6.5:
+        return IGNORE
+    side = max(box[2] - box[0], box[3] - box[1])
+    if side < SMALL:
+        return UNKNOWN
+    if index < 2 and ratio < 0.25:
+        return EDGE_ON
+    if arms and side > 40:
+        return OBJECTS.index("spiral")
+    if index > 3 and side > 22:
+        return OBJECTS.index("elliptical")
+    return GALAXY
+
+
+def _signal_to_noise(stamps, field):
+    """Return the matched-filter signal-to-noise over the three bands (sky-limited)."""
+    return float(
+        np.sqrt(sum((s**2).sum() / n**2 for s, n in zip(stamps, field.noise, strict=True)))
+    )
+
+
+def _lay(planes, stamps, pixel, rng):
+    """Add the stamps of the three bands with the photon noise of the source itself."""
+    for plane, stamp in zip(planes, stamps, strict=True):
+        # an SDSS frame has roughly 200 electrons a nanomaggy
+        noisy = stamp + rng.normal(0, 1, stamp.shape) * np.sqrt(np.maximum(stamp, 0) / 200)
+        add_stamp(plane, noisy.astype(np.float32), *pixel)
+
+
+def _add_star(planes, field, rng):
+    """Add a star: the field's own PSF, the colours of the stellar locus."""
+    magnitude = _magnitude(rng, 16.0, 22.3, slope=0.2)
+    g_r = rng.uniform(0.2, 1.5)
+    r_i = 0.4 * g_r if g_r < 1.3 else rng.uniform(0.5, 1.6)
+    pixel, offset = _place(rng, planes.shape[1])
+    move = np.array([[1, 0, offset[0]], [0, 1, offset[1]]])
+    stamps = [
+        cv2.warpAffine(flux * psf, move, psf.shape[::-1], flags=cv2.INTER_CUBIC)
+        for flux, psf in zip(_fluxes(magnitude, g_r, r_i + rng.normal(0, 0.04)), field.psf, strict=True)
+    ]
+    _lay(planes, stamps, pixel, rng)
+    x, y = pixel + offset + 0.5
+    half = field.fwhm
+    kind = STAR if _signal_to_noise(stamps, field) >= 8 else IGNORE
+    return np.array([x - half, y - half, x + half, y + half]), kind
+
+
+def _add_galaxy_zoo(planes, stamp, field, rng):
+    """Add a shrunken Galaxy Zoo galaxy; its class is known."""
+    label, light, box = stamp
+    side = max(box[2] - box[0], box[3] - box[1])
+    target = np.exp(rng.uniform(np.log(14), np.log(130)))
+    scale = min(target / side, 1.0)
+    shape = [max(3, round(n * scale)) for n in light.shape[1:]]
+    light = np.stack([cv2.resize(p, shape[::-1], interpolation=cv2.INTER_AREA) for p in light])
+    blur = rng.uniform(0.5, 1.3)
+    light = np.stack([cv2.GaussianBlur(p, (0, 0), blur) for p in light])[::-1]
+    light *= np.exp(rng.uniform(np.log(0.35), np.log(1.5)))
+    turns = int(rng.integers(0, 4))
+    light = np.rot90(light, turns, axes=(1, 2))
+    box = _turned(box * scale, shape, turns)
+    corner = rng.uniform(-0.3 * np.array(light.shape[:0:-1]), planes.shape[1] - 0.7 * np.array(light.shape[:0:-1]))
+    corner = np.round(corner).astype(int)
+    _lay(planes, list(light), corner + np.array(light.shape[:0:-1]) // 2, rng)
+    box = box + np.tile(corner, 2)
+    if _signal_to_noise(light, field) < 15:
+        return box, IGNORE
+    kind = OBJECTS.index(label)
+    small = scale * side < SMALL and label != "merger"
+    return box, UNKNOWN if small else kind
+
+
+def _turned(box, shape, turns):
+    """Return a box after quarter turns of its image (as numpy.rot90 on rows, columns)."""
+    height, width = shape
+    x0, y0, x1, y1 = box
+    for _ in range(turns):
+        x0, y0, x1, y1 = y0, width - x1, y1, width - x0
+        height, width = width, height
+    return np.array([x0, y0, x1, y1])
+
+
+def _add_artefacts(planes, field, rng):
+    """Now and then add what is not a source: a trail, cosmic rays, nebulosity."""
+    size = planes.shape[1]
+    if rng.random() < 0.06:
+        ends = rng.uniform(-size, 2 * size, (2, 2)).round().astype(int)
+        line = np.zeros((size, size), np.float32)
+        cv2.line(line, tuple(map(int, ends[0])), tuple(map(int, ends[1])), 1.0, 1)
+        line = cv2.GaussianBlur(line, (0, 0), field.fwhm / 2.35) * field.fwhm
+        band = rng.integers(0, 3)
+        planes[band] += line * field.noise[band] * 10 ** rng.uniform(0.5, 2)
+    if rng.random() < 0.15:
+        for _ in range(rng.integers(1, 6)):
+            x, y = rng.integers(2, size - 8, 2)
+            dx, dy = rng.integers(0, 5, 2)
+            band = rng.integers(0, 3)
+            hit = np.zeros((size, size), np.float32)
+            cv2.line(hit, (int(x), int(y)), (int(x + dx), int(y + dy)), 1.0, 1)
+            planes[band] += hit * field.noise[band] * 10 ** rng.uniform(1, 2.5)
+    if rng.random() < 0.08:
+        planes += _nebulosity(size, rng) * (field.noise * 10 ** rng.uniform(0, 1.5))[:, None, None]
+
+
+def _nebulosity(size, rng):
+    """Return (3, size, size) smooth structure of many scales, differing a little with colour."""
+    out = np.zeros((3, size, size), np.float32)
+    for cells in (3, 6, 13, 26):
+        coarse = rng.normal(0, 1, (cells, cells, 3)) + rng.normal(0, 1.5, (cells, cells, 1))
+        fine = cv2.resize(coarse.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+        out += np.moveaxis(fine, -1, 0) * (3.0 / cells)
+    return out
+
+
+def _to_input(planes, noise, rng):
+    """Bring g, r, i planes to network units the way detection does, or through a picture."""
+    planes = list(planes)
+    chance = rng.random()
+    if chance < 0.20:  # a picture made with one of AstroCV's conversions
+        return _through_picture(planes[::-1], rng)
+    if chance < 0.28:  # one band
+        band = int(rng.integers(0, 3))
+        planes, noise = [planes[band]], noise[[band]]
+    levels = [
+        (rng.normal(0, 0.15) * n, n * np.exp(rng.normal(0, 0.12))) for n in noise[::-1]
+    ]
+    levels = levels * 3 if len(levels) == 1 else levels
+    return to_network(planes, levels=levels)
+
+
+def _through_picture(channels, rng):
+    """Stretch to 8 bits, then read the picture as detection reads one."""
+    picture = to_rgb(channels, _PICTURES[rng.integers(0, len(_PICTURES))])
+    return _read_picture(picture, rng)
+
+
+def _read_picture(picture, rng):
+    """Bring an 8-bit picture to network units; sometimes its grey version."""
+    planes = [picture[..., k].astype(np.float32) for k in (2, 1, 0)]
+    if rng.random() < 0.12:
+        planes = [sum(planes) / 3]
+    return to_network(planes)
+
+
+def compose_cutouts(pick, rng, *, size=416):
+    """
+    Fill a sample with Galaxy Zoo cutouts: one large, or a mosaic of 4 or 9.
+
+    Parameters
+    ----------
+    pick : callable
+        ``pick(rng)`` returns (label, picture (ny, nx, 3) uint8, box, other boxes).
+    rng : numpy.random.Generator
+        Source of chance.
+    size : int, optional
+        Side in pixels.
+
+    Returns
+    -------
+    Sample
+    """
+    cells = int(rng.choice([1, 2, 3], p=[0.45, 0.33, 0.22]))
+    edges = np.linspace(0, size, cells + 1).round().astype(int)
+    image = np.empty((3, size, size), np.float32)
+    boxes, kinds = [np.empty((0, 4))], [np.empty(0, dtype=int)]
+    for y0, y1 in zip(edges, edges[1:], strict=False):
+        for x0, x1 in zip(edges, edges[1:], strict=False):
+            part, box, kind = _cutout_cell(pick(rng), (y1 - y0, x1 - x0), rng)
+            image[:, y0:y1, x0:x1] = part
+            visible = _clipped(part, box, kind, (x1 - x0, y1 - y0))
+            boxes.append(visible.boxes + np.array([x0, y0, x0, y0]))
+            kinds.append(visible.kinds)
+    return Sample(image, np.concatenate(boxes), np.concatenate(kinds))
+
+
+def _cutout_cell(cutout, shape, rng):
+    """Scale one cutout into a cell; return network image, boxes and kinds."""
+    label, picture, box, others = cutout
+    zoom = max(shape) / picture.shape[0]
+    zoom *= np.exp(rng.uniform(0, 0.55)) if max(shape) > 300 else np.exp(rng.uniform(0, 0.25))
+    cover = max((shape[0] + 1) / picture.shape[0], (shape[1] + 1) / picture.shape[1])
+    zoom = max(zoom, cover)
+    turned = [round(n * zoom) for n in picture.shape[:2]]
+    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR
+    scaled = cv2.resize(picture, turned[::-1], interpolation=way)
+    y0 = int(rng.integers(0, turned[0] - shape[0] + 1))
+    x0 = int(rng.integers(0, turned[1] - shape[1] + 1))
+    scaled = scaled[y0 : y0 + shape[0], x0 : x0 + shape[1]]
+    boxes = np.concatenate([box[None], others]) * zoom - np.array([x0, y0, x0, y0])
+    kinds = np.full(len(boxes), IGNORE)
+    kinds[0] = OBJECTS.index(label)
+    return _cutout_input(scaled, rng), boxes, kinds
+
+
+def _cutout_input(picture, rng):
+    """Network units of a cutout: as it is, linearised, or through another stretch."""
+    chance = rng.random()
+    if chance < 0.4:
+        return _read_picture(picture, rng)
+    linear = linearise(picture)
+    linear += rng.normal(0, 0.5, linear.shape).astype(np.float32) * np.array(
+        [0.03, 0.025, 0.015], np.float32)[:, None, None]
+    if chance < 0.7:
+        planes = list(linear[::-1])
+        return to_network([sum(planes) / 3] if rng.random() < 0.15 else planes)
+    return _through_picture(list(linear), rng)
+
+
+def _clipped(image, boxes, kinds, size):
+    """Clip boxes to the sample; what is mostly outside is ignored."""
+    width, height = size if isinstance(size, tuple) else (size, size)
+    limit = np.array([width, height, width, height])
+    inside = np.clip(boxes, 0, limit)
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    seen = np.prod(inside[:, 2:] - inside[:, :2], axis=1)
+    kinds = np.where(seen < 0.45 * area, IGNORE, kinds)
+    keep = (inside[:, 2:] - inside[:, :2]).min(axis=1, initial=np.inf) > 2
+    return Sample(image, inside[keep], kinds[keep])

@@ -1,0 +1,248 @@
+"""Training sets on disk, in the layout that YOLO trainers read.
+
+``images/{train,val}/NNNNNN.png`` hold network units times 255 (red, green, blue =
+i, r, g; row 0 of the file is row 0 of the array), ``labels/{train,val}/NNNNNN.txt`` one
+object a line: kind, then centre x, centre y, width and height as shares of the image.
+"""
+
+import json
+import os
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from astro_yolo.training.compose import OBJECTS, compose_cutouts, compose_field
+from astro_yolo.training.cutouts import Cutout, linearise, measure_cutout, read_labels, read_picture, split_of
+from astro_yolo.training.fields import FIELDS, load_field
+
+__all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
+
+
+@dataclass(frozen=True)
+class DatasetRecipe:
+    """What a training set holds; the same recipe and seed give the same files."""
+
+    field_samples: int = 6000
+    cutout_samples: int = 4000
+    val_share: float = 0.04
+    size: int = 416
+    seed: int = 20261123
+    # how often each class is drawn among cutouts: nearer to even than the sky's share,
+    # so that the rare types are learnt; detection puts the sky's share back
+    class_shares: tuple = (
+        ("elliptical", 0.33), ("spiral", 0.29), ("edge_on", 0.24), ("merger", 0.14),
+    )
+
+
+def build_dataset(data, out, recipe=DatasetRecipe(), *, workers=2, overwrite=False):
+    """
+    Make a training set from SDSS fields and Galaxy Zoo cutouts.
+
+    Parameters
+    ----------
+    data : path-like
+        Folder with ``sas`` (a mirror of the SDSS archive) and ``galaxy_zoo``.
+    out : path-like
+        Folder to make.
+    recipe : DatasetRecipe, optional
+        Sizes, shares and seed.
+    workers : int, optional
+        Processes.
+    overwrite : bool, optional
+        Write into a folder that holds a data set already.
+
+    Returns
+    -------
+    pathlib.Path
+        The ``data.yaml`` that trainers read.
+
+    Raises
+    ------
+    FileExistsError
+        If ``out`` holds a data set and ``overwrite`` is False.
+    """
+    out = Path(out).absolute()
+    if (out / "data.yaml").exists() and not overwrite:
+        msg = f"out must not hold a data set unless overwrite=True, got {out}"
+        raise FileExistsError(msg)
+    for split in ("train", "val"):
+        (out / "images" / split).mkdir(parents=True, exist_ok=True)
+        (out / "labels" / split).mkdir(parents=True, exist_ok=True)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        measure_cutouts(data, out / "cutouts.npz", pool=pool)
+        jobs = _plan(recipe)
+        write = partial(_write_sample, data=str(data), out=str(out), recipe=recipe)
+        counts = sum(pool.map(write, jobs, chunksize=20), np.zeros((2, len(OBJECTS)), dtype=int))
+    _write_summary(out, recipe, counts)
+    return out / "data.yaml"
+
+
+def _plan(recipe):
+    """Return (number, split, source) of every sample, in a fixed order."""
+    jobs = []
+    for source, count in (("field", recipe.field_samples), ("cutout", recipe.cutout_samples)):
+        n_val = round(count * recipe.val_share)
+        jobs += [(source, "train")] * count + [(source, "val")] * n_val
+    return [(number, *job) for number, job in enumerate(jobs)]
+
+
+def _write_summary(out, recipe, counts):
+    """Write data.yaml and the table of objects per split."""
+    names = "".join(f"  {k}: {name}\n" for k, name in enumerate(OBJECTS))
+    text = f"path: {out}\ntrain: images/train\nval: images/val\nnames:\n{names}"
+    table = {
+        split: dict(zip(OBJECTS, map(int, row), strict=True))
+        for split, row in zip(("train", "val"), counts, strict=True)
+    }
+    summary = {"recipe": asdict(recipe), "objects": table}
+    (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
+    (out / "data.yaml").write_text(text)
+
+
+def measure_cutouts(data, cache, *, pool=None):
+    """
+    Measure the boxes of all Galaxy Zoo cutouts once, and keep them in a file.
+
+    Parameters
+    ----------
+    data : path-like
+        Folder with ``galaxy_zoo``.
+    cache : path-like
+        ``.npz`` file, read if it exists, else written.
+    pool : concurrent.futures.Executor, optional
+        Where to run.
+
+    Returns
+    -------
+    list of Cutout
+        In the order of the label table; cutouts without a source in the middle left out.
+    """
+    cache, folder = Path(cache), Path(data) / "galaxy_zoo"
+    if not cache.exists():
+        rows = read_labels(folder / "gz1_labels.csv")
+        paths = [str(folder / "gz1_cutouts" / f"{number}.jpeg") for number, _ in rows]
+        run = pool.map if pool is not None else map
+        found = list(run(_measure_one, paths, [label for _, label in rows]))
+        _save_cutouts(cache, rows, found)
+    return _load_cutouts(cache, folder)
+
+
+def _measure_one(path, label):
+    """Return the central box (NaN if there is none) and the other boxes of a cutout."""
+    picture = read_picture(path)
+    box, _, others = measure_cutout(picture, label)
+    return (np.full(4, np.nan) if box is None else box), others
+
+
+def _save_cutouts(cache, rows, found):
+    """Write the measurements in one go, so that a killed run leaves no half file."""
+    boxes = np.array([box for box, _ in found])
+    others = np.concatenate([other for _, other in found])
+    counts = np.array([len(other) for _, other in found])
+    numbers = np.array([number for number, _ in rows], dtype=np.uint64)
+    labels = np.array([label for _, label in rows])
+    part = cache.with_suffix(".part.npz")
+    np.savez(part, numbers=numbers, labels=labels, boxes=boxes, others=others, counts=counts)
+    os.replace(part, cache)
+
+
+def _load_cutouts(cache, folder):
+    """Return the cutouts that have a box."""
+    table = np.load(cache)
+    others = np.split(table["others"], np.cumsum(table["counts"])[:-1])
+    return [
+        Cutout(folder / "gz1_cutouts" / f"{number}.jpeg", str(label), box, split_of(number), other)
+        for number, label, box, other in zip(
+            table["numbers"], table["labels"], table["boxes"], others, strict=True
+        )
+        if np.isfinite(box).all()
+    ]
+
+
+@lru_cache(maxsize=1)
+def _fields(data, split):
+    """Return the fields of a split, read once in each process."""
+    root = Path(data) / "sas"
+    return [load_field(root, name, rule) for name, rule in FIELDS.items() if rule.split == split]
+
+
+@lru_cache(maxsize=2)
+def _cutouts_by_class(data, out, split):
+    """Return the cutouts of a split by class."""
+    groups = {}
+    for cutout in measure_cutouts(data, Path(out) / "cutouts.npz"):
+        if cutout.split == split:
+            groups.setdefault(cutout.label, []).append(cutout)
+    return groups
+
+
+def _pick(groups, recipe, rng):
+    """Draw a cutout, the class first."""
+    names, shares = zip(*recipe.class_shares, strict=True)
+    group = groups[rng.choice(names, p=shares)]
+    return group[rng.integers(len(group))]
+
+
+def _picture(groups, recipe, rng):
+    """Return label, picture, box and other boxes of a cutout, mirrored or turned at random."""
+    cutout = _pick(groups, recipe, rng)
+    picture, box, others = read_picture(cutout.path), cutout.box, cutout.others
+    if rng.random() < 0.5:  # transposition; flips come from the trainer
+        picture = picture.swapaxes(0, 1)
+        box, others = box[[1, 0, 3, 2]], others[:, [1, 0, 3, 2]]
+    return cutout.label, picture, box, others
+
+
+def _stamp(groups, recipe, rng):
+    """Return label, linear light and box of a cutout's galaxy alone, edges tapered to the sky."""
+    label, picture, box, _ = _picture(groups, recipe, rng)
+    light = linearise(picture)
+    light -= np.median(light[:, ::4, ::4], axis=(1, 2))[:, None, None]
+    x0, y0, x1, y1 = box
+    reach = np.array([0.75, 0.75]) * [x1 - x0, y1 - y0]
+    middle = np.array([x0 + x1, y0 + y1]) / 2
+    low = np.maximum(np.floor(middle - reach), 0).astype(int)
+    high = np.minimum(np.ceil(middle + reach), picture.shape[1::-1]).astype(int)
+    light = light[:, low[1] : high[1], low[0] : high[0]]
+    y, x = np.indices(light.shape[1:])
+    distance = np.hypot((x + low[0] - middle[0]) / reach[0], (y + low[1] - middle[1]) / reach[1])
+    return label, light * np.clip((1 - distance) / 0.3, 0, 1), box - np.tile(low, 2)
+
+
+def _write_sample(job, *, data, out, recipe):
+    """Make and write one sample; return the count of its objects by split and kind."""
+    number, source, split = job
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng([recipe.seed, number])
+    groups = _cutouts_by_class(data, out, split)
+    if source == "field":
+        fields = _fields(data, split)
+        field = fields[rng.integers(len(fields))]
+        sample = compose_field(field, partial(_stamp, groups, recipe), rng, size=recipe.size)
+    else:
+        sample = compose_cutouts(partial(_picture, groups, recipe), rng, size=recipe.size)
+    _save_sample(sample, Path(out), split, f"{number:06d}")
+    counts = np.zeros((2, len(OBJECTS)), dtype=int)
+    counts[int(split == "val")] = np.bincount(sample.kinds, minlength=len(OBJECTS))
+    return counts
+
+
+def _save_sample(sample, out, split, stem):
+    """Write the image and its label file."""
+    pixels = (np.clip(sample.image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    picture = np.ascontiguousarray(np.moveaxis(pixels[::-1], 0, -1))  # OpenCV: blue first
+    path = out / "images" / split / f"{stem}.png"
+    cv2.imwrite(str(path), picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    size = sample.image.shape[1]
+    x0, y0, x1, y1 = sample.boxes.T / size
+    columns = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=-1)
+    lines = [
+        f"{kind} {row[0]:.5f} {row[1]:.5f} {row[2]:.5f} {row[3]:.5f}\n"
+        for kind, row in zip(sample.kinds, columns, strict=True)
+    ]
+    (out / "labels" / split / f"{stem}.txt").write_text("".join(lines))

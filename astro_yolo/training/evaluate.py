@@ -1,0 +1,345 @@
+"""How good a network is, and what its raw numbers mean, on samples it was not trained on."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+from scipy.optimize import isotonic_regression, minimize
+from scipy.spatial import cKDTree
+
+from astro_yolo.boxes import iou, nms
+from astro_yolo.catalog import CLASSES as MORPHOLOGY
+from astro_yolo.training.compose import GALAXY, IGNORE, STAR
+from astro_yolo.training.cutouts import read_picture
+
+__all__ = [
+    "Outcome",
+    "classify_cutouts",
+    "evaluate_samples",
+    "fit_calibration",
+    "fit_classes",
+    "match",
+    "purity_table",
+    "summarise",
+]
+
+_GALAXY, _STAR = 6, 5  # places among the network's outputs
+_LOWEST = 0.01
+
+
+@dataclass
+class Outcome:
+    """
+    What became of every candidate and of every labelled object of a set of samples.
+
+    ``outputs`` (N, 7) raw network outputs; ``kind`` (N,) what the candidate really is: 1 galaxy,
+    0 neither, -1 star, -2 not to be judged; ``overlap`` (N,) IoU with its object, 0 without.
+    ``truth_kind``, ``truth_size``, ``truth_score``: kind, longest side in pixels and raw galaxy score
+    reached (0 if not found) of every galaxy and star.
+    """
+
+    outputs: np.ndarray = field(default_factory=lambda: np.empty((0, 7)))
+    kind: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    overlap: np.ndarray = field(default_factory=lambda: np.empty(0))
+    truth_kind: np.ndarray = field(default_factory=lambda: np.empty(0, int))
+    truth_size: np.ndarray = field(default_factory=lambda: np.empty(0))
+    truth_score: np.ndarray = field(default_factory=lambda: np.empty(0))
+
+    def __add__(self, other):
+        """Join the outcomes of two sets."""
+        return Outcome(
+            *(np.concatenate([getattr(self, k), getattr(other, k)]) for k in vars(self))
+        )
+
+
+def match(truth, found, radius):
+    """
+    Match two lists of points one to one, the nearest pairs first.
+
+    Parameters
+    ----------
+    truth, found : (M, 2) and (N, 2) arrays
+        Positions.
+    radius : float or (M,) array
+        Largest distance, one for each truth if an array.
+
+    Returns
+    -------
+    (M,) int array
+        Index into ``found``, or -1.
+    """
+    pairs = np.full(len(truth), -1)
+    if not len(truth) or not len(found):
+        return pairs
+    radius = np.broadcast_to(radius, len(truth))
+    near = cKDTree(found).query_ball_point(truth, radius)
+    rows = np.repeat(np.arange(len(truth)), [len(n) for n in near])
+    columns = np.concatenate([np.asarray(n, dtype=int) for n in near])
+    distance = np.hypot(*(truth[rows] - found[columns]).T)
+    taken = set()
+    for k in np.argsort(distance, kind="stable"):
+        if pairs[rows[k]] < 0 and columns[k] not in taken:
+            pairs[rows[k]] = columns[k]
+            taken.add(columns[k])
+    return pairs
+
+
+def evaluate_samples(backend, folder, *, pattern="*.png"):
+    """
+    Run a network over the samples of a data set.
+
+    Parameters
+    ----------
+    backend : astro_yolo.network.backends.Backend
+        The network.
+    folder : path-like
+        Data set folder; its ``val`` part is used.
+    pattern : str, optional
+        File names to use.
+
+    Returns
+    -------
+    Outcome
+    """
+    folder = Path(folder)
+    outcome = Outcome()
+    for path in sorted((folder / "images" / "val").glob(pattern)):
+        pixels = np.moveaxis(cv2.imread(str(path))[..., ::-1], -1, 0)
+        image = pixels.astype(np.float32) / 255
+        boxes, kinds = _read_labels(folder / "labels" / "val" / f"{path.stem}.txt", image.shape[1])
+        outcome += judge(*candidates(backend, image), boxes, kinds)
+    return outcome
+
+
+def candidates(backend, image, min_score=_LOWEST):
+    """Return boxes (N, 4) and outputs (N, 7) after suppression, by falling score."""
+    boxes, outputs = backend.predict(image, min_score)
+    best = outputs[:, [_STAR, _GALAXY]].max(axis=1)
+    keep = nms(boxes, best, 0.5)
+    return boxes[keep], outputs[keep]
+
+
+def _read_labels(path, size):
+    """Return boxes in edge pixels and kinds of a label file."""
+    rows = np.loadtxt(path, ndmin=2).reshape(-1, 5)
+    x, y, width, height = rows[:, 1:].T * size
+    boxes = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=-1)
+    return boxes, rows[:, 0].astype(int)
+
+
+def judge(boxes, outputs, true_boxes, true_kinds):
+    """
+    Compare candidates with the truth of one image.
+
+    Parameters
+    ----------
+    boxes, outputs : (N, 4), (N, 7) arrays
+        Candidates.
+    true_boxes, true_kinds : (M, 4), (M,) arrays
+        Labelled objects, kinds of `astro_yolo.training.compose.OBJECTS`.
+
+    Returns
+    -------
+    Outcome
+    """
+    real = true_kinds != IGNORE
+    truth, kinds = true_boxes[real], true_kinds[real]
+    center, found = _centers(truth), _centers(boxes)
+    size = (truth[:, 2:] - truth[:, :2]).max(axis=1, initial=0)
+    pairs = match(center, found, np.maximum(3, 0.25 * size))
+    kind = _kinds_of_rest(found, true_boxes[~real])
+    overlap = np.zeros(len(boxes))
+    hit = pairs >= 0
+    kind[pairs[hit]] = np.where(kinds[hit] == STAR, -1, 1)
+    if hit.any():
+        overlap[pairs[hit]] = np.diagonal(iou(boxes[pairs[hit]], truth[hit]))
+    score = np.zeros(len(truth))
+    score[hit] = outputs[pairs[hit], _GALAXY]
+    return Outcome(outputs, kind, overlap, kinds, size, score)
+
+
+def _centers(boxes):
+    """Return (N, 2) box centres."""
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
+
+
+def _kinds_of_rest(found, ignored):
+    """Return -2 for candidates inside an ignored box, else 0."""
+    if not len(ignored):
+        return np.zeros(len(found), dtype=int)
+    low, high = ignored[None, :, :2] - 1, ignored[None, :, 2:] + 1
+    inside = ((found[:, None] > low) & (found[:, None] < high)).all(axis=-1).any(axis=1)
+    return np.where(inside, -2, 0)
+
+
+def summarise(outcome, thresholds=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6)):
+    """
+    Return recall, purity and box quality of the galaxies at some raw scores.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        From `evaluate_samples`.
+    thresholds : sequence of float, optional
+        Raw galaxy scores.
+
+    Returns
+    -------
+    list of dict
+        Keys threshold, recall, purity, stars (share of stars called galaxy), iou (mean of those matched).
+    """
+    galaxy = outcome.truth_kind != STAR
+    raw = outcome.outputs[:, _GALAXY]
+    called = raw >= outcome.outputs[:, _STAR]
+    rows = []
+    for limit in thresholds:
+        chosen = (raw >= limit) & called & (outcome.kind > -2)
+        hits = chosen & (outcome.kind == 1)
+        rows.append(
+            {
+                "threshold": limit,
+                "recall": float((outcome.truth_score[galaxy] >= limit).mean()),
+                "purity": float(hits.sum() / max(chosen.sum(), 1)),
+                "stars": float((outcome.truth_score[~galaxy] >= limit).mean()),
+                "iou": float(outcome.overlap[hits].mean()) if hits.any() else 0.0,
+            }
+        )
+    return rows
+
+
+def fit_calibration(outcome, knots=24):
+    """
+    Measure the maps from raw scores to probabilities by isotonic regression.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        From samples the network was not trained on.
+    knots : int, optional
+        Largest number of knots of each map.
+
+    Returns
+    -------
+    dict
+        ``{"score": {"x", "y"}, "star": {"x", "y"}}`` for the weights' metadata.
+    """
+    judged = outcome.kind > -2
+    kinds = outcome.kind[judged]
+    return {
+        name: _isotonic_map(outcome.outputs[judged, column], kinds == value, knots)
+        for name, column, value in (("score", _GALAXY, 1), ("star", _STAR, -1))
+    }
+
+
+def _isotonic_map(raw, right, knots):
+    """Return knots of the monotone map from raw score to the share that is right."""
+    order = np.argsort(raw)
+    raw, right = raw[order], right[order].astype(float)
+    share = isotonic_regression(right).x
+    edges = np.unique(np.linspace(0, len(raw), knots + 1).astype(int))
+    x = [raw[a:b].mean() for a, b in zip(edges, edges[1:], strict=False)]
+    y = [share[a:b].mean() for a, b in zip(edges, edges[1:], strict=False)]
+    # strictly rising both ways, so that every probability has one raw score
+    x, y = np.r_[0, x, 1], np.r_[0, y, max(y[-1], 0.999)]
+    y = np.clip(y + np.linspace(0, 1e-4, len(y)), 0, 1)
+    keep = np.r_[True, np.diff(x) > 1e-6]
+    return {"x": [round(float(v), 6) for v in x[keep]], "y": [round(float(v), 6) for v in y[keep]]}
+
+
+def purity_table(outcome, calibration):
+    """
+    Return [score, purity] pairs on calibrated scores, for ``min_purity``.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Samples not trained on.
+    calibration : astro_yolo.network.calibration.Calibration
+        Maps to apply first.
+
+    Returns
+    -------
+    list of [float, float]
+        Rising scores.
+    """
+    judged = outcome.kind > -2
+    score, star = calibration.scores(outcome.outputs[judged])
+    right, galaxy = outcome.kind[judged] == 1, score >= star
+    table = []
+    for limit in np.linspace(0.05, 0.95, 37):
+        chosen = galaxy & (score >= limit)
+        if chosen.sum() >= 30:
+            table.append([round(float(limit), 4), round(float(right[chosen].mean()), 5)])
+    return table
+
+
+def classify_cutouts(detector, cutouts, *, size=423):
+    """
+    Return what a detector says of the galaxy in the middle of each cutout.
+
+    Parameters
+    ----------
+    detector : callable
+        ``detector(image)`` returns boxes and outputs of a (3, ny, nx) network image.
+    cutouts : sequence of astro_yolo.training.cutouts.Cutout
+        Cutouts not trained on.
+    size : int, optional
+        Side of the cutouts, pixels.
+
+    Returns
+    -------
+    outputs : (N, 7) array
+        Raw outputs of the box nearest to the middle; zeros if there is none.
+    overlap : (N,) array
+        IoU with the measured box.
+    label : (N,) int array
+        True class, place in MORPHOLOGY.
+    """
+    outputs, overlap = np.zeros((len(cutouts), 7)), np.zeros(len(cutouts))
+    label = np.array([MORPHOLOGY.index(cutout.label) for cutout in cutouts])
+    for k, cutout in enumerate(cutouts):
+        boxes, found = detector(read_picture(cutout.path))
+        good = found[:, _GALAXY] > 0.05
+        boxes, found = boxes[good], found[good]
+        share = iou(boxes, cutout.box[None])[:, 0] if len(boxes) else np.empty(0)
+        if share.size and share.max() > 0.1:
+            best = int((share * found[:, _GALAXY] ** 0.3).argmax())
+            outputs[k], overlap[k] = found[best], share[best]
+    return outputs, overlap, label
+
+
+def fit_classes(outputs, label, shares):
+    """
+    Measure the temperature of the class probabilities, and the prior that undoes the sampler.
+
+    Parameters
+    ----------
+    outputs : (N, 7) array
+        Raw outputs of classified galaxies.
+    label : (N,) int array
+        True classes.
+    shares : dict
+        Class to the share with which training drew it.
+
+    Returns
+    -------
+    temperature : float
+    prior : list of float
+        One weight a class, smallest 1 for a class that training did not draw.
+    """
+    found = outputs[:, _GALAXY] > 0
+    values = np.clip(outputs[found, : len(MORPHOLOGY)], 1e-6, 1 - 1e-6)
+    logits, label = np.log(values / (1 - values)), label[found]
+    counts = np.bincount(label, minlength=len(MORPHOLOGY)) + 1
+    drawn = np.array([shares.get(name, np.nan) for name in MORPHOLOGY])
+    prior = np.nan_to_num((counts / counts.sum()) / drawn, nan=1.0) ** 0.5
+
+    def loss(parameters):
+        scaled = logits / np.exp(parameters[0]) + np.log(prior)
+        top = scaled.max(axis=1, keepdims=True)
+        norm = np.log(np.exp(scaled - top).sum(axis=1)) + top[:, 0]
+        return (norm - scaled[np.arange(len(label)), label]).mean()
+
+    best = minimize(loss, [0.0], method="Nelder-Mead")
+    return float(np.exp(best.x[0])), [round(float(v), 4) for v in prior]

@@ -1,0 +1,195 @@
+"""Real survey fields as training ground: sources, their types, and the field's own PSF."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from astro_yolo.image import read_image
+from astro_yolo.injection import moffat_kernel
+from astro_yolo.stretch import background_noise
+from astro_yolo.training.labels import Sources, find_sources, star_galaxy
+
+__all__ = ["FIELDS", "Field", "FieldRule", "load_field"]
+
+_PSF_HALF = 15  # pixels; beyond it an SDSS star fainter than r = 17 is below the noise
+
+
+@dataclass(frozen=True)
+class FieldRule:
+    """How a field takes part: its split, and where its extended sources are not galaxies."""
+
+    split: str
+    no_galaxies: bool = False
+    cluster: tuple = ()  # x, y, radius in pixels of a globular cluster
+
+
+#: SDSS run/camcol/field to its part. 94/1/12 is never trained on.
+FIELDS = {
+    "94/1/12": FieldRule("test"),
+    "1035/6/17": FieldRule("train"),
+    "1737/5/39": FieldRule("train"),
+    "2820/3/122": FieldRule("val"),
+    "4510/4/30": FieldRule("train"),
+    "7264/3/111": FieldRule("train"),
+    "2583/2/136": FieldRule("train", cluster=(323.36258, -0.82325, 360.0)),
+    "6073/4/63": FieldRule("train", no_galaxies=True),
+}
+
+_FAINT = 20.8  # r magnitude in 5 pixels below which types are not trusted
+_SATURATED = 35.0  # nanomaggies: peak above which a source is a bright star or its halo
+
+
+@dataclass(frozen=True)
+class Field:
+    """
+    A field ready to cut samples from.
+
+    ``planes`` is (3, ny, nx) float32, g, r, i, sky-subtracted; ``noise`` one number a
+    band; ``kind`` is 1 galaxy, 0 star, -1 to be ignored, -2 background (artefact);
+    ``psf`` holds one kernel a band.
+    """
+
+    name: str
+    split: str
+    planes: np.ndarray
+    noise: np.ndarray
+    sources: Sources
+    boxes: np.ndarray
+    kind: np.ndarray
+    psf: tuple
+    fwhm: float
+    mask: np.ndarray | None = field(default=None, repr=False)
+
+
+def frame_paths(root, name):
+    """Return the g, r, i frames of a field under a mirror of the SDSS archive."""
+    run, camcol, number = (int(part) for part in name.split("/"))
+    folder = Path(root) / "dr17/eboss/photoObj/frames/301" / str(run) / str(camcol)
+    return {
+        band: folder / f"frame-{band}-{run:06d}-{camcol}-{number:04d}.fits.bz2" for band in "gri"
+    }
+
+
+def load_field(root, name, rule):
+    """
+    Read a field and label its sources.
+
+    Parameters
+    ----------
+    root : path-like
+        Mirror of the SDSS Science Archive Server.
+    name : str
+        "run/camcol/field".
+    rule : FieldRule
+        Its part in training.
+
+    Returns
+    -------
+    Field
+    """
+    image = read_image(frame_paths(root, name))
+    levels = [background_noise(plane, image.mask) for plane in image.data]
+    planes = np.stack(
+        [np.nan_to_num(p - level[0]) for p, level in zip(image.data, levels, strict=True)]
+    ).astype(np.float32)
+    noise = np.array([level[1] for level in levels], dtype=np.float32)
+    detection = (planes / noise[:, None, None]).sum(axis=0) / np.sqrt(3)
+    sources, segments = find_sources(detection, planes[1])
+    kind, _ = star_galaxy(sources, saturation=_SATURATED * np.sqrt(3) / noise.mean())
+    kind = _apply_rules(kind, sources, segments, noise, rule, image.wcs)
+    boxes = sources.boxes()
+    kind[_inside_giants(boxes, sources) & (kind == 1)] = -1
+    psf = tuple(_stack_stars(plane, sources, kind, noise[1]) for plane in planes)
+    fwhm = _fwhm(psf[1])
+    stars = kind == 0
+    boxes[stars] = _square(sources.x[stars], sources.y[stars], 2 * fwhm)
+    return Field(name, rule.split, planes, noise, sources, boxes, kind, psf, fwhm, image.mask)
+
+
+def _square(x, y, side):
+    """Return squares about 0-based centres, in edge pixels."""
+    return np.stack([x, y, x, y], axis=-1) + 0.5 + np.array([-1, -1, 1, 1]) * side / 2
+
+
+def _apply_rules(kind, sources, segments, noise, rule, wcs):
+    """Ignore what is too faint to type; call spikes, halos and nebulae background."""
+    kind = kind.copy()
+    magnitude = 22.5 - 2.5 * np.log10(np.maximum(sources.aperture_flux, 1e-3))
+    kind[(magnitude > _FAINT) & (kind >= 0)] = -1
+    kind[_beside_bright_stars(sources, segments, noise) & (kind != 0)] = -2
+    if rule.no_galaxies:
+        kind[kind != 0] = -2
+    if rule.cluster:
+        ra, dec, radius = rule.cluster
+        x, y = wcs.all_world2pix([[ra, dec]], 0)[0]
+        inside = np.hypot(sources.x - x, sources.y - y) < radius
+        kind[inside & (kind != 0)] = -2
+        kind[~inside & (kind == 1)] = -1
+    return kind
+
+
+def _beside_bright_stars(sources, segments, noise):
+    """Mark sources within the light of a saturated star: its spikes, halo and ghosts."""
+    bright = np.flatnonzero(sources.peak > _SATURATED * np.sqrt(3) / noise.mean())
+    area = np.bincount(segments.ravel(), minlength=len(sources) + 1)[1:]
+    beside = np.zeros(len(sources), dtype=bool)
+    for k in bright:
+        reach = 1.6 * np.sqrt(area[k] / np.pi)
+        near = np.hypot(sources.x - sources.x[k], sources.y - sources.y[k]) < reach
+        near &= sources.aperture_flux < 0.1 * sources.aperture_flux[k]
+        beside |= near
+    beside[bright] = False
+    return beside
+
+
+def _inside_giants(boxes, sources, side=60):
+    """Mark sources centred in the box of a large brighter one: its knots, or its victims."""
+    inside = np.zeros(len(boxes), dtype=bool)
+    for k in np.flatnonzero((boxes[:, 2:] - boxes[:, :2]).max(axis=1) > side):
+        x0, y0, x1, y1 = boxes[k]
+        within = (sources.x > x0) & (sources.x < x1) & (sources.y > y0) & (sources.y < y1)
+        brighter = within & (sources.aperture_flux > sources.aperture_flux[k])
+        inside |= within & (np.arange(len(boxes)) != k)
+        inside[k] = brighter.any()
+    return inside
+
+
+def _stack_stars(plane, sources, kind, noise):
+    """Return the median of recentred, normalised stars as the PSF of a band."""
+    good = (kind == 0) & (sources.peak < 1500) & (sources.aperture_flux > 150 * noise)
+    good &= sources.flag == 0
+    order = np.flatnonzero(good)[np.argsort(-sources.aperture_flux[good])][:40]
+    stamps = [
+        stamp
+        for k in order
+        if (stamp := _recentred(plane, sources.x[k], sources.y[k])) is not None
+    ]
+    if len(stamps) < 5:
+        return moffat_kernel(3.2)[4:-4, 4:-4]
+    kernel = np.median(stamps, axis=0)
+    y, x = np.indices(kernel.shape) - _PSF_HALF
+    taper = np.clip((_PSF_HALF - np.hypot(x, y)) / 4, 0, 1)
+    kernel = np.maximum(kernel, 0) * taper
+    return (kernel / kernel.sum()).astype(np.float32)
+
+
+def _recentred(plane, x, y):
+    """Return the unit-flux stamp of a star moved on to the middle pixel, or None at an edge."""
+    size = 2 * _PSF_HALF + 1
+    if not (_PSF_HALF + 2 < x < plane.shape[1] - _PSF_HALF - 3):
+        return None
+    if not (_PSF_HALF + 2 < y < plane.shape[0] - _PSF_HALF - 3):
+        return None
+    move = np.array([[1, 0, x - _PSF_HALF], [0, 1, y - _PSF_HALF]])
+    flags = cv2.INTER_LANCZOS4 | cv2.WARP_INVERSE_MAP
+    stamp = cv2.warpAffine(plane, move, (size, size), flags=flags)
+    total = stamp[_PSF_HALF - 8 : _PSF_HALF + 9, _PSF_HALF - 8 : _PSF_HALF + 9].sum()
+    return stamp / total if total > 0 else None
+
+
+def _fwhm(kernel):
+    """Return the full width at half maximum from the area above half of the peak."""
+    fine = cv2.resize(kernel, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)
+    return float(2 * np.sqrt((fine > fine.max() / 2).sum() / np.pi) / 8)

@@ -1,0 +1,162 @@
+"""From the data folder to calibrated weights: the recipe of the shipped model."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from astro_yolo.network.backends import load_backend
+from astro_yolo.catalog import CLASSES as MORPHOLOGY
+from astro_yolo.network.calibration import Calibration
+from astro_yolo.network.weights import load_weights
+from astro_yolo.stretch import to_network
+from astro_yolo.training.dataset import DatasetRecipe, build_dataset, measure_cutouts
+from astro_yolo.training.evaluate import (
+    candidates,
+    classify_cutouts,
+    evaluate_samples,
+    fit_calibration,
+    fit_classes,
+    purity_table,
+    summarise,
+)
+from astro_yolo.training.export import export_onnx, read_metadata, write_metadata
+from astro_yolo.training.train import TrainRecipe, train
+
+__all__ = ["calibrate", "class_table", "make_weights"]
+
+_PURITY = 0.95  # wanted of the default score
+
+
+def make_weights(data, out, *, dataset=DatasetRecipe(), training=TrainRecipe(), device="cpu"):
+    """
+    Build the data set, train, export and calibrate; each step is skipped if it is done.
+
+    Parameters
+    ----------
+    data : path-like
+        Folder with ``sas`` and ``galaxy_zoo``.
+    out : path-like
+        Working folder.
+    dataset : DatasetRecipe, optional
+        Samples.
+    training : TrainRecipe, optional
+        Network and schedule.
+    device : str, optional
+        "cpu" or "cuda".
+
+    Returns
+    -------
+    pathlib.Path
+        The calibrated ONNX file.
+    """
+    out = Path(out)
+    samples, run, weights = out / "samples", out / "run", out / "astro-yolo.onnx"
+    if not (samples / "data.yaml").exists():
+        build_dataset(data, samples, dataset)
+    if not (run / "done").exists():
+        train(samples / "data.yaml", run, training, device=device, resume=True)
+        (run / "done").touch()
+    export_onnx(run / "weights" / "last.pt", weights, name=out.name, version="1", overwrite=True)
+    report = calibrate(weights, data, samples, dict(dataset.class_shares))
+    (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
+    return weights
+
+
+def calibrate(weights, data, samples, shares):
+    """
+    Measure a fresh ONNX file on held-out sky and store the result in it.
+
+    Half of the held-out cutouts (even rows) set the temperature and the prior of the classes,
+    the other half is reported.
+
+    Parameters
+    ----------
+    weights : path-like
+        ONNX file, changed in place.
+    data : path-like
+        Folder with ``galaxy_zoo``.
+    samples : path-like
+        Data set folder.
+    shares : dict
+        Class to the share with which training drew it.
+
+    Returns
+    -------
+    dict
+        What was measured.
+    """
+    backend = load_backend(load_weights(weights), "onnxruntime")
+    outcome = evaluate_samples(backend, samples)
+    cutouts = [
+        cutout
+        for cutout in measure_cutouts(data, Path(samples) / "cutouts.npz")
+        if cutout.split == "val"
+    ]
+    outputs, overlap, label = classify_cutouts(_picture_detector(backend), cutouts)
+    half = np.arange(len(label)) % 2 == 0
+    temperature, prior = fit_classes(outputs[half], label[half], shares)
+    metadata = read_metadata(weights)
+    metadata["calibration"] = fit_calibration(outcome) | {
+        "temperature": round(temperature, 4),
+        "prior": prior,
+    }
+    calibration = Calibration.from_metadata(metadata["calibration"])
+    table = purity_table(outcome, calibration)
+    metadata["thresholds"] = {"default": _first_above(table, _PURITY), "purity": table}
+    write_metadata(weights, metadata)
+    return {
+        "samples": summarise(outcome),
+        "thresholds": metadata["thresholds"],
+        "calibration": metadata["calibration"],
+        "cutouts": class_table(calibration, outputs[~half], overlap[~half], label[~half]),
+    }
+
+
+def _picture_detector(backend):
+    """Return a function from a picture to boxes and outputs."""
+
+    def run(picture):
+        planes = [picture[..., k].astype(np.float32) for k in (2, 1, 0)]
+        return candidates(backend, to_network(planes))
+
+    return run
+
+
+def _first_above(table, purity):
+    """Return the lowest score from which on the purity holds."""
+    good = [score for score, reached in table if reached >= purity]
+    return good[0] if good else (table[-1][0] if table else 0.5)
+
+
+def class_table(calibration, outputs, overlap, label):
+    """
+    Return the confusion matrix and the usual numbers of classified cutouts.
+
+    Parameters
+    ----------
+    calibration : Calibration
+        Maps of the weights.
+    outputs, overlap, label : arrays
+        From `astro_yolo.training.evaluate.classify_cutouts`.
+
+    Returns
+    -------
+    dict
+        found, accuracy, recall by class, mean IoU, share of IoU > 0.5, and the
+        confusion matrix (rows truth, columns called, both in the order of MORPHOLOGY).
+    """
+    found = outputs.any(axis=1)
+    called = calibration.class_probabilities(outputs[found]).argmax(axis=1)
+    size = len(MORPHOLOGY)
+    matrix = np.bincount(label[found] * size + called, minlength=size**2).reshape(size, size)
+    total = np.maximum(np.bincount(label, minlength=size), 1)
+    return {
+        "number": len(label),
+        "found": float(found.mean()),
+        "accuracy": float((label[found] == called).mean()) if found.any() else 0.0,
+        "recall": dict(zip(MORPHOLOGY, (np.diag(matrix) / total).round(4).tolist(), strict=True)),
+        "iou": float(overlap[found].mean()) if found.any() else 0.0,
+        "iou_over_half": float((overlap > 0.5).mean()),
+        "confusion": matrix.tolist(),
+    }

@@ -1,0 +1,110 @@
+"""Train a detector with ultralytics (AGPL-3.0, extra ``train``), from a folder of samples."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from astro_yolo.exceptions import require
+
+__all__ = ["TrainRecipe", "train"]
+
+
+@dataclass(frozen=True)
+class TrainRecipe:
+    """How a network is trained; the defaults made the shipped weights."""
+
+    model: str = "yolo_p34_n.yaml"
+    epochs: int = 10
+    batch: int = 16
+    image_size: int = 416
+    learning_rate: float = 2e-3
+    seed: int = 20261123
+
+
+def train(data, out, recipe=TrainRecipe(), *, device="cpu", threads=None, resume=False):
+    """
+    Train a network.
+
+    Parameters
+    ----------
+    data : path-like
+        ``data.yaml`` of `astro_yolo.training.dataset.build_dataset`.
+    out : path-like
+        Folder for the run; ``weights/last.pt`` is written after every epoch.
+    recipe : TrainRecipe, optional
+        Network and schedule.
+    device : str, optional
+        "cpu" (all cores, bfloat16 where the processor has it) or "cuda".
+    threads : int, optional
+        CPU threads; all cores by default.
+    resume : bool, optional
+        Go on from ``weights/last.pt`` of a run that was stopped.
+
+    Returns
+    -------
+    pathlib.Path
+        The checkpoint, a pickle that runs code when loaded: for your own use.
+
+    Raises
+    ------
+    astro_yolo.exceptions.MissingExtraError
+        If ultralytics is not installed.
+    FileExistsError
+        If ``out`` holds a run and ``resume`` is False.
+    """
+    require("ultralytics", extra="train", feature="training")
+    from astro_yolo.training._trainer import TypedTrainer, stay_offline
+
+    out = Path(out).absolute()
+    last = out / "weights" / "last.pt"
+    if last.exists() and not resume:
+        msg = f"out must not hold a run unless resume=True, got {out}"
+        raise FileExistsError(msg)
+    stay_offline()
+    settings = _settings(Path(data), out, recipe, device)
+    if resume and last.exists():
+        settings |= {"resume": str(last), "model": str(last)}
+    trainer = TypedTrainer(overrides=settings)
+    trainer.threads = threads
+    trainer.train()
+    return last
+
+
+def _settings(data, out, recipe, device):
+    """Return ultralytics' settings: no colour jitter but gain, no mosaic that mixes skies."""
+    network = Path(__file__).with_name(recipe.model)
+    return {
+        "model": str(network if network.exists() else recipe.model),
+        "data": str(data),
+        "project": str(out.parent),
+        "name": out.name,
+        "exist_ok": True,
+        "pretrained": False,
+        "epochs": recipe.epochs,
+        "batch": recipe.batch,
+        "nbs": recipe.batch,  # one optimiser step a batch
+        "imgsz": recipe.image_size,
+        "optimizer": "AdamW",
+        "lr0": recipe.learning_rate,
+        "lrf": 0.01,
+        "cos_lr": True,
+        "warmup_epochs": 0.5,
+        "weight_decay": 0.0005,
+        "seed": recipe.seed,
+        "device": device,
+        "workers": 0 if device == "cpu" else 8,
+        "amp": device != "cpu",
+        "val": False,
+        "plots": False,
+        "mosaic": 0.0,
+        "degrees": 0.0,
+        "translate": 0.0,
+        "scale": 0.0,
+        "fliplr": 0.5,
+        "flipud": 0.5,
+        "hsv_h": 0.0,
+        "hsv_s": 0.1,
+        "hsv_v": 0.08,
+        "erasing": 0.0,
+        "box": 7.5,
+        "cls": 1.0,
+    }
