@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from astro_yolo import __version__
-from astro_yolo._cli_fields import collect_fields, plan_outputs
+from astro_yolo._cli_fields import check_endings, collect_fields, plan_outputs
 from astro_yolo.exceptions import AstroYoloError, AstroYoloWarning, NoDetectionsWarning
 
 __all__ = ["run"]
@@ -61,6 +61,7 @@ def run(options):
 def _plan(options):
     """Return the fields and where their results go; end with a message if that makes no sense."""
     try:
+        check_endings(options.regions, options.png)
         _check_names(options)
         fields = collect_fields(
             options.files, each=options.each, list_file=options.list, sdss=options.sdss

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-__all__ = ["Field", "Outputs", "collect_fields", "field_name", "plan_outputs"]
+__all__ = ["Field", "Outputs", "check_endings", "collect_fields", "field_name", "plan_outputs"]
 
 _ENDINGS = (".bz2", ".gz", ".fz", ".fits", ".fit", ".fts", ".jpg", ".jpeg", ".png")
 _LONGEST_NAME = 80
@@ -180,11 +180,13 @@ def plan_outputs(fields, *, output=None, out_dir=None, regions=None, png=None, e
     if output and out_dir:
         msg = "give -o FILE for one field or --out-dir FOLDER for many, not both"
         raise ValueError(msg)
-    _check_name("--regions", regions, ".reg", fields)
-    _check_name("--png", png, ".png", fields)
     if output and len(fields) > 1:
         msg = f"-o names one file, but there are {len(fields)} fields: use --out-dir FOLDER"
         raise ValueError(msg)
+    for option, value in (("--regions", regions), ("--png", png)):
+        if isinstance(value, str) and len(fields) > 1:
+            msg = f"{option} {value} is one file, but there are {len(fields)} fields: give no name"
+            raise ValueError(msg)
     folder = Path(out_dir) if out_dir else Path()
     return [
         Outputs(
@@ -196,16 +198,24 @@ def plan_outputs(fields, *, output=None, out_dir=None, regions=None, png=None, e
     ]
 
 
-def _check_name(option, value, ending, fields):
-    """Refuse a name that is none: most likely an image that stands behind the option."""
-    if not isinstance(value, str):
-        return
-    if not value.lower().endswith(ending):
-        msg = f"{option} must be followed by a name that ends in {ending}, got {value!r}"
-        raise ValueError(msg)
-    if len(fields) > 1:
-        msg = f"{option} {value} names one file, but there are {len(fields)} fields: give no name"
-        raise ValueError(msg)
+def check_endings(regions, png):
+    """
+    Refuse a name that is none: most likely an image that stands behind the option.
+
+    Parameters
+    ----------
+    regions, png : str, True or None
+        Values of ``--regions`` and ``--png``.
+
+    Raises
+    ------
+    ValueError
+        If a name does not end in ``.reg`` or ``.png``.
+    """
+    for option, value, ending in (("--regions", regions, ".reg"), ("--png", png, ".png")):
+        if isinstance(value, str) and not value.lower().endswith(ending):
+            msg = f"{option} must be followed by a name that ends in {ending}, got {value!r}"
+            raise ValueError(msg)
 
 
 def _product(value, folder, name, ending):

@@ -13,7 +13,7 @@ from astropy.io import fits
 
 from astro_yolo._fits_scan import HDUEntry, choose, scan, trim
 from astro_yolo._headers import CARD, filter_name, saturation_level, wcs_from_text
-from astro_yolo._planes import ArrayDigest, FileDigest, Pixels, Plane
+from astro_yolo._planes import ArrayDigest, FileDigest, MappedImage, Pixels, Plane
 from astro_yolo.exceptions import ImageError
 
 _TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
@@ -22,7 +22,7 @@ _PACKERS = {
     b"BZh": bz2.decompress,
     b"\xfd7zXZ": lzma.decompress,
 }
-_BIG = 30_000_000  # pixels; a larger compressed HDU is decoded window by window
+_BIG = 30_000_000  # pixels; a larger image is read, and decoded, window by window
 
 
 def is_fits(head):
@@ -58,7 +58,7 @@ def read_fits_file(path, hdu=None):
     if entry.compressed:
         pixels, header_text = _compressed_pixels(buffer, entry, label)
     else:
-        pixels, header_text = _plain_pixels(buffer, entry, label), entry.text
+        pixels, header_text = _plain_pixels(buffer, entry, label, path), entry.text
     tables = partial(_open_bytes, buffer)
     headers = [_facts(header_text), _facts(entries[0].text)]
     wcs = wcs_from_text(header_text, label=label, open_tables=tables)
@@ -135,13 +135,16 @@ def _squeezed(data):
     return data.reshape(trim(data.shape))
 
 
-def _plain_pixels(buffer, entry, label):
-    """Pixels of an uncompressed image, on the buffer itself."""
+def _plain_pixels(buffer, entry, label, path):
+    """Pixels of an uncompressed image: on the buffer, or in the file where it is large."""
     kind = _TYPES.get(entry.facts["BITPIX"])
     if kind is None:
         msg = f"{label}: BITPIX must be one of {sorted(_TYPES)}, got {entry.facts['BITPIX']}"
         raise ImageError(msg)
-    raw = np.ndarray(entry.shape, dtype=kind, buffer=buffer, offset=entry.start)
+    if isinstance(buffer, np.memmap) and math.prod(entry.shape[-2:]) > _BIG:
+        raw = MappedImage(path, np.dtype(kind), entry.shape, entry.start)
+    else:
+        raw = np.ndarray(entry.shape, dtype=kind, buffer=buffer, offset=entry.start)
     blank = entry.facts.get("BLANK") if raw.dtype.kind in "iu" else None
     return Pixels(
         raw, float(entry.facts.get("BSCALE", 1)), float(entry.facts.get("BZERO", 0)), blank

@@ -116,7 +116,14 @@ def _build(cards, hdus=None):
     with _WARNING_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
         wcs = WCS(header, fobj=hdus)
-    return _celestial(wcs) if wcs.has_celestial else None
+        wcs.wcs.set()
+    if not wcs.has_celestial:
+        return None
+    wcs = _celestial(wcs)
+    if not abs(np.linalg.det(wcs.pixel_scale_matrix)) > 0:  # wcslib lets it pass; NaN fails, too
+        msg = "a matrix of pixel scales that cannot be inverted"
+        raise ValueError(msg)
+    return wcs
 
 
 def _celestial(wcs):

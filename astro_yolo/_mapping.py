@@ -11,9 +11,10 @@ from astro_yolo.exceptions import InputWarning, WCSError, warn_user
 
 _FIT_NODES = 9  # per axis: 81 points fix six numbers and leave 75 to judge them by
 _MAX_RESIDUAL = 0.1  # px; above it the affine is refused
-_IDENTICAL = 1e-3  # px; below it two bands share their grid and nothing is resampled
+_WHOLE = 1e-3  # px; closer to whole pixels than this, a mapping moves pixels without mixing them
 _GRID_STEP = 16  # px between WCS nodes; the curvature of real distortions leaves < 0.01 px between
 _COVER_NODES = 65  # per axis, to measure how much of the reference a band covers
+_LEADS_BACK = 0.1  # px; how well an inverted distortion must lead back to where it came from
 _SPARSE = 0.5  # covered fraction below which the user is told
 FAR = -1e6  # px: a place outside every image, for positions that have no counterpart
 
@@ -123,16 +124,20 @@ def convert(reference, band, x, y):
     """
     if not _same_frame(reference, band):
         return pixel_to_pixel(reference, band, x, y)
-    sky = reference.all_pix2world(x, y, 0)
-    x_band, y_band = band.all_world2pix(*sky, 0, quiet=True)
-    if band.sip is None and band.cpdis1 is None:
-        return x_band, y_band
+    sky = np.array(reference.all_pix2world(x, y, 0))
+    found = np.array(band.wcs_world2pix(*sky, 0))
+    seen = np.isfinite(found).all(axis=0)
+    if not band.has_distortion or not seen.any():
+        return tuple(found)
+    with np.errstate(all="ignore"):  # the search diverges where the polynomial means nothing
+        exact = np.array(band.all_world2pix(*sky[:, seen], 0, quiet=True))
+        back = np.array(band.all_pix2world(*exact, 0))
     # Far outside its image a distortion polynomial is no longer one-to-one, and its inverse may
     # land anywhere, even inside: only positions that lead back to where they came from count.
-    back = band.all_pix2world(x_band, y_band, 0)
-    x_back, y_back = reference.all_world2pix(*back, 0, quiet=True)
-    lost = ~(np.hypot(x_back - x, y_back - y) < 1.0)
-    return np.where(lost, np.nan, x_band), np.where(lost, np.nan, y_band)
+    off = np.hypot(*((back - sky[:, seen] + 180) % 360 - 180))
+    side = np.sqrt(abs(np.linalg.det(band.pixel_scale_matrix)))
+    found[:, seen] = np.where(off < _LEADS_BACK * side, exact, np.nan)
+    return tuple(found)
 
 
 def _same_frame(a, b):
@@ -172,9 +177,8 @@ def fit_mapping(reference, band, shape, plane):
     x_band, y_band = convert(reference, band, x, y)
     matrix, residual = _fit_affine(x, y, x_band, y_band)
     if residual <= _MAX_RESIDUAL:
-        mapping = AffineMapping(matrix)
-        shift = np.hypot(*(v - u for v, u in zip(mapping(x, y), (x, y), strict=True))).max()
-        if shape == plane.shape and shift < _IDENTICAL:
+        mapping = _whole(AffineMapping(matrix), x, y)
+        if shape == plane.shape and (mapping.matrix == np.eye(2, 3)).all():
             return None
     else:
         mapping = GridMapping(reference, band, _median_step(reference, band, shape))
@@ -204,6 +208,13 @@ def _fit_affine(x, y, x_band, y_band):
     return matrix, residual
 
 
+def _whole(mapping, x, y):
+    """Snap a mapping that is one of whole pixels: rounding noise would cost a row at the edge."""
+    whole = AffineMapping(np.round(mapping.matrix))
+    difference = np.hypot(*(v - u for v, u in zip(mapping(x, y), whole(x, y), strict=True)))
+    return whole if difference.max() < _WHOLE else mapping
+
+
 def _median_step(reference, band, shape):
     """Band pixels per reference pixel, in the middle of what is defined."""
     x, y = _lattice(shape, _FIT_NODES)
@@ -218,7 +229,7 @@ def _check_cover(mapping, shape, plane):
     """Refuse a band that lies elsewhere on the sky, and tell about one that covers little."""
     x, y = mapping(*_lattice(shape, _COVER_NODES))
     ny, nx = plane.shape
-    covered = np.mean((x >= 0) & (x <= nx - 1) & (y >= 0) & (y <= ny - 1))
+    covered = np.mean((x >= -0.5) & (x <= nx - 0.5) & (y >= -0.5) & (y <= ny - 0.5))
     if covered == 0:
         msg = f"{plane.label}: bands must overlap on the sky, but its WCS puts it elsewhere"
         raise WCSError(msg)

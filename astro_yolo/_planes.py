@@ -66,6 +66,40 @@ class Pixels:
 
 
 @dataclass(frozen=True, eq=False)
+class MappedImage:
+    """
+    An image in a file, mapped into memory only while a window of it is read.
+
+    A lasting map would keep every page that was ever read counted as the process's memory.
+
+    Parameters
+    ----------
+    path : `~pathlib.Path`
+        The file.
+    dtype : `~numpy.dtype`
+        Of its pixels.
+    shape : tuple of int
+        Two axes, or three with the bands first.
+    offset : int
+        Bytes before the first pixel.
+    """
+
+    path: Path
+    dtype: np.dtype
+    shape: tuple
+    offset: int
+
+    def __getitem__(self, key):
+        """Return a plane of a cube, or the pixels of a window."""
+        if isinstance(key, int) and len(self.shape) == 3:
+            if key >= self.shape[0]:
+                raise IndexError(key)
+            size = self.shape[1] * self.shape[2] * self.dtype.itemsize
+            return MappedImage(self.path, self.dtype, self.shape[1:], self.offset + key * size)
+        return np.memmap(self.path, self.dtype, "r", self.offset, self.shape)[key]
+
+
+@dataclass(frozen=True, eq=False)
 class Plane:
     """
     One band as it was given, on its own pixel grid.

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import chain
 
 import numpy as np
 
@@ -292,16 +293,17 @@ def _read_band(band):
 
 
 def _check_large(band):
-    """Refuse a large band without a finite value, looking at a sparse sample first."""
-    ny, nx = band.plane.shape
-    step = max(1, int(np.sqrt(ny * nx / 1e5)))
-    sample = np.asarray(band.plane.pixels.raw[: ny : step, : nx : step])
-    if sample.dtype.kind != "f" or np.isfinite(sample).any():
-        return
-    for y in range(0, ny, 512):
-        if np.isfinite(band.plane.pixels.read((y, min(y + 512, ny), 0, nx))).any():
-            return
-    raise _nothing_usable(band)
+    """Refuse a large band without a finite value, looking at a few places first."""
+    pixels, (ny, nx) = band.plane.pixels, band.plane.shape
+    places = [(y, min(y + 32, ny), x, min(x + 32, nx)) for y in _spread(ny) for x in _spread(nx)]
+    strips = ((y, min(y + 512, ny), 0, nx) for y in range(0, ny, 512))
+    if not any(np.isfinite(pixels.read(window)).any() for window in chain(places, strips)):
+        raise _nothing_usable(band)
+
+
+def _spread(size):
+    """Starts of a few short spans along an axis, from the middle on."""
+    return [int(size * part) for part in (0.5, 0.25, 0.75)]
 
 
 def _nothing_usable(band):

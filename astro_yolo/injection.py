@@ -109,7 +109,8 @@ def spiral_stamp(
     def profile(major, minor):
         minor = minor / axis_ratio
         radius = np.hypot(major, minor) / half_light_radius
-        phase = arms * (np.arctan2(minor, major) * handedness - np.log(radius + 0.05) / np.tan(pitch))
+        winding = np.log(radius + 0.05) / np.tan(pitch)
+        phase = arms * (np.arctan2(minor, major) * handedness - winding)
         contrast = 0.75 * np.clip(2 * radius - 0.5, 0, 1)  # no arms inside the bulge
         return np.exp(-1.678 * radius) * (1 + contrast * (2 * np.cos(phase / 2) ** 8 - 0.55))
 

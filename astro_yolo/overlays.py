@@ -51,8 +51,6 @@ def to_regions(table, *, shape="ellipse", frame=None, wcs=None, color=None, text
     """
     from regions import Regions
 
-    if not len(table):
-        return Regions([])  # parsing no regions is an error there
     content = format_regions(table, shape=shape, frame=frame, wcs=wcs, color=color, text=text,
                              decimals=12)
     return Regions.parse(content, format="ds9")

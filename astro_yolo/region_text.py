@@ -6,9 +6,10 @@ FITS count pixels from 1, so image positions are the table's plus one.
 On the sky DS9 turns and scales boxes, ellipses and circles with one rotation and one scale for the
 whole frame (those of north at the centre of the image; measured with DS9 8.4.1), whereas the
 regions package takes the local ones, and those of galactic north for a galactic image. The two
-agree where the image is a plain undistorted one. Polygons are exact in both, everywhere. So in ICRS a box is written as the polygon of its corners,
-and an ellipse or circle as such only where a reader of either kind is right to a tenth of a pixel,
-elsewhere (distortion, pole, galactic images, pixels that are not square) as a polygon of 32 corners.
+agree where the image is a plain undistorted one. Polygons are exact in both, everywhere. So in
+ICRS a box is written as the polygon of its corners, and an ellipse or circle as such only where a
+reader of either kind is right to a tenth of a pixel, elsewhere (distortion, pole, galactic images,
+pixels that are not square) as a polygon of 32 corners.
 """
 
 from string import Formatter
@@ -97,7 +98,7 @@ def format_regions(
     if good.any():
         boxes = (values[good] for values in (x, y, width, height))
         shapes[good] = draw(shape, *boxes, wcs, decimals)
-    good &= [s != "" and "nan" not in s for s in shapes.tolist()]  # NaN: no sky there
+    good &= np.array([s != "" and "nan" not in s for s in shapes.tolist()], bool)  # NaN: no sky
     if not good.all():
         warn_user(f"{np.sum(~good)} of {len(table)} rows have no finite region: left out",
                   InputWarning)

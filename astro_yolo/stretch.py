@@ -259,7 +259,8 @@ def _lupton(planes, _levels=None):
     """Colour-preserving asinh of the mean intensity."""
     from astropy.visualization import make_lupton_rgb
 
-    rgb = make_lupton_rgb(*planes, stretch=_LUPTON_STRETCH, Q=_LUPTON_Q)
+    with np.errstate(invalid="ignore", divide="ignore"):  # it divides by an intensity of 0
+        rgb = make_lupton_rgb(*planes, stretch=_LUPTON_STRETCH, Q=_LUPTON_Q)
     return np.moveaxis(rgb, -1, 0) / np.float32(255)
 
 

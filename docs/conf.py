@@ -3,7 +3,7 @@
 import os
 from importlib.metadata import version as installed_version
 
-from sphinx_astropy.conf.v3 import *  # noqa: F403
+from sphinx_astropy.conf.v2 import *  # noqa: F403
 
 project = "astro-yolo"
 author = "astro-yolo developers"
@@ -28,6 +28,7 @@ if online:
 else:
     intersphinx_mapping = {}
 
+html_theme_options = {"navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
 html_title = f"{project} {release}"
 html_static_path = ["_static"]
 html_show_sourcelink = False

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from astro_yolo.exceptions import ModelError, require
 from astro_yolo.network.backends import Backend, physical_cores
+from astro_yolo.network.calibration import OUTPUTS
 
 __all__ = ["UltralyticsBackend"]
 
@@ -45,8 +46,12 @@ class UltralyticsBackend(Backend):
             msg = "device 'cuda' needs PyTorch with CUDA and a GPU, got PyTorch without one"
             raise ModelError(msg)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        with _environment(_QUIET):
-            model, _ = tasks.load_checkpoint(str(weights.path), device=self.device, fuse=True)
+        try:
+            with _environment(_QUIET):
+                model, _ = tasks.load_checkpoint(str(weights.path), device=self.device, fuse=True)
+        except Exception as error:  # a pickle can fail in any way
+            msg = f"ultralytics cannot load {weights.path}: {error!r}"
+            raise ModelError(msg) from error
         self._model = _dense(model, weights).float().eval()
         self.version = f"{require('ultralytics', extra='train', feature=_FEATURE).__version__}"
         self._torch = torch
@@ -69,9 +74,11 @@ class UltralyticsBackend(Backend):
 
 def _dense(model, weights):
     """Return the model with a head that gives all candidates instead of its best few."""
-    head = model.model[-1]
-    if getattr(head, "nc", None) != 7:
-        msg = f"{weights.path} must have 7 outputs, got {getattr(head, 'nc', 'no detection head')}"
+    layers = getattr(model, "model", [None])
+    head = layers[-1]
+    if getattr(head, "nc", None) != len(OUTPUTS):
+        got = getattr(head, "nc", "no detection head")
+        msg = f"{weights.path} must have {len(OUTPUTS)} outputs, got {got}"
         raise ModelError(msg)
     if getattr(head, "end2end", False):
         head.end2end = False

@@ -157,7 +157,7 @@ def ds9(tmp_path_factory):
             environment["DISPLAY"] = f":{display}"
             processes.append(_start(["xpans"], environment, log))
             command = ["ds9", "-title", TITLE, "-port", "0", "-fifo", "none", "-unix", "none",
-                       "-samp", "no", "-tcl", "package require Img"]
+                       "-tcl", "package require Img"]
             processes.append(_start(command, environment, log))
             session = DS9Session(environment)
             _wait_for_ds9(session, processes[-1])

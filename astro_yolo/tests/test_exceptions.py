@@ -18,7 +18,7 @@ from astro_yolo.exceptions import (
 
 
 @pytest.mark.parametrize(
-    "name, builtin",
+    ("name", "builtin"),
     [
         ("ImageError", ValueError),
         ("BandError", ValueError),

@@ -28,8 +28,10 @@ LAYERS = (
     # 4: what uses detections
     ("training", "training.sdss", "training.labels", "training.cutouts", "training.fields",
      "training.compose", "training.dataset", "training._typed_loss", "training._trainer",
-     "training.train", "training.export", "training.evaluate", "training.ship"),
-    ("_simulated_sources", "simulation", "_cli_fields", "demo", "cli"),
+     "training.train", "training.export", "training.evaluate", "training.ship",
+     "training.__main__"),
+    ("_simulated_sources", "simulation", "_cli_fields", "_cli_detect", "demo", "_cli_arguments",
+     "cli"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 
@@ -141,7 +143,7 @@ def test_unknown_name_is_an_attribute_error():
 
 
 @pytest.mark.parametrize(
-    "module, unwanted",
+    ("module", "unwanted"),
     [
         ("astro_yolo", NOT_AT_IMPORT),
         ("astro_yolo.detection", HEAVY),

@@ -76,13 +76,13 @@ def test_the_first_pixel_is_the_first_pixel(ds9, tmp_path):  # noqa: F811
 def test_properties_are_shown(ds9, tmp_path):  # noqa: F811
     """DS9 takes over colours, texts and tags, of one region and of awkward text too."""
     table = make_table([[30, 7, 41, 18]], [0.9], [[0, 1, 0, 0, 0]], [0], [0])
-    table["note"] = ["é {x}; # \"y\" $z"]
+    table["note"] = ['é {x}; # "y" $z']
     show(ds9, tmp_path / "image.fits", make_wcs())
     write_regions(table, tmp_path / "our.reg", text="{id} {note}")
     ds9.load_regions(tmp_path / "our.reg")
     (line,) = ds9.image_regions()
     assert f"color={CLASS_COLORS['spiral']}" in line
-    assert "text={1 é (x); # \"y\" $z}" in line
+    assert 'text={1 é (x); # "y" $z}' in line
     for tag in ("spiral", "astro_yolo", "ay-id=1"):
         assert f"tag={{{tag}}}" in line
 

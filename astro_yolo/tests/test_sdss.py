@@ -134,12 +134,11 @@ def test_names_follow_the_archive():
 
 
 def test_real_frames_from_a_local_mirror(shared_data, serve, tmp_path):
-    """The frames of a real field come through astroquery from a mirror on this machine."""
+    """A frame of a real field comes through astroquery from a mirror on this machine."""
     pytest.importorskip("astroquery")
     _server, url = serve(shared_data / "sas")
     with conf.set_temp("sas_base_url", url):
-        paths = fetch_frames(94, 1, 12, cache_dir=tmp_path)
-    assert list(paths) == ["g", "r", "i"]
+        paths = fetch_frames(94, 1, 12, bands="r", cache_dir=tmp_path)
     assert fits.getheader(paths["r"])["FILTER"].strip() == "r"
     original = shared_data / "sas/dr17/eboss/photoObj/frames/301/94/1" / paths["r"].name
     assert paths["r"].read_bytes() == original.read_bytes()

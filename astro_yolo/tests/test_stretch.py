@@ -127,7 +127,7 @@ def test_lupton_is_astropys(sky):
 
 def test_unknown_stretch_is_named():
     """An unknown stretch is an error that lists the known ones."""
-    with pytest.raises(ValueError, match="stretch must be one of lupton, .* got 'sqr'"):
+    with pytest.raises(ValueError, match=r"stretch must be one of lupton, .* got 'sqr'"):
         to_rgb([np.zeros((2, 2))] * 3, "sqr")
     with pytest.raises(ValueError, match="three planes, got 2"):
         to_rgb([np.zeros((2, 2))] * 2)

@@ -55,7 +55,7 @@ def test_stars_and_galaxies_are_told_apart(scene):
 
 def test_saturated_sources_are_stars(scene):
     """Whatever its size, a source above saturation is a star."""
-    places, sources, _ = scene
+    _, sources, _ = scene
     kind, _ = star_galaxy(sources, saturation=1)
     assert (kind == 0).all()
 
@@ -77,7 +77,8 @@ def test_box_of_an_ellipse_is_tight():
     diagonal = 10 * np.sqrt(0.5 + 0.25 * 0.5)
     np.testing.assert_allclose(boxes[0], [0, 15, 20, 25])
     np.testing.assert_allclose(boxes[1], [5, 10, 15, 30], atol=1e-9)
-    np.testing.assert_allclose(boxes[2], [10 - diagonal, 20 - diagonal, 10 + diagonal, 20 + diagonal])
+    expected = [10 - diagonal, 20 - diagonal, 10 + diagonal, 20 + diagonal]
+    np.testing.assert_allclose(boxes[2], expected)
 
 
 def test_petrosian_radius_of_an_exponential_disc():

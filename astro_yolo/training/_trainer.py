@@ -38,8 +38,9 @@ class TypedModel(DetectionModel):
         """Run the layers in bfloat16 while training on a CPU; hand out float32."""
         if not (self.training and x.device.type == "cpu" and self.__dict__.get("bfloat16")):
             return super()._predict_once(x, *args, **kwargs)
+        x = x.contiguous(memory_format=torch.channels_last)
         with torch.autocast("cpu", torch.bfloat16):
-            out = super()._predict_once(x.contiguous(memory_format=torch.channels_last), *args, **kwargs)
+            out = super()._predict_once(x, *args, **kwargs)
         return _as_float(out)
 
 
@@ -57,7 +58,7 @@ class TypedTrainer(DetectionTrainer):
 
     threads = None
 
-    def get_model(self, cfg=None, weights=None, verbose=True):
+    def get_model(self, cfg=None, weights=None, verbose=True):  # noqa: FBT002, its signature
         """Return the network, with the weights of a checkpoint if there are any."""
         model = TypedModel(cfg, nc=len(OUTPUTS), ch=3, verbose=verbose)
         if weights:
@@ -83,7 +84,5 @@ class TypedTrainer(DetectionTrainer):
 
 
 def _has_bfloat16():
-    """Return whether the CPU multiplies bfloat16 in hardware."""
-    return bool(getattr(torch.backends.cpu, "get_cpu_capability", str)() in {"AVX512"}) or (
-        torch.cpu._is_avx512_bf16_supported() if hasattr(torch.cpu, "_is_avx512_bf16_supported") else False
-    )
+    """Return whether torch's kernels for the CPU take bfloat16."""
+    return torch.ops.mkldnn._is_mkldnn_bf16_supported()  # noqa: SLF001, it has no public name

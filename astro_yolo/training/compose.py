@@ -5,6 +5,7 @@ Every sample is a (3, size, size) float image in network units (see
 """
 
 from dataclasses import dataclass
+from itertools import pairwise, product
 
 import cv2
 import numpy as np
@@ -62,15 +63,12 @@ def compose_field(field, stamps, rng, *, size=416):
     x0, y0 = rng.integers(0, nx - size + 1), rng.integers(0, ny - size + 1)
     planes = field.planes[:, y0 : y0 + size, x0 : x0 + size].copy()
     boxes, kinds = _real_objects(field, x0, y0, size)
-    added = []
-    for _ in range(rng.poisson(7)):
-        added.append(_add_sersic(planes, field, rng))
-    for _ in range(rng.poisson(4)):
-        added.append(_add_star(planes, field, rng))
-    for _ in range(rng.integers(0, 5)):
-        added.append(_add_galaxy_zoo(planes, stamps(rng), field, rng))
+    added = [_add_sersic(planes, field, rng) for _ in range(rng.poisson(7))]
+    added += [_add_star(planes, field, rng) for _ in range(rng.poisson(4))]
+    added += [
+        _add_galaxy_zoo(planes, stamps(rng), field, rng) for _ in range(rng.integers(0, 5))
+    ]
     _add_artefacts(planes, field, rng)
-    added = [item for item in added if item is not None]
     boxes = np.concatenate([boxes, np.array([b for b, _ in added]).reshape(-1, 4)])
     kinds = np.concatenate([kinds, np.array([k for _, k in added], dtype=int)])
     image = _to_input(planes, field.noise, rng)
@@ -117,8 +115,8 @@ def _add_sersic(planes, field, rng):
     index = rng.uniform(2.5, 5) if early else rng.uniform(0.6, 1.8)
     ratio = rng.uniform(0.45, 1) if early else rng.uniform(0.12, 1)
     theta = rng.uniform(0, np.pi)
-    colour = (rng.normal(0.85, 0.15), rng.normal(0.4, 0.06)) if early else (
-        rng.normal(0.5, 0.2), rng.normal(0.22, 0.1))
+    g_r, r_i = (0.85, 0.4) if early else (0.5, 0.22)
+    colour = rng.normal(g_r, 0.15 if early else 0.2), rng.normal(r_i, 0.06 if early else 0.1)
     pixel, offset = _place(rng, planes.shape[1])
     arms = not early and ratio > 0.4 and radius > 4 and rng.random() < 0.7
     shape = dict(axis_ratio=ratio, theta=theta, offset=offset)
@@ -184,9 +182,10 @@ def _add_star(planes, field, rng):
     r_i = 0.4 * g_r if g_r < 1.3 else rng.uniform(0.5, 1.6)
     pixel, offset = _place(rng, planes.shape[1])
     move = np.array([[1, 0, offset[0]], [0, 1, offset[1]]])
+    fluxes = _fluxes(magnitude, g_r, r_i + rng.normal(0, 0.04))
     stamps = [
         cv2.warpAffine(flux * psf, move, psf.shape[::-1], flags=cv2.INTER_CUBIC)
-        for flux, psf in zip(_fluxes(magnitude, g_r, r_i + rng.normal(0, 0.04)), field.psf, strict=True)
+        for flux, psf in zip(fluxes, field.psf, strict=True)
     ]
     _lay(planes, stamps, pixel, rng)
     x, y = pixel + offset + 0.5
@@ -209,9 +208,9 @@ def _add_galaxy_zoo(planes, stamp, field, rng):
     turns = int(rng.integers(0, 4))
     light = np.rot90(light, turns, axes=(1, 2))
     box = _turned(box * scale, shape, turns)
-    corner = rng.uniform(-0.3 * np.array(light.shape[:0:-1]), planes.shape[1] - 0.7 * np.array(light.shape[:0:-1]))
-    corner = np.round(corner).astype(int)
-    _lay(planes, list(light), corner + np.array(light.shape[:0:-1]) // 2, rng)
+    extent = np.array(light.shape[:0:-1])
+    corner = rng.uniform(-0.3 * extent, planes.shape[1] - 0.7 * extent).round().astype(int)
+    _lay(planes, list(light), corner + extent // 2, rng)
     box = box + np.tile(corner, 2)
     if _signal_to_noise(light, field) < 15:
         return box, IGNORE
@@ -313,13 +312,12 @@ def compose_cutouts(pick, rng, *, size=416):
     edges = np.linspace(0, size, cells + 1).round().astype(int)
     image = np.empty((3, size, size), np.float32)
     boxes, kinds = [np.empty((0, 4))], [np.empty(0, dtype=int)]
-    for y0, y1 in zip(edges, edges[1:], strict=False):
-        for x0, x1 in zip(edges, edges[1:], strict=False):
-            part, box, kind = _cutout_cell(pick(rng), (y1 - y0, x1 - x0), rng)
-            image[:, y0:y1, x0:x1] = part
-            visible = _clipped(part, box, kind, (x1 - x0, y1 - y0))
-            boxes.append(visible.boxes + np.array([x0, y0, x0, y0]))
-            kinds.append(visible.kinds)
+    for (y0, y1), (x0, x1) in product(pairwise(edges), repeat=2):
+        part, box, kind = _cutout_cell(pick(rng), (y1 - y0, x1 - x0), rng)
+        image[:, y0:y1, x0:x1] = part
+        visible = _clipped(part, box, kind, (x1 - x0, y1 - y0))
+        boxes.append(visible.boxes + np.array([x0, y0, x0, y0]))
+        kinds.append(visible.kinds)
     return Sample(image, np.concatenate(boxes), np.concatenate(kinds))
 
 
@@ -348,8 +346,9 @@ def _cutout_input(picture, rng):
     if chance < 0.4:
         return _read_picture(picture, rng)
     linear = linearise(picture)
-    linear += rng.normal(0, 0.5, linear.shape).astype(np.float32) * np.array(
-        [0.03, 0.025, 0.015], np.float32)[:, None, None]
+    # half of SDSS's noise in i, r, g hides the blocks of the JPEG compression
+    grain = np.array([0.015, 0.0125, 0.0075], np.float32)[:, None, None]
+    linear += rng.normal(0, 1, linear.shape).astype(np.float32) * grain
     if chance < 0.7:
         planes = list(linear[::-1])
         return to_network([sum(planes) / 3] if rng.random() < 0.15 else planes)

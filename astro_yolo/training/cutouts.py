@@ -136,7 +136,10 @@ def measure_cutout(picture, label):
     if centre is None:
         return None, None, np.empty((0, 4))
     source, own = found[centre], segments == centre + 1
-    box = _segment_box(own) if label == "merger" else _petrosian_box(light, segments, centre, source)
+    if label == "merger":
+        box = _segment_box(own)
+    else:
+        box = _petrosian_box(light, segments, centre, source)
     others = np.delete(found, centre)
     return box, own, _extent_boxes(others)
 

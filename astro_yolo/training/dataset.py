@@ -6,7 +6,6 @@ object a line: kind, then centre x, centre y, width and height as shares of the 
 """
 
 import json
-import os
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
@@ -17,7 +16,14 @@ import cv2
 import numpy as np
 
 from astro_yolo.training.compose import OBJECTS, compose_cutouts, compose_field
-from astro_yolo.training.cutouts import Cutout, linearise, measure_cutout, read_labels, read_picture, split_of
+from astro_yolo.training.cutouts import (
+    Cutout,
+    linearise,
+    measure_cutout,
+    read_labels,
+    read_picture,
+    split_of,
+)
 from astro_yolo.training.fields import FIELDS, load_field
 
 __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
@@ -39,7 +45,7 @@ class DatasetRecipe:
     )
 
 
-def build_dataset(data, out, recipe=DatasetRecipe(), *, workers=2, overwrite=False):
+def build_dataset(data, out, recipe=None, *, workers=2, overwrite=False):
     """
     Make a training set from SDSS fields and Galaxy Zoo cutouts.
 
@@ -50,7 +56,7 @@ def build_dataset(data, out, recipe=DatasetRecipe(), *, workers=2, overwrite=Fal
     out : path-like
         Folder to make.
     recipe : DatasetRecipe, optional
-        Sizes, shares and seed.
+        Sizes, shares and seed; by default those of the shipped weights.
     workers : int, optional
         Processes.
     overwrite : bool, optional
@@ -66,7 +72,7 @@ def build_dataset(data, out, recipe=DatasetRecipe(), *, workers=2, overwrite=Fal
     FileExistsError
         If ``out`` holds a data set and ``overwrite`` is False.
     """
-    out = Path(out).absolute()
+    recipe, out = recipe or DatasetRecipe(), Path(out).absolute()
     if (out / "data.yaml").exists() and not overwrite:
         msg = f"out must not hold a data set unless overwrite=True, got {out}"
         raise FileExistsError(msg)
@@ -148,7 +154,7 @@ def _save_cutouts(cache, rows, found):
     labels = np.array([label for _, label in rows])
     part = cache.with_suffix(".part.npz")
     np.savez(part, numbers=numbers, labels=labels, boxes=boxes, others=others, counts=counts)
-    os.replace(part, cache)
+    part.replace(cache)
 
 
 def _load_cutouts(cache, folder):

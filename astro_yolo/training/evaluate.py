@@ -1,6 +1,7 @@
 """How good a network is, and what its raw numbers mean, on samples it was not trained on."""
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -9,8 +10,8 @@ from scipy.optimize import isotonic_regression, minimize
 from scipy.spatial import cKDTree
 
 from astro_yolo.boxes import iou, nms
-from astro_yolo.catalog import CLASSES as MORPHOLOGY
-from astro_yolo.training.compose import GALAXY, IGNORE, STAR
+from astro_yolo.catalog import CLASSES
+from astro_yolo.training.compose import IGNORE, STAR
 from astro_yolo.training.cutouts import read_picture
 
 __all__ = [
@@ -33,10 +34,17 @@ class Outcome:
     """
     What became of every candidate and of every labelled object of a set of samples.
 
-    ``outputs`` (N, 7) raw network outputs; ``kind`` (N,) what the candidate really is: 1 galaxy,
-    0 neither, -1 star, -2 not to be judged; ``overlap`` (N,) IoU with its object, 0 without.
-    ``truth_kind``, ``truth_size``, ``truth_score``: kind, longest side in pixels and raw galaxy score
-    reached (0 if not found) of every galaxy and star.
+    Attributes
+    ----------
+    outputs : (N, 7) array
+        Raw network outputs of the candidates.
+    kind : (N,) int array
+        What the candidates really are: 1 galaxy, 0 neither, -1 star, -2 not to be judged.
+    overlap : (N,) array
+        IoU with their object, 0 without one.
+    truth_kind, truth_size, truth_score : (M,) arrays
+        Kind, longest side in pixels and raw galaxy score reached (0 if not found) of every
+        labelled galaxy and star.
     """
 
     outputs: np.ndarray = field(default_factory=lambda: np.empty((0, 7)))
@@ -187,7 +195,8 @@ def summarise(outcome, thresholds=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6)):
     Returns
     -------
     list of dict
-        Keys threshold, recall, purity, stars (share of stars called galaxy), iou (mean of those matched).
+        Keys threshold, recall, purity, stars (share of stars called galaxy), iou (mean of
+        those matched).
     """
     galaxy = outcome.truth_kind != STAR
     raw = outcome.outputs[:, _GALAXY]
@@ -238,8 +247,8 @@ def _isotonic_map(raw, right, knots):
     raw, right = raw[order], right[order].astype(float)
     share = isotonic_regression(right).x
     edges = np.unique(np.linspace(0, len(raw), knots + 1).astype(int))
-    x = [raw[a:b].mean() for a, b in zip(edges, edges[1:], strict=False)]
-    y = [share[a:b].mean() for a, b in zip(edges, edges[1:], strict=False)]
+    x = [raw[a:b].mean() for a, b in pairwise(edges)]
+    y = [share[a:b].mean() for a, b in pairwise(edges)]
     # strictly rising both ways, so that every probability has one raw score
     x, y = np.r_[0, x, 1], np.r_[0, y, max(y[-1], 0.999)]
     y = np.clip(y + np.linspace(0, 1e-4, len(y)), 0, 1)
@@ -274,7 +283,7 @@ def purity_table(outcome, calibration):
     return table
 
 
-def classify_cutouts(detector, cutouts, *, size=423):
+def classify_cutouts(detector, cutouts):
     """
     Return what a detector says of the galaxy in the middle of each cutout.
 
@@ -284,8 +293,6 @@ def classify_cutouts(detector, cutouts, *, size=423):
         ``detector(image)`` returns boxes and outputs of a (3, ny, nx) network image.
     cutouts : sequence of astro_yolo.training.cutouts.Cutout
         Cutouts not trained on.
-    size : int, optional
-        Side of the cutouts, pixels.
 
     Returns
     -------
@@ -294,10 +301,10 @@ def classify_cutouts(detector, cutouts, *, size=423):
     overlap : (N,) array
         IoU with the measured box.
     label : (N,) int array
-        True class, place in MORPHOLOGY.
+        True class, place in CLASSES.
     """
     outputs, overlap = np.zeros((len(cutouts), 7)), np.zeros(len(cutouts))
-    label = np.array([MORPHOLOGY.index(cutout.label) for cutout in cutouts])
+    label = np.array([CLASSES.index(cutout.label) for cutout in cutouts])
     for k, cutout in enumerate(cutouts):
         boxes, found = detector(read_picture(cutout.path))
         good = found[:, _GALAXY] > 0.05
@@ -329,10 +336,10 @@ def fit_classes(outputs, label, shares):
         One weight a class, smallest 1 for a class that training did not draw.
     """
     found = outputs[:, _GALAXY] > 0
-    values = np.clip(outputs[found, : len(MORPHOLOGY)], 1e-6, 1 - 1e-6)
+    values = np.clip(outputs[found, : len(CLASSES)], 1e-6, 1 - 1e-6)
     logits, label = np.log(values / (1 - values)), label[found]
-    counts = np.bincount(label, minlength=len(MORPHOLOGY)) + 1
-    drawn = np.array([shares.get(name, np.nan) for name in MORPHOLOGY])
+    counts = np.bincount(label, minlength=len(CLASSES)) + 1
+    drawn = np.array([shares.get(name, np.nan) for name in CLASSES])
     prior = np.nan_to_num((counts / counts.sum()) / drawn, nan=1.0) ** 0.5
 
     def loss(parameters):

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from datetime import date
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +96,7 @@ def _first_metadata(model, name, version):
         "size": [5, 350],
         "license": LICENSE,
         "trainer": "ultralytics",
-        "date": date.today().isoformat(),
+        "date": datetime.now(tz=UTC).date().isoformat(),
         "calibration": {"score": straight, "star": straight, "temperature": 1.0, "prior": [1] * 5},
         "thresholds": {"default": 0.5, "purity": []},
     }

@@ -147,8 +147,8 @@ def _half_light(curve, reach):
     last = np.searchsorted(_RADII, reach).clip(1, len(_RADII) - 1)
     half = np.empty(len(curve))
     for k, (row, end) in enumerate(zip(curve, last, strict=True)):
-        row = np.maximum.accumulate(row[: end + 1])
-        half[k] = np.interp(row[-1] / 2, np.r_[0, row], np.r_[0, _RADII[: end + 1]])
+        inside = np.maximum.accumulate(row[: end + 1])
+        half[k] = np.interp(inside[-1] / 2, np.r_[0, inside], np.r_[0, _RADII[: end + 1]])
     return half
 
 

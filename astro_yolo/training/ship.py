@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
+from astro_yolo.catalog import CLASSES
 from astro_yolo.network.backends import load_backend
-from astro_yolo.catalog import CLASSES as MORPHOLOGY
 from astro_yolo.network.calibration import Calibration
 from astro_yolo.network.weights import load_weights
 from astro_yolo.stretch import to_network
@@ -28,7 +28,7 @@ __all__ = ["calibrate", "class_table", "make_weights"]
 _PURITY = 0.95  # wanted of the default score
 
 
-def make_weights(data, out, *, dataset=DatasetRecipe(), training=TrainRecipe(), device="cpu"):
+def make_weights(data, out, *, dataset=None, training=None, device="cpu"):
     """
     Build the data set, train, export and calibrate; each step is skipped if it is done.
 
@@ -39,9 +39,9 @@ def make_weights(data, out, *, dataset=DatasetRecipe(), training=TrainRecipe(), 
     out : path-like
         Working folder.
     dataset : DatasetRecipe, optional
-        Samples.
+        Samples; by default those of the shipped weights.
     training : TrainRecipe, optional
-        Network and schedule.
+        Network and schedule; by default those of the shipped weights.
     device : str, optional
         "cpu" or "cuda".
 
@@ -50,6 +50,7 @@ def make_weights(data, out, *, dataset=DatasetRecipe(), training=TrainRecipe(), 
     pathlib.Path
         The calibrated ONNX file.
     """
+    dataset, training = dataset or DatasetRecipe(), training or TrainRecipe()
     out = Path(out)
     samples, run, weights = out / "samples", out / "run", out / "astro-yolo.onnx"
     if not (samples / "data.yaml").exists():
@@ -144,18 +145,18 @@ def class_table(calibration, outputs, overlap, label):
     -------
     dict
         found, accuracy, recall by class, mean IoU, share of IoU > 0.5, and the
-        confusion matrix (rows truth, columns called, both in the order of MORPHOLOGY).
+        confusion matrix (rows truth, columns called, both in the order of CLASSES).
     """
     found = outputs.any(axis=1)
     called = calibration.class_probabilities(outputs[found]).argmax(axis=1)
-    size = len(MORPHOLOGY)
+    size = len(CLASSES)
     matrix = np.bincount(label[found] * size + called, minlength=size**2).reshape(size, size)
     total = np.maximum(np.bincount(label, minlength=size), 1)
     return {
         "number": len(label),
         "found": float(found.mean()),
         "accuracy": float((label[found] == called).mean()) if found.any() else 0.0,
-        "recall": dict(zip(MORPHOLOGY, (np.diag(matrix) / total).round(4).tolist(), strict=True)),
+        "recall": dict(zip(CLASSES, (np.diag(matrix) / total).round(4).tolist(), strict=True)),
         "iou": float(overlap[found].mean()) if found.any() else 0.0,
         "iou_over_half": float((overlap > 0.5).mean()),
         "confusion": matrix.tolist(),

@@ -20,7 +20,7 @@ class TrainRecipe:
     seed: int = 20261123
 
 
-def train(data, out, recipe=TrainRecipe(), *, device="cpu", threads=None, resume=False):
+def train(data, out, recipe=None, *, device="cpu", threads=None, resume=False):
     """
     Train a network.
 
@@ -31,7 +31,7 @@ def train(data, out, recipe=TrainRecipe(), *, device="cpu", threads=None, resume
     out : path-like
         Folder for the run; ``weights/last.pt`` is written after every epoch.
     recipe : TrainRecipe, optional
-        Network and schedule.
+        Network and schedule; by default those of the shipped weights.
     device : str, optional
         "cpu" (all cores, bfloat16 where the processor has it) or "cuda".
     threads : int, optional
@@ -60,7 +60,7 @@ def train(data, out, recipe=TrainRecipe(), *, device="cpu", threads=None, resume
         msg = f"out must not hold a run unless resume=True, got {out}"
         raise FileExistsError(msg)
     stay_offline()
-    settings = _settings(Path(data), out, recipe, device)
+    settings = _settings(Path(data), out, recipe or TrainRecipe(), device)
     if resume and last.exists():
         settings |= {"resume": str(last), "model": str(last)}
     trainer = TypedTrainer(overrides=settings)

@@ -1,0 +1,203 @@
+"""FITS files and HDUs."""
+
+import bz2
+import gzip
+import lzma
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from astro_yolo._fits_input import read_fits_file, read_hdu, read_hdu_list
+from astro_yolo._planes import MappedImage
+from astro_yolo.exceptions import ImageError
+
+DATA = np.arange(30 * 40, dtype=np.float32).reshape(30, 40)
+
+
+def write(path, *units):
+    """Write HDUs to a FITS file; the first may be an array for the primary."""
+    first = units[0] if isinstance(units[0], fits.PrimaryHDU) else fits.PrimaryHDU(units[0])
+    fits.HDUList([first, *units[1:]]).writeto(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "u4", "i8", "f4", "f8"])
+def test_every_bitpix(tmp_path, kind):
+    """Every FITS number type, unsigned ones by BZERO included, is read with its values."""
+    path = write(tmp_path / "a.fits", (DATA % 200).astype(kind))
+    (plane,) = read_fits_file(path)
+    np.testing.assert_array_equal(plane.pixels.read(), DATA % 200)
+
+
+def test_scaled_integers_with_blank(tmp_path):
+    """BSCALE, BZERO and BLANK are applied as the standard says (and as astropy does)."""
+    unit = fits.PrimaryHDU(np.array([[1, 2], [-5, 4]], dtype=np.int16))
+    unit.header.update(BSCALE=0.5, BZERO=10.0, BLANK=-5)
+    path = write(tmp_path / "a.fits", unit)
+    with fits.open(path) as hdus:
+        for planes in (read_fits_file(path), read_hdu_list(hdus)):
+            np.testing.assert_array_equal(planes[0].pixels.read(), [[10.5, 11.0], [np.nan, 12.0]])
+
+
+@pytest.mark.parametrize(
+    ("ending", "pack"),
+    [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)],
+)
+def test_packed(tmp_path, ending, pack):
+    """Packed files are read by content, and damaged ones are an error naming the file."""
+    plain = write(tmp_path / "a.fits", DATA)
+    path = tmp_path / f"a.fits{ending}"
+    path.write_bytes(pack(plain.read_bytes()))
+    (plane,) = read_fits_file(path)
+    np.testing.assert_array_equal(plane.pixels.read(), DATA)
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(ImageError, match=rf"a.fits{ending}: .*damaged or truncated"):
+        read_fits_file(path)
+
+
+@pytest.mark.parametrize("quantised", [False, True])
+def test_tile_compressed(tmp_path, quantised):
+    """A tile-compressed image is read with its scale, NaN and sky header."""
+    data = DATA.copy()
+    data[3, 4] = np.nan
+    unit = fits.CompImageHDU(
+        data if quantised else DATA.astype(np.int16), compression_type="RICE_1"
+    )
+    unit.header["FILTER"] = "g"
+    (plane,) = read_fits_file(write(tmp_path / "a.fits.fz", None, unit))
+    assert plane.band == "g"
+    values = plane.pixels.read()
+    if quantised:
+        assert np.isnan(values[3, 4])
+        np.testing.assert_allclose(values, data, atol=3)
+    else:
+        np.testing.assert_array_equal(values, DATA)
+
+
+def test_large_tile_compressed_is_read_by_windows(tmp_path, monkeypatch):
+    """A large compressed image is decoded where it is looked at."""
+    monkeypatch.setattr("astro_yolo._fits_input._BIG", 100)
+    path = write(tmp_path / "a.fits.fz", None, fits.CompImageHDU(DATA.astype(np.int16)))
+    (plane,) = read_fits_file(path)
+    assert not isinstance(plane.pixels.raw, np.ndarray)
+    np.testing.assert_array_equal(plane.pixels.read((3, 7, 5, 30)), DATA[3:7, 5:30])
+
+
+def test_large_plain_file_is_mapped_by_windows(tmp_path, monkeypatch):
+    """A large plain image, or the planes of a cube, are read from the file where looked at."""
+    monkeypatch.setattr("astro_yolo._fits_input._BIG", 100)
+    planes = read_fits_file(write(tmp_path / "a.fits", np.stack([DATA, DATA + 1])))
+    assert isinstance(planes[1].pixels.raw, MappedImage)
+    np.testing.assert_array_equal(planes[1].pixels.read((3, 7, 5, 30)), DATA[3:7, 5:30] + 1)
+
+
+def test_plain_file_is_memory_mapped(tmp_path):
+    """Pixels of a plain file stay on disk."""
+    (plane,) = read_fits_file(write(tmp_path / "a.fits", DATA))
+    base = plane.pixels.raw
+    while isinstance(base.base, np.ndarray):
+        base = base.base
+    assert isinstance(base, np.memmap)
+
+
+def test_cube_is_bands(tmp_path):
+    """Planes of a cube are bands in file order; leading axes of one are dropped."""
+    planes = read_fits_file(write(tmp_path / "a.fits", np.stack([DATA, DATA + 1, DATA + 2])))
+    assert [float(p.pixels.read()[0, 0]) for p in planes] == [0, 1, 2]
+    (plane,) = read_fits_file(write(tmp_path / "b.fits", DATA[np.newaxis, np.newaxis]))
+    assert plane.shape == (30, 40)
+
+
+def test_layout_of_an_sdss_frame(tmp_path):
+    """The only image is taken beside a 1-D sky vector and tables."""
+    table = fits.BinTableHDU.from_columns([fits.Column("A", "E", array=[1.0, 2.0])])
+    path = write(tmp_path / "a.fits", DATA, fits.ImageHDU(DATA[0]), table)
+    (plane,) = read_fits_file(path)
+    assert plane.label == f"{path}[0]"
+    np.testing.assert_array_equal(plane.pixels.read(), DATA)
+
+
+def test_choice_of_hdu(tmp_path):
+    """hdu= takes an index, a name or a name with a version, for files and open lists alike."""
+    names = [("A", 1), ("A", 2), ("B", 1)]
+    units = [fits.ImageHDU(DATA + k, name=n, ver=v) for k, (n, v) in enumerate(names)]
+    path = write(tmp_path / "a.fits", None, *units)
+    for hdu, first in ((1, 0), ("a", 0), (("A", 2), 1), ("B", 2), (3, 2)):
+        (plane,) = read_fits_file(path, hdu)
+        assert plane.pixels.read()[0, 0] == first
+        with fits.open(path) as hdus:
+            (plane,) = read_hdu_list(hdus, hdu)
+            assert plane.pixels.read()[0, 0] == first
+    message = r"a.fits: holds several images, one must be chosen with hdu=, got 1 A \(30x40\), 2 A"
+    with pytest.raises(ImageError, match=message):
+        read_fits_file(path)
+    with pytest.raises(ImageError, match=r"hdu must be one of the file's \(0 .*, got 9"):
+        read_fits_file(path, 9)
+    with pytest.raises(ImageError, match=r"hdu must be an image of 2 or 3 dimensions, got 0 "):
+        read_fits_file(path, 0)
+
+
+def test_science_extension(tmp_path):
+    """The only SCI extension is taken among weights and errors, with the filter of the primary."""
+    primary = fits.PrimaryHDU()
+    primary.header["FILTER"] = "F200W"
+    units = [fits.ImageHDU(DATA + k, name=n) for k, n in enumerate(["SCI", "ERR", "WHT"])]
+    (plane,) = read_fits_file(write(tmp_path / "a.fits", primary, *units))
+    assert plane.pixels.read()[0, 0] == 0
+    assert plane.band == "F200W"
+
+
+def test_hdus_in_memory():
+    """HDUs made in memory are read; their data are not changed."""
+    unit = fits.ImageHDU(DATA.astype(">f4"))
+    unit.header["SATURATE"] = 1000
+    (plane,) = read_hdu(unit)
+    assert plane.saturation == 1000.0
+    np.testing.assert_array_equal(plane.pixels.read(), DATA)
+    assert unit.data.dtype == ">f4"
+
+
+def bytes_of(path):
+    """Bytes of a small valid file."""
+    return write(path, DATA).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda b: b[:-2880], "truncated: HDU 0 must reach byte 7680, got a file of 5760"),
+        (lambda b: b[:100], "truncated: a header must end with END"),
+        (lambda b: b[:4000], "truncated: HDU 0"),
+        (lambda b: b.replace(b"-32", b"-17"), "BITPIX must be one of"),
+    ],
+)
+def test_damaged_file(tmp_path, change, message):
+    """A file cut short or with nonsense is an error naming the file and the rule."""
+    path = tmp_path / "a.fits"
+    content = change(bytes_of(tmp_path / "good.fits"))
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match=f"a.fits.*{message}"):
+        read_fits_file(path)
+
+
+def test_no_image(tmp_path):
+    """A file of tables, a spectrum, or nothing is an error that lists what there is."""
+    table = fits.BinTableHDU.from_columns([fits.Column("A", "E", array=[1.0])], name="CAT")
+    path = write(tmp_path / "a.fits", None, table)
+    with pytest.raises(ImageError, match=r"a.fits: must hold an image .* 1 CAT \(no image\)"):
+        read_fits_file(path)
+    path = write(tmp_path / "b.fits", DATA[0])
+    with pytest.raises(ImageError, match=r"b.fits: must hold an image .* 0 \(40\)"):
+        read_fits_file(path)
+    with pytest.raises(ImageError, match="must be an image HDU with data, got BinTableHDU"):
+        read_hdu(table)
+    with pytest.raises(ImageError, match="must hold an image, got an empty HDUList"):
+        read_hdu_list(fits.HDUList())
+
+
+def test_trailing_bytes_are_ignored(tmp_path):
+    """Padding after the last HDU does no harm."""
+    path = tmp_path / "a.fits"
+    path.write_bytes(bytes_of(tmp_path / "good.fits") + b"\0" * 2880)
+    assert len(read_fits_file(path)) == 1

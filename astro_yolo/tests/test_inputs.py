@@ -1,0 +1,99 @@
+"""What may be handed over as an image, and what may not."""
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from astro_yolo._inputs import load
+from astro_yolo.exceptions import BandError, ImageError, WCSError
+from astro_yolo.image import read_image
+from astro_yolo.tests.test_mapping import make_wcs
+
+DATA = np.arange(30 * 40, dtype=np.float32).reshape(30, 40)
+CUBE = np.stack([DATA, DATA + 5, DATA + 9])
+
+
+def saved(path, **keywords):
+    """Write one image to a file."""
+    unit = fits.PrimaryHDU(DATA)
+    unit.header.update(keywords)
+    unit.writeto(path)
+    return path
+
+
+def no_wcs(shape):
+    """Make an image without sky coordinates."""
+    return np.ones(shape, np.float32)
+
+
+HERE, THERE = (DATA, make_wcs()), (DATA, make_wcs(crval=(20.0, 2.0)))
+ERRORS = {
+    "missing band": ({"g": DATA, "r": None}, BandError, "band 'r': is missing, got None"),
+    "no band": ({}, BandError, "must hold at least one band, got none"),
+    "empty list": ([], BandError, "must hold at least one band, got none"),
+    "planes in a band": ({"g": CUBE}, BandError, r"band 'g': must be one plane, got 3 in array"),
+    "bands last": (np.zeros((40, 50, 3)), BandError, "bands come first"),
+    "elsewhere": ({"g": THERE, "r": HERE}, WCSError, "must overlap on the sky"),
+    "some without WCS": ({"g": DATA, "r": HERE}, WCSError, "sky coordinates or none, got none in"),
+    "shapes": ([no_wcs((5, 6)), no_wcs((6, 6))], ImageError, r"must have one shape, .* \(5, 6\)"),
+    "NaN": (np.full((3, 4), np.nan), ImageError, "array: must have finite pixels, got none"),
+    "NaN in a band": ([DATA, DATA * np.nan], ImageError, "must have finite pixels"),
+    "one dimension": (DATA[0], ImageError, r"2 dimensions .* got shape \(40,\)"),
+    "no dimension": (np.float32(3), ImageError, r"2 dimensions .* got shape \(\)"),
+    "no pixels": (np.zeros((0, 4)), ImageError, r"must have pixels, got an empty image"),
+    "complex": (DATA + 1j, ImageError, "must be real numbers, got complex"),
+    "bool": (DATA > 3, ImageError, "must be real numbers, got bool"),
+    "table": (fits.BinTableHDU(), ImageError, "must be an image HDU with data, got BinTableHDU"),
+    "empty HDU": (fits.PrimaryHDU(), ImageError, "must be an image HDU with data"),
+    "number": (3, TypeError, "image must be a path, an HDUList.*; got int"),
+    "None": (None, TypeError, "image must be .*; got NoneType"),
+}
+
+
+@pytest.mark.parametrize("case", ERRORS)
+def test_unusable_input(case):
+    """What cannot be used is an error that names it and the rule."""
+    given, error, message = ERRORS[case]
+    with pytest.raises(error, match=message):
+        read_image(given)
+
+
+def test_unusable_files(tmp_path):
+    """Files that are missing, empty, folders, cut short or no image are errors naming them."""
+    with pytest.raises(FileNotFoundError, match=r"none.fits: no such file"):
+        read_image(tmp_path / "none.fits")
+    with pytest.raises(ImageError, match="must be an image file, got a directory"):
+        read_image(tmp_path)
+    (tmp_path / "empty.fits").touch()
+    with pytest.raises(ImageError, match=r"empty.fits: must be an image file, got an empty file"):
+        read_image(tmp_path / "empty.fits")
+    (tmp_path / "text.fits").write_text("not a picture of the sky")
+    with pytest.raises(ImageError, match=r"text.fits: must be a FITS, JPEG, PNG or TIFF image"):
+        read_image(tmp_path / "text.fits")
+    content = saved(tmp_path / "a.fits").read_bytes()
+    (tmp_path / "short.fits").write_bytes(content[:5000])
+    with pytest.raises(ImageError, match=r"short.fits: truncated"):
+        read_image({"g": tmp_path / "a.fits", "r": tmp_path / "short.fits"})
+
+
+def test_contradicting_filter(tmp_path):
+    """A FILTER keyword that contradicts the dict, or a list out of order, is an error."""
+    paths = [saved(tmp_path / f"{k}.fits", FILTER=k) for k in "gr"]
+    with pytest.raises(BandError, match=r"band 'i': the FILTER keyword of .*r.fits must agree"):
+        read_image({"g": paths[0], "i": paths[1]})
+    with pytest.raises(BandError, match=r"short to long wavelength, got FILTER 'r' \(.*r.fits\)"):
+        read_image(paths[::-1])
+
+
+@pytest.mark.parametrize(("names", "reference"), [("gri", 1), ("ugriz", 2), ("izy", 1), ("gR", 1)])
+def test_reference_band(names, reference):
+    """The r band, or else the middle one, is the reference."""
+    assert load(dict.fromkeys(names, DATA)).reference == reference
+
+
+def test_nothing_is_read_yet(tmp_path):
+    """Loading opens files without reading their pixels."""
+    path = saved(tmp_path / "a.fits")
+    field = load(path)
+    assert field.title == "a.fits"
+    assert isinstance(field.planes[0].pixels.raw.base, np.ndarray)

@@ -1,0 +1,218 @@
+"""Region files, region objects and pictures of a table."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+from matplotlib.collections import PolyCollection
+from numpy.testing import assert_allclose, assert_array_equal
+from regions import EllipsePixelRegion, EllipseSkyRegion, Regions
+
+from astro_yolo.catalog import make_table
+from astro_yolo.exceptions import RegionError
+from astro_yolo.image import read_image
+from astro_yolo.overlays import (
+    CLASS_COLORS,
+    plot_overlay,
+    read_regions,
+    to_regions,
+    write_png,
+    write_regions,
+)
+
+from .test_region_text import example
+from .wcs_cases import SHAPE, make_wcs
+
+
+def rgb(color):
+    """Return the three numbers of a colour like #ff8000."""
+    return [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+
+
+def read_png(path):
+    """Return a picture as (ny, nx, 3) red, green, blue, row 0 at the top."""
+    return cv2.imread(str(path), cv2.IMREAD_COLOR)[..., ::-1]
+
+
+def black(shape=(200, 300)):
+    """Return a black picture."""
+    return np.zeros((*shape, 3), np.uint8)
+
+
+def where_on_page(page, color, *, tolerance=0):
+    """Return the span of a colour on a page as left, right, top, bottom."""
+    distance = np.abs(page.astype(int) - rgb(color)).max(axis=2)
+    y, x = np.nonzero(distance <= tolerance)
+    return x.min(), x.max(), y.min(), y.max()
+
+
+def test_region_objects_are_exact():
+    """Pixel regions have the 0-based numbers of the table, not rounded to a text file."""
+    table = example()
+    regions = to_regions(table)
+    assert isinstance(regions, Regions)
+    assert all(isinstance(region, EllipsePixelRegion) for region in regions)
+    assert_allclose([region.center.xy for region in regions],
+                    np.stack([table["x"], table["y"]], axis=1), atol=1e-9)
+    assert_allclose([region.width for region in regions], table["xmax"] - table["xmin"])
+    assert regions[0].meta["text"] == f"1 {table['label'][0]} {table['score'][0]:.2f}"
+    assert regions[0].visual["edgecolor"] == CLASS_COLORS[table["label"][0]]
+
+
+def test_region_objects_on_the_sky():
+    """A table that knows its sky gives sky regions at the right position."""
+    wcs = make_wcs(turn=30)
+    table = example(wcs=wcs)
+    regions = to_regions(table, wcs=wcs)
+    assert all(isinstance(region, EllipseSkyRegion) for region in regions)
+    assert_allclose([region.center.ra.deg for region in regions], table["ra"].to_value("deg"))
+
+
+def test_region_objects_of_no_rows():
+    """Nothing found is no regions."""
+    assert len(to_regions(example(0))) == 0
+
+
+def test_region_objects_check_their_arguments():
+    """An empty table is no excuse for a wrong shape."""
+    with pytest.raises(RegionError, match="shape must be one of"):
+        to_regions(example(0), shape="star")
+
+
+def test_region_files_come_back(tmp_path):
+    """Writing and reading keeps ids, labels and boxes, with and without rows."""
+    wcs = make_wcs(turn=30, flip=True)
+    for n_rows in (0, 20):
+        path, table = tmp_path / f"{n_rows}.reg", example(n_rows)
+        write_regions(table, path, shape="box", wcs=wcs)
+        again = read_regions(path, wcs)
+        assert again["id"].tolist() == table["id"].tolist()
+        assert again["label"].tolist() == table["label"].tolist()
+        assert_allclose(again["xmax"], table["xmax"], atol=0.01)
+        assert len(Regions.read(path, format="ds9")) == n_rows
+
+
+def test_an_existing_file_stays(tmp_path):
+    """Region files and pictures are replaced only when asked."""
+    for write in (lambda path, **kwargs: write_regions(example(2), path, **kwargs),
+                  lambda path, **kwargs: write_png(black(), example(2), path, **kwargs)):
+        path = tmp_path / "out"
+        path.write_text("mine")
+        with pytest.raises(OSError, match="exists already"):
+            write(path)
+        assert path.read_text() == "mine"
+        write(path, overwrite=True)
+        assert path.read_bytes() != b"mine"
+        assert [p.name for p in tmp_path.iterdir()] == ["out"]
+        path.unlink()
+
+
+def test_boxes_stand_where_the_pixels_are(tmp_path):
+    """A box round a bright block of pixels meets its edges, and row 0 is at the bottom."""
+    picture = black((800, 1000))  # shown pixel by pixel
+    picture[100:200, 300:450] = 255
+    table = make_table([[300, 100, 450, 200]], [0.9], [[0, 1, 0, 0, 0]], [0], [0])
+    write_png(picture, table, tmp_path / "o.png")
+    page = read_png(tmp_path / "o.png")[65:]  # below the legend
+    left, right, top, bottom = where_on_page(page, CLASS_COLORS["spiral"], tolerance=90)
+    bright = np.all(page[top + 3 : bottom - 2, left + 3 : right - 2] == 255)
+    assert bright
+    assert abs(right - left - 150) <= 2
+    assert abs(bottom - top - 100) <= 2
+    assert bottom > len(page) / 2
+
+
+def test_one_collection_and_one_legend_entry_per_class():
+    """Classes are drawn together, with their colour and count."""
+    table = example(60)
+    figure = plot_overlay(black(SHAPE), table)
+    axes = figure.axes[0]
+    collections = [item for item in axes.collections if isinstance(item, PolyCollection)]
+    assert len(collections) == 6
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert texts == [f"{label} (10)" for label in CLASS_COLORS]
+    assert sum(len(item.get_paths()) for item in collections) == 60
+
+
+def test_scores_below_the_limit_are_not_drawn():
+    """Only rows with at least the score are drawn and counted."""
+    table = make_table([[10, 10, 30, 30], [50, 50, 70, 70]], [0.9, 0.4], [[1, 0, 0, 0, 0]] * 2,
+                       [0, 0], [0, 0])
+    legend = plot_overlay(black(), table, min_score=0.5).axes[0].get_legend()
+    assert [text.get_text() for text in legend.get_texts()] == ["elliptical (1)"]
+
+
+def test_nothing_found_is_a_picture_too(tmp_path):
+    """No rows give the image without boxes or legend."""
+    write_png(black(), example(0), tmp_path / "o.png", title="nothing")
+    assert read_png(tmp_path / "o.png").shape[1] == 800 + 125 + 30
+
+
+@pytest.mark.parametrize("shape, expected", [
+    ((1489, 2048), (1163, 1600)), ((40, 60), (533, 800)), ((1200, 1000), (1200, 1000))])
+def test_size_of_the_page(shape, expected):
+    """A survey frame fits 1600 pixels, a cutout fills 800, others are shown as they are."""
+    figure = plot_overlay(black(shape), example(0))
+    width, height = figure.get_size_inches() * figure.dpi
+    assert_allclose([height - 130, width - 155], expected, atol=1)
+
+
+def test_axes_are_sky_or_pixels():
+    """The sky coordinates of the image or the table make the axes; without, they are pixels."""
+    pixel = plot_overlay(black(SHAPE), example(3)).axes[0]
+    assert pixel.get_xlabel() == "x (pixel)"
+    for axes in (plot_overlay(black(SHAPE), example(3), wcs=make_wcs()).axes[0],
+                 plot_overlay(read_image(np.ones(SHAPE), wcs=make_wcs()), example(3)).axes[0]):
+        assert axes.coords[0].get_axislabel() == "RA"
+        assert axes.coords[1].get_axislabel() == "Dec"
+
+
+@pytest.mark.parametrize("stretch", ["lupton", "asinh"])
+def test_any_number_of_bands(stretch, tmp_path):
+    """One band, three bands and bad pixels are drawn."""
+    rng = np.random.default_rng(1)
+    bands = rng.normal(1, 0.1, (3, 60, 80)).astype(np.float32)
+    bands[:, 5, 5] = np.nan
+    for number in (1, 3):
+        image = read_image(bands[0] if number == 1 else bands)
+        write_png(image, example(0), tmp_path / "o.png", stretch=stretch, overwrite=True)
+        assert read_png(tmp_path / "o.png").std() > 0
+
+
+def test_pictures_are_shown_as_they_are():
+    """A colour picture is not stretched a second time, of 8 bits or 16."""
+    rng = np.random.default_rng(2)
+    picture = rng.integers(0, 256, (40, 50, 3), np.uint8)
+    shown = plot_overlay(read_image(picture), example(0)).axes[0].images[0].get_array()
+    assert_array_equal(shown, picture)
+
+
+def test_large_images_are_binned():
+    """A large image is shown smaller, by means of blocks, and spans the same pixels."""
+    data = np.kron(np.random.default_rng(3).normal(0, 1, (50, 801)), np.ones((4, 4)))
+    figure = plot_overlay(read_image(data.astype(np.float32)), example(0), stretch="linear")
+    image = figure.axes[0].images[0]
+    assert image.get_array().shape[:2] == (100, 1602)
+    assert image.get_extent() == [-0.5, 3203.5, -0.5, 199.5]
+
+
+@pytest.mark.parametrize("wrong", [np.zeros((4, 5)), np.zeros((4, 5, 3))])
+def test_an_array_must_be_a_picture(wrong):
+    """An array has to be uint8 with three colours; others go through read_image."""
+    with pytest.raises(ValueError, match="image must be a SkyImage or a uint8"):
+        plot_overlay(wrong, example(0))
+
+
+def test_matplotlib_is_loaded_only_to_draw():
+    """Importing the module loads neither matplotlib nor regions, and drawing not pyplot."""
+    code = (
+        "import sys, astro_yolo.overlays as o\n"
+        "assert not {'matplotlib', 'regions', 'cv2', 'pyarrow'} & set(sys.modules)\n"
+        "import numpy as np; from astro_yolo.catalog import make_table\n"
+        "t = make_table(np.empty((0, 4)), [], np.empty((0, 5)), [], [])\n"
+        "o.plot_overlay(np.zeros((9, 9, 3), np.uint8), t)\n"
+        "assert 'matplotlib.pyplot' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdin=subprocess.DEVNULL)

@@ -1,0 +1,71 @@
+"""Pixels read on demand and checksums."""
+
+import hashlib
+import os
+
+import numpy as np
+import pytest
+
+from astro_yolo._planes import ArrayDigest, Checksums, FileDigest, MappedImage, Pixels
+from astro_yolo.exceptions import ImageError
+
+
+@pytest.mark.parametrize("kind", ["u1", ">i2", "<i4", ">f4", "<f4", ">f8", "f2"])
+def test_native_float32(kind):
+    """Every number type and byte order comes out as native float32 with the same values."""
+    raw = np.arange(12).reshape(3, 4).astype(kind)
+    values = Pixels(raw).read((1, 3, 0, 2))
+    assert values.dtype == np.float32
+    assert values.dtype.isnative
+    np.testing.assert_array_equal(values, [[4, 5], [8, 9]])
+
+
+def test_no_copy_of_float32():
+    """A native float32 image is handed on without a copy."""
+    raw = np.zeros((3, 4), np.float32)
+    assert np.shares_memory(Pixels(raw).read(), raw)
+
+
+def test_scaling_and_blank():
+    """BSCALE and BZERO are applied exactly for large integers, and BLANK becomes NaN."""
+    raw = np.array([[-(2**31), 5, -99]], dtype=">i4")
+    values = Pixels(raw, scale=0.5, zero=2.0**30, blank=-99).read()
+    np.testing.assert_array_equal(values, np.float32([[0.0, 2.0**30 + 2.5, np.nan]]))
+
+
+def test_mapped_image(tmp_path):
+    """A window of an image in a file has the file's values; planes of a cube follow each other."""
+    cube = np.arange(24, dtype=">i2").reshape(2, 3, 4)
+    path = tmp_path / "a.bin"
+    path.write_bytes(b"12345" + cube.tobytes())
+    mapped = MappedImage(path, cube.dtype, cube.shape, 5)
+    planes = [Pixels(plane) for plane in mapped]
+    assert len(planes) == 2
+    np.testing.assert_array_equal(planes[1].read((1, 3, 2, 4)), cube[1, 1:3, 2:4])
+
+
+def test_array_digest_is_sha256_of_bytes():
+    """The checksum of an array is that of its bytes in C order, for views as well."""
+    array = np.arange(3000 * 4, dtype=">f4").reshape(3000, 4)
+    for view in (array, array[:, ::-1], np.asfortranarray(array)):
+        assert ArrayDigest(view).hex == hashlib.sha256(view.tobytes()).hexdigest()
+
+
+def test_file_digest(tmp_path):
+    """The checksum of a file is that of its bytes, and refuses a file that changed since."""
+    path = tmp_path / "a.fits"
+    path.write_bytes(b"one")
+    digest, late = FileDigest(path), FileDigest(path)
+    assert Checksums({"g": digest, "r": digest})["r"] == hashlib.sha256(b"one").hexdigest()
+    path.write_bytes(b"two!")
+    os.utime(path, (1, 1))
+    with pytest.raises(ImageError, match=r"a.fits: must not change between reading"):
+        _ = late.hex
+
+
+def test_checksums_is_a_mapping():
+    """Checksums can be listed and turned into a plain dict; none is empty."""
+    sums = Checksums({"g": ArrayDigest(np.zeros((1, 1)))})
+    assert list(sums) == ["g"]
+    assert len(dict(sums)["g"]) == 64
+    assert dict(Checksums({})) == {}
