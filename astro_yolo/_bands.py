@@ -12,6 +12,7 @@ _NAMED = {
     "u": 355, "g": 475, "r": 622, "i": 763, "z": 890, "y": 970,
     "U": 365, "B": 440, "V": 550, "R": 640, "I": 795, "Z": 882, "Y": 1030,
     "J": 1240, "H": 1640, "K": 2190, "Ks": 2150,
+    "ha": 656, "halpha": 656, "oiii": 501, "sii": 672,
     "W1": 3350, "W2": 4600, "W3": 11600, "W4": 22100,
 }  # fmt: skip
 _SLOAN = "ugrizy"
@@ -132,7 +133,8 @@ def _differ(given, found):
 
 def _token(name):
     """Return the part of a name that is a known band, in its table spelling, or None."""
-    for word in re.split(r"[^A-Za-z0-9]+", str(name or "")):
+    name = re.sub(r"H\W?alpha", "halpha", str(name or ""), flags=re.IGNORECASE)
+    for word in re.split(r"[^A-Za-z0-9]+", name):
         token = _known(word) or _known(_PREFIX.sub("", word))
         if token is not None:
             return token

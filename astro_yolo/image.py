@@ -302,7 +302,7 @@ def _check_large(band):
 
 
 def _spread(size):
-    """Starts of a few short spans along an axis, from the middle on."""
+    """Choose the starts of a few short spans along an axis, the middle first."""
     return [int(size * part) for part in (0.5, 0.25, 0.75)]
 
 

@@ -28,8 +28,9 @@ if online:
 else:
     intersphinx_mapping = {}
 
-html_theme_options = {"navigation_with_keys": False, "secondary_sidebar_items": ["page-toc"]}
-html_title = f"{project} {release}"
+html_theme_options = {"navigation_with_keys": False, "header_links_before_dropdown": 4}
+html_sidebars = {"*": []}  # only the reference is deep enough for a section menu
+html_title = project
 html_static_path = ["_static"]
 html_show_sourcelink = False
 

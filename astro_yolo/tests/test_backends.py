@@ -144,7 +144,7 @@ def test_cuda_that_is_not_there(blobs):
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
         pytest.skip("this ONNX Runtime has the CUDA provider")
-    with pytest.raises(ModelError, match="got the providers .*CPUExecutionProvider"):
+    with pytest.raises(ModelError, match=r"got the providers .*CPUExecutionProvider"):
         load_backend(blobs, device="cuda")
 
 
@@ -171,7 +171,7 @@ def test_damaged_network(tmp_path, backend):
     at = content.index(b"Conv")
     path = tmp_path / "broken.onnx"
     path.write_bytes(content[:at] + b"Comv" + content[at + 4 :])
-    with pytest.raises(ModelError, match="cannot load .*broken.onnx"):
+    with pytest.raises(ModelError, match=r"cannot load .*broken\.onnx"):
         load_backend(load_weights(path), backend).run(np.zeros((1, 3, 32, 32), "f4"))
 
 
@@ -187,7 +187,8 @@ def test_detection_loads_no_torch():
     code = (
         "import sys, warnings, numpy as np; warnings.simplefilter('ignore')\n"
         "from astro_yolo import detect\n"
-        f"table = detect(np.random.default_rng(0).normal(size=(64, 64)), model={str(blob_network.PATH)!r})\n"
+        "sky = np.random.default_rng(0).normal(size=(64, 64))\n"
+        f"table = detect(sky, model={str(blob_network.PATH)!r})\n"
         "print(len(table), [m for m in ('torch', 'torchvision', 'ultralytics', 'matplotlib',"
         " 'astroquery') if m in sys.modules])"
     )  # fmt: skip

@@ -26,6 +26,8 @@ from astro_yolo.exceptions import BandError
         ("F770W", 7700),
         ("F775W", 775),
         ("Ks", 2150),
+        ("H-alpha", 656),
+        ("H", 1640),
         ("", None),
         (None, None),
         ("CLEAR", None),

@@ -21,7 +21,7 @@ def test_cores_partition_the_image(shape):
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_tiles_share_grid_and_size(shape):
-    """Windows start on the network's grid, have the margin inside the image, and pad to one size."""
+    """Windows start on the network's grid, have their margins, and pad to one size."""
     plan = tiling.plan(shape)
     assert all(tile.y0 % 16 == 0 and tile.x0 % 16 == 0 for tile in plan)
     assert len({tuple(-(-side // 16) for side in tile.shape) for tile in plan}) == 1
