@@ -128,12 +128,14 @@ def _try_field(field, outputs, detector, options):
 def _do_field(field, outputs, detector, options):
     """Detect in one field, write its results, and return what to say about it."""
     _check_free(outputs.paths(), overwrite=options.overwrite)
-    image, found = _read(field, options), {}
+    from astro_yolo.image import read_image
+
+    bands, found = _bands(field, options), {}
     if field.sdss:
-        found["files"] = [str(path) for path in image.values()]
+        found["files"] = [str(path) for path in bands.values()]
+    image = read_image(bands, hdu=options.hdu)
     table = detector.detect(
         image,
-        hdu=options.hdu,
         score=options.score,
         min_purity=options.min_purity,
         classes=options.classes,
@@ -163,8 +165,8 @@ def _check_free(paths, *, overwrite):
             raise FileExistsError(msg)
 
 
-def _read(field, options):
-    """Return the bands as `Detector.detect` takes them; fetch those of an SDSS field."""
+def _bands(field, options):
+    """Return the bands as `read_image` takes them; fetch those of an SDSS field."""
     if field.sdss:
         from astro_yolo.training.sdss import fetch_frames
 
@@ -183,12 +185,10 @@ def _write(table, image, outputs, options):
 
         write_regions(table, outputs.regions, overwrite=options.overwrite)
     if outputs.png:
-        from astro_yolo.image import read_image
         from astro_yolo.overlays import write_png
 
-        shown = read_image(image, hdu=options.hdu)
         write_png(
-            shown, table, outputs.png, stretch=options.stretch, overwrite=options.overwrite
+            image, table, outputs.png, stretch=options.stretch, overwrite=options.overwrite
         )
 
 

@@ -1,6 +1,7 @@
 """Every kind of input as named planes: the one place that knows what a caller may hand over."""
 
 import os
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -8,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io import fits
-from astropy.nddata import NDData
 from astropy.units import Quantity
 
 from astro_yolo import _bands
@@ -161,7 +161,7 @@ def _load_one(image, hdu):
         return _fits_field(read_hdu_list(image, hdu), Path(image.filename() or "HDUList").name)
     if isinstance(image, _HDU):
         return _fits_field(read_hdu(image), image.name or "HDU")
-    if isinstance(image, NDData):
+    if _is_nddata(image):
         return _load_nddata(image)
     if isinstance(image, Quantity):
         return _load_array(image.value)
@@ -169,6 +169,12 @@ def _load_one(image, hdu):
         return _load_array(image)
     msg = f"image must be {_KINDS}; got {type(image).__name__}"
     raise TypeError(msg)
+
+
+def _is_nddata(image):
+    """Tell NDData without the cost of importing it: who holds one has imported it."""
+    nddata = sys.modules.get("astropy.nddata")
+    return nddata is not None and isinstance(image, nddata.NDData)
 
 
 def _load_path(path, hdu):

@@ -96,11 +96,11 @@ def _detect_and_write(paths, model, backend):
     from astro_yolo.image import read_image
     from astro_yolo.overlays import write_png, write_regions
 
-    bands = {band: paths[band] for band in _BANDS}
-    table = Detector(model, backend=backend).detect(bands)
+    image = read_image({band: paths[band] for band in _BANDS})
+    table = Detector(model, backend=backend).detect(image)
     write_table(table, paths["table"], overwrite=True)
     write_regions(table, paths["regions"], overwrite=True)
-    write_png(read_image(bands), table, paths["png"], overwrite=True)
+    write_png(image, table, paths["png"], overwrite=True)
     return table
 
 

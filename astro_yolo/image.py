@@ -154,6 +154,7 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
         - an array (ny, nx) or (bands, ny, nx), masked or with a unit or not; a uint8 array
           (ny, nx, 3) is a red, green, blue picture. Arrays are never flipped;
         - an ``(array, wcs)`` tuple;
+        - a `SkyImage`, which is returned as it is;
         - a dict from band names to any of these, sorted by wavelength where the names are known,
           or a list of them from short to long wavelength.
     wcs : object, optional
@@ -201,6 +202,8 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
     >>> image.bands, image.shape
     (('g', 'r'), (4, 5))
     """
+    if isinstance(image, SkyImage):
+        return _as_read(image, wcs=wcs, mask=mask, hdu=hdu)
     given = load(image, hdu)
     grid, bands = _align(given)
     mask = _checked_mask(mask, bands[0].shape)
@@ -220,6 +223,15 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
             {name: p.digest for name, p in zip(given.names, given.planes, strict=True)}
         ),
     )
+
+
+def _as_read(image, **keywords):
+    """Return an image that was read before; keywords that would change it are refused."""
+    given = [name for name, value in keywords.items() if value is not None]
+    if given:
+        msg = f"{given[0]} must be given where the image is read, got it with a SkyImage"
+        raise ValueError(msg)
+    return image
 
 
 def _align(given):

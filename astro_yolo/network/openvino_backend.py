@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from astro_yolo.exceptions import ModelError, require
-from astro_yolo.network.backends import Backend, physical_cores
+from astro_yolo.network._backend import Backend, physical_cores
 
 __all__ = ["OpenVINOBackend"]
 

@@ -4,7 +4,7 @@ import os
 from contextlib import contextmanager
 
 from astro_yolo.exceptions import ModelError, require
-from astro_yolo.network.backends import Backend, physical_cores
+from astro_yolo.network._backend import Backend, physical_cores
 from astro_yolo.network.calibration import OUTPUTS
 
 __all__ = ["UltralyticsBackend"]

@@ -11,7 +11,8 @@ import pytest
 import astro_yolo
 from astro_yolo.exceptions import ModelError, WeightsError
 from astro_yolo.image import read_image
-from astro_yolo.network.backends import Backend, load_backend, physical_cores
+from astro_yolo.network._backend import Backend, physical_cores
+from astro_yolo.network.backends import load_backend
 from astro_yolo.network.weights import WEIGHTS, load_weights
 from astro_yolo.stretch import to_network
 from astro_yolo.tests import blob_network

@@ -5,7 +5,6 @@ source, so that every number in the table follows from where the sources were pu
 """
 
 import hashlib
-import io
 import json
 import warnings
 from pathlib import Path
@@ -15,93 +14,29 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.wcs import WCS, Sip
 
 import astro_yolo
-from astro_yolo import detect, tiling
+from astro_yolo import detect
 from astro_yolo.catalog import FLAGS, sky
 from astro_yolo.detection import Detector
 from astro_yolo.exceptions import NoDetectionsWarning, WeightsError
-from astro_yolo.image import read_image
 from astro_yolo.network.weights import WEIGHTS
 from astro_yolo.simulation import EXAMPLE_SEED, simulate_field
-from astro_yolo.tests import blob_network
-
-MODEL = blob_network.PATH
-SCALE = 0.396  # arcsec per pixel
-CENTER = (150.0, 30.0)
+from astro_yolo.tests.planted import (
+    CENTER,
+    MODEL,
+    SCALE,
+    distorted_wcs,
+    nearest,
+    plant,
+    spread,
+    tangent_wcs,
+)
 
 
 @pytest.fixture(scope="module")
 def detector():
     return Detector(MODEL, backend="onnxruntime", device="cpu")
-
-
-@pytest.fixture
-def tiled():
-    """A detector that cuts whatever is larger than 600 000 pixels."""
-    made = Detector(MODEL, backend="onnxruntime", device="cpu")
-    made.max_pixels = 600_000
-    return made
-
-
-# A tile of 600 000 pixels has a side of 774, of which 192 on either side are margin; cores
-# lie on the network's grid of 16 pixels.
-TILED_CORE = 400
-
-
-def spread(shape, n_sources, *, apart=24.0, margin=14.0, seed=0):
-    """Random positions (x, y) that keep a distance from each other and from the border."""
-    rng = np.random.default_rng(seed)
-    cell = apart + 6
-    x, y = np.meshgrid(np.arange(margin, shape[1] - margin - cell, cell),
-                       np.arange(margin, shape[0] - margin - cell, cell))  # fmt: skip
-    cells = np.stack([x.ravel(), y.ravel()], axis=1)
-    chosen = cells[rng.choice(len(cells), n_sources, replace=False)]
-    return chosen + rng.uniform(0, 6, chosen.shape) + apart / 2
-
-
-def plant(shape, positions, *, peak=(300, 2000), seed=1, sky_level=100.0):
-    """Return an image of unit noise with a Gaussian source at each (x, y)."""
-    rng = np.random.default_rng(seed)
-    image = rng.normal(sky_level, 1, shape).astype(np.float32)
-    peaks = rng.uniform(*peak, len(positions))
-    for (x, y), height in zip(positions, peaks, strict=True):
-        rows = slice(max(int(y) - 11, 0), int(y) + 12)
-        columns = slice(max(int(x) - 11, 0), int(x) + 12)
-        yy, xx = np.mgrid[rows, columns][:, : image[rows].shape[0], : image[:, columns].shape[1]]
-        image[rows, columns] += height * np.exp(-((xx - x) ** 2 + (yy - y) ** 2) / (2 * 1.5**2))
-    return image
-
-
-def tangent_wcs(shape, *, angle=0.0, parity=-1):
-    """North up and east left for angle 0 and parity -1, as on the sky."""
-    turn = np.deg2rad(angle)
-    wcs = WCS(naxis=2)
-    wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
-    wcs.wcs.crval = CENTER
-    wcs.wcs.crpix = shape[1] / 2, shape[0] / 2
-    wcs.wcs.cd = SCALE / 3600 * np.array(
-        [[parity * np.cos(turn), np.sin(turn)], [-parity * np.sin(turn), np.cos(turn)]]
-    )  # fmt: skip
-    return wcs
-
-
-def distorted_wcs(shape):
-    """Add a SIP distortion of several pixels at the corners."""
-    wcs = tangent_wcs(shape, angle=20)
-    wcs.wcs.ctype = "RA---TAN-SIP", "DEC--TAN-SIP"
-    a, b = np.zeros((2, 4, 4))
-    a[2, 0], a[1, 1], b[0, 2], b[3, 0] = 3e-5, -2e-5, 4e-5, 5e-8
-    wcs.sip = Sip(a, b, None, None, wcs.wcs.crpix)
-    wcs.wcs.set()
-    return wcs
-
-
-def nearest(positions, table):
-    """Return for each (x, y) the distance to the nearest row and its index."""
-    distance = np.hypot(positions[:, :1] - table["x"], positions[:, 1:] - table["y"])
-    return distance.min(axis=1), distance.argmin(axis=1)
 
 
 SHAPE = (420, 500)
@@ -174,77 +109,6 @@ def test_two_thousand_sources(detector):
     distance, at = nearest(positions, table)
     assert distance.max() < 0.1
     assert len(set(at)) == 2000
-
-
-def test_tiles_give_the_same_catalogue(detector, tiled):
-    """By tiles and binned levels an image gives the rows that it gives in one pass."""
-    shape = (900, 1100)
-    positions = spread(shape, 700)
-    image = plant(shape, positions)
-    one, many = detector.detect(image), tiled.detect(image)
-    assert json.loads(many.meta["PROV"])["passes"]["tiles"] > 9
-    assert len(one) == len(many) == 700
-    distance, at = nearest(np.stack([one["x"], one["y"]], axis=1), many)
-    assert distance.max() < 0.02
-    assert np.abs(one["score"] - many["score"][at]).max() < 0.01
-
-
-def test_seam_flags(tiled):
-    """Exactly the boxes that a line between two cores runs through carry the seam flag."""
-    shape = (900, 1100)
-    positions = spread(shape, 700, seed=3)
-    table = tiled.detect(plant(shape, positions))
-    plan = tiling.plan(shape, core=TILED_CORE)
-    lines = {axis: {getattr(t, f"c{axis}1") for t in plan} - set(shape) for axis in "xy"}
-    edges = {axis: (table[f"{axis}min"] + 0.5, table[f"{axis}max"] + 0.5) for axis in "xy"}
-    crossed = np.zeros(len(table), bool)
-    for axis, (low, high) in edges.items():
-        for line in lines[axis]:
-            crossed |= (low < line) & (line < high)
-    assert 10 < crossed.sum() < 100
-    np.testing.assert_array_equal((table["flags"] & FLAGS["seam"]) > 0, crossed)
-
-
-def test_one_source_on_a_corner_of_four_cores(tiled):
-    """A source where four tiles meet is found once."""
-    shape = (900, 1100)
-    corner = tiling.plan(shape, core=TILED_CORE)[0]
-    positions = np.array([[corner.cx1 - 0.5, corner.cy1 - 0.5]])
-    table = tiled.detect(plant(shape, positions))
-    assert len(table) == 1
-    assert nearest(positions, table)[0] < 0.05
-
-
-def test_galaxy_larger_than_a_tile(tiled):
-    """A galaxy of 400 pixels, larger than a tile sees, is found once, in a binned level."""
-    image = np.random.default_rng(0).normal(0, 1, (1600, 1600)).astype(np.float32)
-    image[300:700, 800:1200] += 100
-    image[1200:1300, 200:300] += 100
-    tiled.max_pixels = 1_300_000
-    table = tiled.detect(image)
-    table.sort("xmin")
-    edges = np.stack([table[name] + 0.5 for name in ("xmin", "ymin", "xmax", "ymax")], axis=1)
-    np.testing.assert_allclose(edges, [[200, 1200, 300, 1300], [800, 300, 1200, 700]], atol=3)
-
-
-def test_large_files_are_read_by_tiles(tiled, tmp_path, monkeypatch):
-    """An image that is read from disk window by window gives the rows of one in memory."""
-    shape = (700, 900)
-    positions = spread(shape, 200)
-    image = plant(shape, positions)
-    image[100:160, 300:400] = np.nan
-    fits.PrimaryHDU(image).writeto(tmp_path / "large.fits")
-    expected = tiled.detect(image)
-    monkeypatch.setattr("astro_yolo.image._MEMORY_PIXELS", 1000)
-    assert read_image(tmp_path / "large.fits").is_lazy
-    for limit in (600_000, 10**9):
-        tiled.max_pixels = limit
-        table = tiled.detect(tmp_path / "large.fits")
-        assert len(table) == len(expected)
-        distance, at = nearest(np.stack([expected["x"], expected["y"]], axis=1), table)
-        assert distance.max() < 0.02
-        seam = FLAGS["seam"]
-        assert np.array_equal(expected["flags"] & ~seam, table["flags"][at] & ~seam)
 
 
 # ---- the shipped weights --------------------------------------------------------------------
@@ -426,14 +290,6 @@ def test_nothing_found(detector):
     assert empty.colnames == full.colnames
 
 
-def test_tiles_without_a_good_pixel(tiled):
-    """Where whole tiles are masked, the rest is found all the same."""
-    image = plant((700, 900), [(800.0, 600.0)])
-    mask = np.zeros(image.shape, bool)
-    mask[:, :700] = True
-    assert len(tiled.detect(image, mask=mask)) == 1
-
-
 def test_input_is_not_modified(detector):
     """The caller's array and mask are the same afterwards."""
     image = plant((100, 160), [(50.0, 50.0)])
@@ -500,21 +356,3 @@ def test_unknown_backend_or_device(option, rule):
     """Unknown names are refused when the Detector is made."""
     with pytest.raises(ValueError, match=rule):
         Detector(MODEL, **{option: "abacus"})
-
-
-class Terminal(io.StringIO):
-    """A text file that says that it is a terminal."""
-
-    def isatty(self):
-        return True
-
-
-def test_progress(tiled, monkeypatch, capsys):
-    """With progress a bar goes to standard error if that is a terminal; else nothing is written."""
-    image = plant((700, 900), [(300.0, 300.0)])
-    tiled.detect(image, progress=True)
-    assert capsys.readouterr() == ("", "")
-    terminal = Terminal()
-    monkeypatch.setattr("sys.stderr", terminal)
-    tiled.detect(image, progress=True)
-    assert "100" in terminal.getvalue()

@@ -383,3 +383,11 @@ def test_little_overlap_warns():
     with pytest.warns(InputWarning, match="array covers only 25% of the reference band"):
         image = read_image(pair)
     assert 0.7 < image.mask.mean() < 0.8
+
+
+def test_an_image_read_before_is_returned_as_it_is():
+    """A SkyImage goes through unchanged; a keyword that would change it is refused."""
+    image = read_image(np.ones((4, 5)))
+    assert read_image(image) is image
+    with pytest.raises(ValueError, match="mask must be given where the image is read"):
+        read_image(image, mask=np.zeros((4, 5), bool))

@@ -21,8 +21,8 @@ LAYERS = (
     ("_columns", "_sky", "_votable", "_table_files", "catalog"),
     ("region_text", "region_parser", "_picture", "overlays"),
     # 2: the network
-    ("network", "network.calibration", "network.weights", "network.backends",
-     "network.openvino_backend", "network.ultralytics_backend"),
+    ("network", "network.calibration", "network.weights", "network._backend",
+     "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
     ("_scan", "detection"),
     # 4: what uses detections

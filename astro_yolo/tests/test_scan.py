@@ -1,0 +1,127 @@
+"""Tests of large images: tiles, binned levels and reading window by window."""
+
+import io
+import json
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from astro_yolo import tiling
+from astro_yolo.catalog import FLAGS
+from astro_yolo.detection import Detector
+from astro_yolo.image import read_image
+from astro_yolo.tests.planted import MODEL, nearest, plant, spread
+
+# A tile of 600 000 pixels has a side of 774, of which 192 on either side are margin; cores
+# lie on the network's grid of 16 pixels.
+TILED_CORE = 400
+
+
+@pytest.fixture
+def tiled():
+    """A detector that cuts whatever is larger than 600 000 pixels."""
+    made = Detector(MODEL, backend="onnxruntime", device="cpu")
+    made.max_pixels = 600_000
+    return made
+
+
+# A tile of 600 000 pixels has a side of 774, of which 192 on either side are margin; cores
+# lie on the network's grid of 16 pixels.
+
+
+def test_tiles_give_the_same_catalogue(detector, tiled):
+    """By tiles and binned levels an image gives the rows that it gives in one pass."""
+    shape = (900, 1100)
+    positions = spread(shape, 700)
+    image = plant(shape, positions)
+    one, many = detector.detect(image), tiled.detect(image)
+    assert json.loads(many.meta["PROV"])["passes"]["tiles"] > 9
+    assert len(one) == len(many) == 700
+    distance, at = nearest(np.stack([one["x"], one["y"]], axis=1), many)
+    assert distance.max() < 0.02
+    assert np.abs(one["score"] - many["score"][at]).max() < 0.01
+
+
+def test_seam_flags(tiled):
+    """Exactly the boxes that a line between two cores runs through carry the seam flag."""
+    shape = (900, 1100)
+    positions = spread(shape, 700, seed=3)
+    table = tiled.detect(plant(shape, positions))
+    plan = tiling.plan(shape, core=TILED_CORE)
+    lines = {axis: {getattr(t, f"c{axis}1") for t in plan} - set(shape) for axis in "xy"}
+    edges = {axis: (table[f"{axis}min"] + 0.5, table[f"{axis}max"] + 0.5) for axis in "xy"}
+    crossed = np.zeros(len(table), bool)
+    for axis, (low, high) in edges.items():
+        for line in lines[axis]:
+            crossed |= (low < line) & (line < high)
+    assert 10 < crossed.sum() < 100
+    np.testing.assert_array_equal((table["flags"] & FLAGS["seam"]) > 0, crossed)
+
+
+def test_one_source_on_a_corner_of_four_cores(tiled):
+    """A source where four tiles meet is found once."""
+    shape = (900, 1100)
+    corner = tiling.plan(shape, core=TILED_CORE)[0]
+    positions = np.array([[corner.cx1 - 0.5, corner.cy1 - 0.5]])
+    table = tiled.detect(plant(shape, positions))
+    assert len(table) == 1
+    assert nearest(positions, table)[0] < 0.05
+
+
+def test_galaxy_larger_than_a_tile(tiled):
+    """A galaxy of 400 pixels, larger than a tile sees, is found once, in a binned level."""
+    image = np.random.default_rng(0).normal(0, 1, (1600, 1600)).astype(np.float32)
+    image[300:700, 800:1200] += 100
+    image[1200:1300, 200:300] += 100
+    tiled.max_pixels = 1_300_000
+    table = tiled.detect(image)
+    table.sort("xmin")
+    edges = np.stack([table[name] + 0.5 for name in ("xmin", "ymin", "xmax", "ymax")], axis=1)
+    np.testing.assert_allclose(edges, [[200, 1200, 300, 1300], [800, 300, 1200, 700]], atol=3)
+
+
+def test_large_files_are_read_by_tiles(tiled, tmp_path, monkeypatch):
+    """An image that is read from disk window by window gives the rows of one in memory."""
+    shape = (700, 900)
+    positions = spread(shape, 200)
+    image = plant(shape, positions)
+    image[100:160, 300:400] = np.nan
+    fits.PrimaryHDU(image).writeto(tmp_path / "large.fits")
+    expected = tiled.detect(image)
+    monkeypatch.setattr("astro_yolo.image._MEMORY_PIXELS", 1000)
+    assert read_image(tmp_path / "large.fits").is_lazy
+    for limit in (600_000, 10**9):
+        tiled.max_pixels = limit
+        table = tiled.detect(tmp_path / "large.fits")
+        assert len(table) == len(expected)
+        distance, at = nearest(np.stack([expected["x"], expected["y"]], axis=1), table)
+        assert distance.max() < 0.02
+        seam = FLAGS["seam"]
+        assert np.array_equal(expected["flags"] & ~seam, table["flags"][at] & ~seam)
+
+
+def test_tiles_without_a_good_pixel(tiled):
+    """Where whole tiles are masked, the rest is found all the same."""
+    image = plant((700, 900), [(800.0, 600.0)])
+    mask = np.zeros(image.shape, bool)
+    mask[:, :700] = True
+    assert len(tiled.detect(image, mask=mask)) == 1
+
+
+class Terminal(io.StringIO):
+    """A text file that says that it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_progress(tiled, monkeypatch, capsys):
+    """With progress a bar goes to standard error if that is a terminal; else nothing is written."""
+    image = plant((700, 900), [(300.0, 300.0)])
+    tiled.detect(image, progress=True)
+    assert capsys.readouterr() == ("", "")
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    tiled.detect(image, progress=True)
+    assert "100" in terminal.getvalue()
