@@ -4,6 +4,7 @@
 way: read the image, scale it for the network, run it, suppress doubles, make the table.
 """
 
+from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 import numpy as np
@@ -145,15 +146,20 @@ class Detector:
         with self._lock:
             threshold = self._threshold(score, min_purity)
             frame = read_image(image, wcs=wcs, mask=mask, hdu=hdu)
-            found, passes = scan(
-                frame,
-                self.backend,
-                threshold,
-                _IOU,
-                max_pixels=self.max_pixels,
-                progress=progress,
-            )
-        provenance = self._provenance(frame, passes, threshold, wanted)
+            with ThreadPoolExecutor(1) as pool:
+                # hashing tens of megabytes fits in beside the single-threaded steps
+                checksums = pool.submit(dict, frame.checksums)
+                found, passes = scan(
+                    frame,
+                    self.backend,
+                    threshold,
+                    _IOU,
+                    max_pixels=self.max_pixels,
+                    progress=progress,
+                )
+            provenance = self._provenance(frame, threshold, wanted)
+            provenance["input"]["sha256"] = checksums.result()
+            provenance["passes"] = {**passes, "max_pixels": self.max_pixels}
         table = self._table(frame, found, threshold, provenance)
         if len(table) == 0:
             warn_user(
@@ -223,7 +229,7 @@ class Detector:
             "STRETCH": NETWORK_STRETCH,
         }
 
-    def _provenance(self, frame, passes, threshold, wanted):
+    def _provenance(self, frame, threshold, wanted):
         """Return all that the table depends on; no date, so that equal runs give equal tables."""
         weights, backend = self.weights, self.backend
         return {
@@ -248,9 +254,7 @@ class Detector:
                 "name": frame.name,
                 "kind": frame.kind,
                 "bands": list(frame.bands),
-                "sha256": dict(frame.checksums),
             },
-            "passes": {**passes, "max_pixels": self.max_pixels},
         }
 
 

@@ -1,0 +1,81 @@
+"""A small data set built from the real fields and cutouts, where they are at hand."""
+
+import cv2
+import numpy as np
+import pytest
+
+from astro_yolo.training import dataset
+from astro_yolo.training.compose import OBJECTS, Sample
+from astro_yolo.training.dataset import DatasetRecipe, build_dataset
+from astro_yolo.training.fields import FIELDS, frame_paths, load_field
+
+
+def test_field_94_is_never_trained_on():
+    """The benchmark field is the only test field, and one field is held out for validation."""
+    splits = {name: rule.split for name, rule in FIELDS.items()}
+    assert [name for name, split in splits.items() if split == "test"] == ["94/1/12"]
+    assert list(splits.values()).count("val") == 1
+
+
+def test_saved_samples_read_back(tmp_path):
+    """Pixels come back to half a grey level, boxes to a hundredth of a pixel, rows unflipped."""
+    for part in ("images/train", "labels/train"):
+        (tmp_path / part).mkdir(parents=True)
+    image = np.random.default_rng(1).uniform(0, 1, (3, 64, 64)).astype(np.float32)
+    sample = Sample(image, np.array([[3.0, 5, 20.5, 30]]), np.array([OBJECTS.index("star")]))
+    dataset._save_sample(sample, tmp_path, "train", "a")
+    read = cv2.imread(str(tmp_path / "images/train/a.png"))[..., ::-1]
+    np.testing.assert_allclose(np.moveaxis(read, -1, 0) / 255, image, atol=0.5 / 255 + 1e-6)
+    kind, x, y, width, height = map(float, (tmp_path / "labels/train/a.txt").read_text().split())
+    assert kind == OBJECTS.index("star")
+    expected = np.array([11.75, 17.5, 17.5, 25]) / 64
+    np.testing.assert_allclose([x, y, width, height], expected, atol=1e-5)
+
+
+def test_an_existing_set_is_not_overwritten(tmp_path):
+    """A folder with a data set is left alone unless overwrite=True."""
+    (tmp_path / "data.yaml").write_text("mine")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        build_dataset(tmp_path, tmp_path)
+    assert (tmp_path / "data.yaml").read_text() == "mine"
+
+
+@pytest.fixture(scope="module")
+def field(request):
+    """The held-out field with its labels."""
+    pytest.importorskip("sep", reason="needs the train extra")
+    shared = request.getfixturevalue("shared_data")
+    return load_field(shared / "sas", "2820/3/122", FIELDS["2820/3/122"])
+
+
+def test_field_labels_follow_the_sky(field):
+    """Stars and galaxies number tens to hundreds, and the seeing is that of SDSS."""
+    assert 30 < (field.kind == 1).sum() < 300
+    assert 30 < (field.kind == 0).sum() < 400
+    assert 2 < field.fwhm < 5
+    for kernel in field.psf:
+        assert kernel.sum() == pytest.approx(1, abs=1e-4)
+        assert np.unravel_index(kernel.argmax(), kernel.shape) == (15, 15)
+
+
+def test_stars_are_small_and_galaxies_larger(field):
+    """A star's box is 2 FWHM wide; half of the galaxies are larger than that by half."""
+    side = (field.boxes[:, 2:] - field.boxes[:, :2]).max(axis=1)
+    np.testing.assert_allclose(side[field.kind == 0], 2 * field.fwhm, rtol=1e-6)
+    assert np.median(side[field.kind == 1]) > 3 * field.fwhm
+
+
+def test_frame_paths_follow_the_archive():
+    """The path of a frame is that of the SDSS Science Archive Server."""
+    path = frame_paths("sas", "94/1/12")["r"]
+    assert path.as_posix().endswith("frames/301/94/1/frame-r-000094-1-0012.fits.bz2")
+
+
+def test_recipe_plan_is_fixed_and_complete():
+    """Every sample has its own number, and both sources are in both splits."""
+    plan = dataset._plan(DatasetRecipe(field_samples=50, cutout_samples=25))
+    assert [number for number, *_ in plan] == list(range(len(plan)))
+    assert len(plan) == 50 + 2 + 25 + 1
+    assert {tuple(job[1:]) for job in plan} == {
+        ("field", "train"), ("field", "val"), ("cutout", "train"), ("cutout", "val"),
+    }
