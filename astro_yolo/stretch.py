@@ -66,7 +66,7 @@ def to_channels(bands):
     return planes[::-1]
 
 
-def background_noise(plane, mask=None, *, max_samples=100_000):
+def background_noise(plane, mask=None, *, max_samples=40_000):
     """
     Estimate the sky level and the noise of one plane.
 
@@ -140,6 +140,7 @@ def levels_of(channels, mask=None):
     list of (float, float)
         Background and noise of each plane.
     """
+    channels = list(channels)  # iterating an array makes new planes, with new ids
     unique = {id(plane): plane for plane in channels}
     with ThreadPoolExecutor() as pool:
         found = pool.map(lambda plane: background_noise(plane, mask), unique.values())
