@@ -134,7 +134,7 @@ def _sample_spans(side):
     return [(int(start), int(start) + width) for start in starts]
 
 
-def scan(image, backend, min_score, iou_threshold, *, max_pixels=tiling.ONE_PASS, progress=False):
+def scan(image, backend, min_score, *, max_pixels=tiling.ONE_PASS, progress=False):
     """
     Find the candidates of an image.
 
@@ -146,8 +146,6 @@ def scan(image, backend, min_score, iou_threshold, *, max_pixels=tiling.ONE_PASS
         The loaded network.
     min_score : float
         Smallest calibrated probability of a galaxy or a star.
-    iou_threshold : float
-        Of two boxes that overlap more, the less probable goes.
     max_pixels : int, optional
         Number of pixels up to which an image goes through in one pass.
     progress : bool, optional
@@ -160,7 +158,7 @@ def scan(image, backend, min_score, iou_threshold, *, max_pixels=tiling.ONE_PASS
     passes : dict
         How the image was cut: number of tiles, binnings.
     """
-    find = _Finder(backend, min_score, iou_threshold)
+    find = _Finder(backend, min_score)
     factors = tiling.pyramid_factors(image.shape, max_pixels)
     if not factors:
         return find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
@@ -178,11 +176,10 @@ def scan(image, backend, min_score, iou_threshold, *, max_pixels=tiling.ONE_PASS
 class _Finder:
     """Runs the network on windows of an image."""
 
-    def __init__(self, backend, min_score, iou_threshold):
+    def __init__(self, backend, min_score):
         self._backend = backend
         self._calibration = backend.weights.calibration
         self._min_raw = self._calibration.lowest_raw(min_score)
-        self._iou = iou_threshold
 
     def in_one_pass(self, image):
         """Return the candidates of a whole image."""
@@ -213,13 +210,13 @@ class _Finder:
         found = Candidates.join(parts)
         tile = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
         strength = self._strength(found.outputs)
-        return found.take(box_math.nms(found.boxes, strength, self._iou, groups=tile))
+        return found.take(box_math.nms(found.boxes, strength, groups=tile, **box_math.DOUBLES))
 
     def _boxes(self, bands, mask, shape, levels=None):
         """Return the boxes of a window in its own edge pixels, and raw outputs."""
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
         boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
-        kept = box_math.nms(boxes, self._strength(outputs), self._iou)
+        kept = box_math.nms(boxes, self._strength(outputs), **box_math.DOUBLES)
         return boxes[kept], outputs[kept]
 
     def _strength(self, outputs):

@@ -8,6 +8,7 @@ pixel instead; `edges_to_centers` and `centers_to_edges` convert.
 import numpy as np
 
 __all__ = [
+    "DOUBLES",
     "area",
     "centers_to_edges",
     "clip",
@@ -19,6 +20,9 @@ __all__ = [
     "shift",
     "touches_border",
 ]
+
+#: When two boxes are one source, as keywords of `nms`.
+DOUBLES = {"iou_threshold": 0.5, "concentric": 0.25}
 
 _MAX_PAIRS = 1 << 21  # pairs looked at together: bounds the memory of nms
 
@@ -66,7 +70,7 @@ def iou(boxes, others):
     return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
 
 
-def nms(boxes, scores, iou_threshold=0.5, *, groups=None):
+def nms(boxes, scores, iou_threshold=0.5, *, concentric=0.0, groups=None):
     """
     Suppress boxes that overlap a better one: exact greedy non-maximum suppression.
 
@@ -83,6 +87,9 @@ def nms(boxes, scores, iou_threshold=0.5, *, groups=None):
         Of equal scores, the earlier box wins.
     iou_threshold : float, optional
         A box goes when its IoU with a kept box is larger than this, in (0, 1].
+    concentric : float, optional
+        A box goes too when its centre lies within this share of the smaller side, along both
+        axes, of that of a kept box, whatever their sizes: one source seen at two scales.
     groups : (N,) int array, optional
         When given, boxes of the same group never suppress each other: tiles whose
         own duplicates are gone already.
@@ -107,15 +114,15 @@ def nms(boxes, scores, iou_threshold=0.5, *, groups=None):
         raise ValueError(msg)
     order = np.argsort(-scores, kind="stable")
     ranked_groups = None if groups is None else np.asarray(groups)[order]
-    better, worse = _conflicts(boxes[order], iou_threshold, ranked_groups)
+    better, worse = _conflicts(boxes[order], iou_threshold, concentric, ranked_groups)
     return order[_greedy(len(order), better, worse)]
 
 
-def _conflicts(boxes, threshold, groups):
-    """Return the pairs (better, worse) of ranked boxes whose IoU exceeds the threshold."""
+def _conflicts(boxes, threshold, concentric, groups):
+    """Return the pairs (better, worse) of ranked boxes that are the same source."""
     sides = boxes[:, 2:] - boxes[:, :2]
     centers = (boxes[:, 2:] + boxes[:, :2]) / 2
-    reach = _reach(threshold) * sides
+    reach = max(_reach(threshold), concentric) * sides
     by_x = np.argsort(centers[:, 0], kind="stable")
     x = centers[by_x, 0]
     stop = np.searchsorted(x, x + reach[by_x, 0], side="right")
@@ -128,7 +135,11 @@ def _conflicts(boxes, threshold, groups):
             np.cumsum(count[start:end]) - count[start:end], count[start:end]
         )
         pairs = by_x[np.stack([first, first + step + 1])]
-        found.append(_overlapping(boxes, centers[:, 1], reach[:, 1], pairs, threshold, groups))
+        pairs = _near(centers[:, 1], reach[:, 1], pairs, groups)
+        same = _overlapping(boxes, pairs, threshold)
+        if concentric:
+            same |= _concentric(centers, sides, pairs, concentric)
+        found.append(pairs[:, same])
     pairs = np.concatenate(found, axis=1)
     return pairs.min(axis=0), pairs.max(axis=0)
 
@@ -155,17 +166,29 @@ def _spans(count):
         start = end
 
 
-def _overlapping(boxes, center, reach, pairs, threshold, groups):
-    """Keep the pairs whose IoU exceeds the threshold."""
+def _near(center, reach, pairs, groups):
+    """Keep the pairs of different groups that are within reach along y too."""
     first, second = pairs
     near = np.abs(center[first] - center[second]) <= np.minimum(reach[first], reach[second])
     if groups is not None:
         near &= groups[first] != groups[second]
-    first, second = pairs = pairs[:, near]
+    return pairs[:, near]
+
+
+def _concentric(centers, sides, pairs, share):
+    """Tell the pairs whose centres coincide on the scale of the smaller box."""
+    first, second = pairs
+    limit = share * np.minimum(sides[first], sides[second])
+    return (np.abs(centers[first] - centers[second]) <= limit).all(axis=1)
+
+
+def _overlapping(boxes, pairs, threshold):
+    """Tell the pairs whose IoU exceeds the threshold."""
+    first, second = pairs
     one, two = boxes[first], boxes[second]
     inter = np.minimum(one[:, 2:], two[:, 2:]) - np.maximum(one[:, :2], two[:, :2])
     inter = np.prod(np.maximum(inter, 0), axis=1)
-    return pairs[:, inter > threshold * (area(one) + area(two) - inter)]
+    return inter > threshold * (area(one) + area(two) - inter)
 
 
 def _greedy(n_boxes, better, worse):

@@ -22,7 +22,6 @@ from astro_yolo.stretch import NETWORK_STRETCH
 
 __all__ = ["Detector", "detect"]
 
-_IOU = 0.5  # of two boxes that overlap more, the less probable goes
 
 
 class Detector:
@@ -153,7 +152,6 @@ class Detector:
                     frame,
                     self.backend,
                     threshold,
-                    _IOU,
                     max_pixels=self.max_pixels,
                     progress=progress,
                 )
@@ -225,7 +223,7 @@ class Detector:
             "VERSION": __version__,
             "BACKEND": self.backend.name,
             "SCOREMIN": threshold,
-            "IOUMAX": _IOU,
+            "IOUMAX": box_math.DOUBLES["iou_threshold"],
             "STRETCH": NETWORK_STRETCH,
         }
 
@@ -247,7 +245,7 @@ class Detector:
                 "precision": backend.precision,
             },
             "score": threshold,
-            "iou": _IOU,
+            "doubles": box_math.DOUBLES,
             "labels": list(wanted),
             "stretch": NETWORK_STRETCH,
             "input": {

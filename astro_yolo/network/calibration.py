@@ -174,8 +174,9 @@ class Calibration:
         (N, 5) float array
             In the order of `~astro_yolo.catalog.CLASSES`; each row sums to 1.
         """
-        values = np.clip(np.asarray(raw, dtype=float)[:, : len(CLASSES)], _TINY, 1)
-        values = values ** (1 / self.temperature) * np.asarray(self.prior)
+        values = np.clip(np.asarray(raw, dtype=float)[:, : len(CLASSES)], _TINY, 1 - _TINY)
+        # the odds undo the sigmoid of the graph: training compares the classes by a softmax
+        values = (values / (1 - values)) ** (1 / self.temperature) * np.asarray(self.prior)
         return values / values.sum(axis=1, keepdims=True)
 
     def scores(self, raw):

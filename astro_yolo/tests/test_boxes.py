@@ -73,6 +73,15 @@ def test_nms_keeps_a_companion_inside_a_giant():
     assert box_math.nms(boxes, np.array([0.9, 0.3]), 0.5).tolist() == [0, 1]
 
 
+def test_nms_joins_one_source_seen_at_two_scales():
+    """A box about the same centre goes whatever its size; a companion off the centre stays."""
+    boxes = np.array([[0, 0, 40, 40], [16, 15, 26, 25], [6, 6, 16, 16], [30, 0, 41, 11]], float)
+    scores = np.array([0.9, 0.8, 0.7, 0.6])
+    assert box_math.nms(boxes, scores, concentric=0.25).tolist() == [0, 2, 3]
+    assert box_math.nms(boxes, scores).tolist() == [0, 1, 2, 3]
+    assert box_math.nms(boxes[:2], scores[:2], 0.9, concentric=0.25).tolist() == [0]
+
+
 def test_nms_within_a_group_does_nothing():
     """With groups, only boxes of different groups suppress each other."""
     boxes = np.array([[0, 0, 10, 10], [1, 0, 11, 10], [0, 1, 10, 11]], dtype=float)

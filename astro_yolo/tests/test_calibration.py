@@ -48,16 +48,17 @@ def test_class_probabilities_sum_to_one():
     probs = Calibration().class_probabilities(RAW)
     assert probs.shape == (2, 5)
     np.testing.assert_allclose(probs.sum(axis=1), 1)
-    np.testing.assert_allclose(probs[0], np.array([0.8, 0.2, 0.1, 0.05, 0.05]) / 1.2)
+    odds = np.array([4, 1 / 4, 1 / 9, 1 / 19, 1 / 19])  # p / (1 - p)
+    np.testing.assert_allclose(probs[0], odds / odds.sum())
     np.testing.assert_allclose(probs[1], 0.2)
 
 
 def test_temperature_and_prior():
-    """Temperature 2 takes the square root; the prior multiplies."""
+    """Temperature 2 takes the square root of the odds; the prior multiplies them."""
     soft = Calibration(temperature=2.0).class_probabilities(RAW)[0]
-    assert soft[0] / soft[1] == pytest.approx(2.0)
+    assert soft[0] / soft[1] == pytest.approx(4.0)
     prior = Calibration(prior=(1, 8, 1, 1, 1)).class_probabilities(RAW)[0]
-    assert prior[1] / prior[0] == pytest.approx(2.0)
+    assert prior[1] / prior[0] == pytest.approx(0.5)
 
 
 def test_from_metadata():

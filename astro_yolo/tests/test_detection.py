@@ -315,7 +315,8 @@ def test_provenance(detector, tmp_path):
     assert made["model"]["sha256"] == hashlib.sha256(MODEL.read_bytes()).hexdigest()
     assert list(made["input"]["sha256"].values()) == [hashlib.sha256(path.read_bytes()).hexdigest()]
     assert made["backend"]["name"] == "onnxruntime"
-    assert (made["score"], made["iou"], made["stretch"]) == (0.3, 0.5, "asinh-noise-1")
+    assert (made["score"], made["stretch"]) == (0.3, "asinh-noise-1")
+    assert made["doubles"] == {"iou_threshold": 0.5, "concentric": 0.25}
     assert made["passes"] == {"tiles": 1, "binnings": [1], "max_pixels": 6_500_000}
 
 

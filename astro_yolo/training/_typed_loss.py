@@ -42,12 +42,13 @@ class TypedDetectionLoss(v8DetectionLoss):
         """Assign cells to galaxies and stars; remember types and ignored cells."""
         kinds = labels.long()
         ignored = (kinds == IGNORE) & mask.bool()
-        known = mask.bool() & ~ignored
+        skip = _inside_any(points, targets, ignored.squeeze(-1))
+        kinds, targets, known = _known_first(kinds, targets, mask.bool() & ~ignored)
         coarse = torch.where(kinds == STAR, STAR, GALAXY)
         result = self._assign(scores, boxes, points, coarse, targets, known.to(mask.dtype))
         foreground, index = result[3].bool(), result[4].long()
-        self._skip = _inside_any(points, targets, ignored.squeeze(-1)) & ~foreground
-        if targets.shape[1]:
+        self._skip = skip & ~foreground
+        if kinds.shape[1]:
             types = kinds.squeeze(-1).gather(1, index)
             self._types = torch.where(foreground & (types < N_TYPES), types, -1)
         else:
@@ -73,6 +74,18 @@ class TypedDetectionLoss(v8DetectionLoss):
             weight = targets[..., GALAXY][typed] * self._type_gain
             loss[..., 0] = loss[..., 0].masked_scatter(typed, (entropy * weight).to(loss.dtype))
         return loss
+
+
+def _known_first(kinds, targets, known):
+    """Drop the ignored objects, most of a sample's, for whom assignment would be in vain."""
+    known = known.squeeze(-1)
+    order = known.int().argsort(dim=1, descending=True, stable=True)
+    order = order[:, : int(known.sum(dim=1).max()) if known.numel() else 0]
+    return (
+        kinds.gather(1, order[..., None]),
+        targets.gather(1, order[..., None].expand(-1, -1, 4)),
+        known.gather(1, order)[..., None],
+    )
 
 
 def _inside_any(points, boxes, chosen):

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression, minimize
 from scipy.spatial import cKDTree
 
-from astro_yolo.boxes import iou, nms
+from astro_yolo.boxes import DOUBLES, iou, nms
 from astro_yolo.catalog import CLASSES
 from astro_yolo.training.compose import IGNORE, STAR
 from astro_yolo.training.cutouts import read_picture
@@ -124,7 +124,7 @@ def candidates(backend, image, min_score=_LOWEST):
     """Return boxes (N, 4) and outputs (N, 7) after suppression, by falling score."""
     boxes, outputs = backend.predict(image, min_score)
     best = outputs[:, [_STAR, _GALAXY]].max(axis=1)
-    keep = nms(boxes, best, 0.5)
+    keep = nms(boxes, best, **DOUBLES)
     return boxes[keep], outputs[keep]
 
 

@@ -91,7 +91,7 @@ def _settings(data, out, recipe, device):
         "weight_decay": 0.0005,
         "seed": recipe.seed,
         "device": device,
-        "workers": 0 if device == "cpu" else 8,
+        "workers": 1 if device == "cpu" else 8,
         "amp": device != "cpu",
         "val": False,
         "plots": False,
