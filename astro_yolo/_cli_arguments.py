@@ -108,8 +108,8 @@ def _add_outputs(group):
         help="picture with the detections; without a name NAME.png, in --out-dir if given",
     )  # fmt: skip
     group.add_argument(
-        "--stretch", default="lupton",
-        help="of the picture: lupton (default), lupton_high, sinh, sinh_high, sqrt, asinh, zscale, "
+        "--stretch", default="asinh",
+        help="of the picture: asinh (default), lupton, lupton_high, sinh, sinh_high, sqrt, zscale, "
         "log, linear; asinh and zscale suit data that is not in nanomaggies",
     )  # fmt: skip
     group.add_argument("--overwrite", action="store_true", help="replace existing files")

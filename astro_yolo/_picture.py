@@ -18,7 +18,7 @@ _AXIS_LABELS = {"pos.eq.ra": "RA", "pos.eq.dec": "Dec", "pos.galactic.lon": "Gal
                 "pos.galactic.lat": "Galactic latitude"}
 
 
-def write_png(image, table, path, *, stretch="lupton", min_score=None, title=None, wcs=None,
+def write_png(image, table, path, *, stretch="asinh", min_score=None, title=None, wcs=None,
               overwrite=False):
     """
     Write a picture of an image with its detections.
@@ -43,7 +43,7 @@ def write_png(image, table, path, *, stretch="lupton", min_score=None, title=Non
         figure.savefig(temporary, format="png", dpi=_DPI, pil_kwargs={"compress_level": 3})
 
 
-def plot_overlay(image, table, *, stretch="lupton", min_score=None, title=None, wcs=None):
+def plot_overlay(image, table, *, stretch="asinh", min_score=None, title=None, wcs=None):
     """
     Draw an image and its detections.
 

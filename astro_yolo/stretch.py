@@ -229,8 +229,8 @@ def to_rgb(channels, stretch="lupton", *, levels=None):
         (Lupton et al. 2004, PASP 116, 133) with Q = 8 and a linear part of
         0.5 nanomaggies; ``lupton_high`` doubles its contrast and brightness, as AstroCV
         (Gonzalez, Munoz & Hernandez 2018) does; ``sinh``, ``sinh_high`` and ``sqrt`` are
-        AstroCV's further conversions; ``asinh``, ``log``, ``linear`` and ``zscale``
-        scale each channel by its own sky and noise, for data in any unit.
+        AstroCV's further conversions; ``asinh``, ``log``, ``linear`` and ``zscale`` start from
+        each channel's own sky and noise, for data in any unit.
     levels : list of (float, float), optional
         (background, noise) of the channels, for the stretches that use them.
 
@@ -307,8 +307,11 @@ def _above_sky(planes, levels):
 
 
 def _asinh(planes, levels=None):
-    """Arcsinh in units of the noise: shows the sky noise and the cores alike."""
-    return 0.1 + np.arcsinh(_above_sky(planes, levels) / 2) / 7
+    """Colour-preserving arcsinh in units of the noise: sky noise and cores show alike."""
+    # red noise is usually the larger: the weights make a solar-type star nearly white
+    planes = _above_sky(planes, levels) * np.float32([[[0.48]], [[0.4]], [[0.32]]])
+    intensity = np.maximum(planes.mean(axis=0), 1e-3)
+    return 0.05 + planes * (np.arcsinh(intensity) / (4 * intensity))
 
 
 def _log(planes, levels=None):
