@@ -13,7 +13,8 @@ import numpy as np
 
 from astro_yolo import boxes as box_math
 from astro_yolo import tiling
-from astro_yolo.stretch import levels_of, to_channels, to_network
+from astro_yolo.centering import recenter
+from astro_yolo.stretch import NETWORK_SKY, levels_of, to_channels, to_network
 
 __all__ = ["Candidates", "scan"]
 
@@ -217,7 +218,9 @@ class _Finder:
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
         boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
         kept = box_math.nms(boxes, self._strength(outputs), **box_math.DOUBLES)
-        return boxes[kept], outputs[kept]
+        planes = [plane[: shape[0], : shape[1]] for plane in x]
+        boxes = recenter(boxes[kept], planes, NETWORK_SKY)
+        return box_math.clip(boxes, shape), outputs[kept]
 
     def _strength(self, outputs):
         """Return the larger of the probabilities of a galaxy and a star."""

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 __all__ = [
+    "NETWORK_SKY",
     "NETWORK_STRETCH",
     "STRETCHES",
     "background_noise",
@@ -21,7 +22,9 @@ __all__ = [
 #: Name of the network's input scaling; stored in the weights and checked on loading.
 NETWORK_STRETCH = "asinh-noise-1"
 
-_SKY = 0.125  # network value of the sky, leaving room for negative noise below it
+#: Network value of the sky, which leaves room for negative noise below it.
+NETWORK_SKY = 0.125
+
 _GAIN = 1 / 12  # asinh units to network units: 70 000 sigma reaches 1
 _SOFT = 2.0  # in units of the noise; below it the scale is linear
 
@@ -208,12 +211,12 @@ def _scale_plane(plane, mask, level, out):
             part *= scale
             np.arcsinh(part, out=part)
             part *= np.float32(_GAIN)
-            part += np.float32(_SKY)
+            part += np.float32(NETWORK_SKY)
             np.maximum(part, 0, out=part)
             if not np.isfinite(part.sum()):
-                part[~np.isfinite(part)] = _SKY
+                part[~np.isfinite(part)] = NETWORK_SKY
     if mask is not None:
-        out[mask] = _SKY
+        out[mask] = NETWORK_SKY
 
 
 def to_rgb(channels, stretch="lupton", *, levels=None):

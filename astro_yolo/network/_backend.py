@@ -7,10 +7,10 @@ import numpy as np
 
 from astro_yolo import boxes as box_math
 from astro_yolo.exceptions import ModelError
+from astro_yolo.stretch import NETWORK_SKY
 
 __all__ = ["Backend", "physical_cores"]
 
-_PADDING = 0.125  # the sky level of the network's stretch
 _GALAXY, _STAR = 10, 9  # rows of the raw output, after four of the box
 _SMALLEST_SIDE = 1.0  # px; what is left of a box that lay in the padding is no detection
 
@@ -82,7 +82,7 @@ class Backend:
         shape = tuple(shape)
         if shape not in self._buffers:
             sides = [-(-side // self.weights.stride) * self.weights.stride for side in shape]
-            self._buffers = {shape: np.full((3, *sides), _PADDING, dtype=np.float32)}
+            self._buffers = {shape: np.full((3, *sides), NETWORK_SKY, dtype=np.float32)}
         return self._buffers[shape]
 
     def predict(self, x, min_score, *, shape=None):

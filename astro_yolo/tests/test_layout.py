@@ -14,7 +14,7 @@ import astro_yolo
 # __init__.py; the root's is exempt, as it imports nothing until a name is used.
 LAYERS = (
     # 0: arrays, errors, settings
-    ("exceptions", "config", "boxes", "stretch", "tiling", "injection", "_files"),
+    ("exceptions", "config", "boxes", "stretch", "tiling", "centering", "injection", "_files"),
     # 1: Astropy in, Astropy out: images, then tables, then regions and pictures
     ("_bands", "_headers", "_planes", "_fits_scan", "_fits_input", "_picture_input", "_inputs",
      "_mapping", "_alignment", "image"),
