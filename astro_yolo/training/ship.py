@@ -23,7 +23,13 @@ from astro_yolo.training.evaluate import (
 from astro_yolo.training.export import export_onnx, read_metadata, write_metadata
 from astro_yolo.training.train import TrainRecipe, train
 
-__all__ = ["calibrate", "class_table", "make_weights"]
+__all__ = [
+    "calibrate",
+    "class_table",
+    "held_out_cutouts",
+    "make_weights",
+    "picture_detector",
+]
 
 _PURITY = 0.95  # wanted of the default score
 
@@ -68,8 +74,8 @@ def calibrate(weights, data, samples, shares):
     """
     Measure a fresh ONNX file on held-out sky and store the result in it.
 
-    Half of the held-out cutouts (even rows) set the temperature and the prior of the classes,
-    the other half is reported.
+    Half of the held-out cutouts set the temperature and the prior of the classes, the other half
+    is reported.
 
     Parameters
     ----------
@@ -89,14 +95,9 @@ def calibrate(weights, data, samples, shares):
     """
     backend = load_backend(load_weights(weights), "onnxruntime")
     outcome = evaluate_samples(backend, samples)
-    cutouts = [
-        cutout
-        for cutout in measure_cutouts(data, Path(samples) / "cutouts.npz")
-        if cutout.split == "val"
-    ]
-    outputs, overlap, label = classify_cutouts(_picture_detector(backend), cutouts)
-    half = np.arange(len(label)) % 2 == 0
-    temperature, prior = fit_classes(outputs[half], label[half], shares)
+    fitted, reported = held_out_cutouts(data, Path(samples) / "cutouts.npz")
+    outputs, _, label = classify_cutouts(picture_detector(backend), fitted)
+    temperature, prior = fit_classes(outputs, label, shares)
     metadata = read_metadata(weights)
     metadata["calibration"] = fit_calibration(outcome) | {
         "temperature": round(temperature, 4),
@@ -110,12 +111,46 @@ def calibrate(weights, data, samples, shares):
         "samples": summarise(outcome),
         "thresholds": metadata["thresholds"],
         "calibration": metadata["calibration"],
-        "cutouts": class_table(calibration, outputs[~half], overlap[~half], label[~half]),
+        "cutouts": class_table(
+            calibration, *classify_cutouts(picture_detector(backend), reported)
+        ),
     }
 
 
-def _picture_detector(backend):
-    """Return a function from a picture to boxes and outputs."""
+def held_out_cutouts(data, cache):
+    """
+    Return the held-out cutouts: those that set the class calibration, and those to report on.
+
+    Parameters
+    ----------
+    data : path-like
+        Folder with ``galaxy_zoo``.
+    cache : path-like
+        File of `~astro_yolo.training.dataset.measure_cutouts`.
+
+    Returns
+    -------
+    fitted, reported : list of Cutout
+        The even and the odd ones, in the order of the label table.
+    """
+    cutouts = [cutout for cutout in measure_cutouts(data, cache) if cutout.split == "val"]
+    return cutouts[::2], cutouts[1::2]
+
+
+def picture_detector(backend):
+    """
+    Return a function that finds galaxies in a picture, for `classify_cutouts`.
+
+    Parameters
+    ----------
+    backend : astro_yolo.network.backends.Backend
+        The network.
+
+    Returns
+    -------
+    callable
+        From a (ny, nx, 3) picture to boxes (N, 4) and raw outputs (N, 7).
+    """
 
     def run(picture):
         planes = [picture[..., k].astype(np.float32) for k in (2, 1, 0)]
