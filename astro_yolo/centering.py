@@ -11,7 +11,7 @@ __all__ = ["recenter"]
 _GRID = np.linspace(-2.2, 2.2, 12)  # sample places along each axis, in units of the window's sigma
 _SIGMA = 0.2  # of the window, in units of the box's mean side
 _SIGMA_RANGE = (1.2, 8.0)  # pixels; a giant is centred on its core
-_ITERATIONS = 4
+_ITERATIONS = 3
 _LONGEST_MOVE = 0.12  # of the box's mean side, plus half a pixel; beyond it lies another source
 _ROWS = 8192  # boxes at a time: OpenCV takes at most 32 767 rows
 

@@ -4,7 +4,6 @@
 way: read the image, scale it for the network, run it, suppress doubles, make the table.
 """
 
-from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
 
 import numpy as np
@@ -145,18 +144,17 @@ class Detector:
         with self._lock:
             threshold = self._threshold(score, min_purity)
             frame = read_image(image, wcs=wcs, mask=mask, hdu=hdu)
-            with ThreadPoolExecutor(1) as pool:
-                # hashing tens of megabytes fits in beside the single-threaded steps
-                checksums = pool.submit(dict, frame.checksums)
-                found, passes = scan(
-                    frame,
-                    self.backend,
-                    threshold,
-                    max_pixels=self.max_pixels,
-                    progress=progress,
-                )
+            # before the scan: beside it, the hashing would hold up one of the network's threads
+            checksums = dict(frame.checksums)
+            found, passes = scan(
+                frame,
+                self.backend,
+                threshold,
+                max_pixels=self.max_pixels,
+                progress=progress,
+            )
             provenance = self._provenance(frame, threshold, wanted)
-            provenance["input"]["sha256"] = checksums.result()
+            provenance["input"]["sha256"] = checksums
             provenance["passes"] = {**passes, "max_pixels": self.max_pixels}
         table = self._table(frame, found, threshold, provenance)
         if len(table) == 0:

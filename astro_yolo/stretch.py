@@ -69,7 +69,7 @@ def to_channels(bands):
     return planes[::-1]
 
 
-def background_noise(plane, mask=None, *, max_samples=40_000):
+def background_noise(plane, mask=None, *, max_samples=20_000):
     """
     Estimate the sky level and the noise of one plane.
 
