@@ -2,11 +2,14 @@
 
 from collections import OrderedDict
 
+import numpy as np
+
 from astro_yolo.exceptions import ModelError, require
 from astro_yolo.network._backend import Backend, physical_cores
 
 __all__ = ["OpenVINOBackend"]
 
+_BOX_OUTPUTS = 4  # channels of the layers that give left, top, right and bottom
 _MAX_COMPILED = 4  # shapes kept compiled; the tiles of one image share a single one
 
 
@@ -61,6 +64,8 @@ class OpenVINOBackend(Backend):
         except RuntimeError as error:
             msg = f"OpenVINO cannot load {weights.path}: {error}"
             raise ModelError(msg) from error
+        if hint == "bf16":
+            _box_sums_in_float32(self._model)
         self._requests = OrderedDict()
 
     def run(self, batch):
@@ -79,3 +84,26 @@ class OpenVINOBackend(Backend):
                 self._requests.popitem(last=False)
         self._requests.move_to_end(shape)
         return self._requests[shape]
+
+
+def _box_sums_in_float32(model):
+    """
+    Replace the last convolutions of the boxes by sums, which OpenVINO leaves in float32.
+
+    With bfloat16 the sides of a box of 100 pixels would come in steps of half a pixel. Everything
+    after the last convolution stays in float32, so the last one must not be a convolution.
+    """
+    from openvino import opset13 as ops
+
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "Convolution":
+            continue
+        kernel = node.input_value(1)
+        outputs, _, *size = kernel.get_shape()
+        if outputs != _BOX_OUTPUTS or any(side != 1 for side in size):
+            continue
+        channels = ops.unsqueeze(node.input_value(0), ops.constant(np.array([1])))
+        terms = ops.multiply(channels, ops.constant(kernel.get_node().data[None]))
+        total = ops.reduce_sum(terms, ops.constant(np.array([2])), keep_dims=False)
+        node.output(0).replace(total.output(0))
+    model.validate_nodes_and_infer_types()

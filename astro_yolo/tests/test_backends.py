@@ -219,6 +219,9 @@ def torch_twin(weights, folder):
         if node.op_type == "Identity" and node.input[0] in values:
             values[node.output[0]] = values[node.input[0]]
     wanted = model.state_dict()
+    for name in wanted:
+        if name not in values and ".cv1.conv." in name:
+            values[name] = joined_halves(torch, values, *name.split(".cv1.conv."))
     missing = [name for name in wanted if name not in values and "one2one" not in name]
     assert missing == []
     model.load_state_dict({name: values.get(name, wanted[name]) for name in wanted})
@@ -228,17 +231,32 @@ def torch_twin(weights, folder):
     return load_weights(path)
 
 
-@pytest.mark.parametrize("backend", ["openvino", "ultralytics"])
+def joined_halves(torch, values, block, kind):
+    """Put together the convolution that the export took apart."""
+    parts = []
+    for half in (f"{block}.halves.0", f"{block}.halves.1"):
+        names = [f"{half}.0.{kind}"]
+        if names[0] not in values:
+            names = [f"{half}.small.{kind}", f"{half}.full.{kind}"]
+        parts.append(torch.cat([values[name] for name in names if name in values], dim=-3)
+                     if kind == "weight" else values[names[-1]])
+    return torch.cat(parts)
+
+
+@pytest.mark.parametrize("backend", ["openvino", "openvino-f32", "ultralytics"])
 def test_backends_agree_on_the_shipped_weights(shipped, example, backend, tmp_path):
     """Boxes within 0.3 pixels and scores within 0.02 of ONNX Runtime in float32."""
-    if backend == "openvino":
+    if backend.startswith("openvino"):
         pytest.importorskip("openvino", reason="the extra 'openvino' is not installed")
-        other = load_backend(shipped, "openvino", "cpu")
+        from astro_yolo.network.openvino_backend import OpenVINOBackend
+
+        precision = "f32" if backend.endswith("f32") else None
+        other = OpenVINOBackend(shipped, "cpu", precision=precision)
     else:
         other = load_backend(torch_twin(shipped, tmp_path), "ultralytics", "cpu")
     expected = load_backend(shipped, "onnxruntime", "cpu").run(example[None]).copy()
     raw = other.run(example[None])
-    near = np.maximum(expected[9], expected[10]) > 0.05
+    near = np.maximum(expected[9], expected[10]) > 0.1
     assert near.sum() > 20
     corners = [
         np.concatenate([r[:2, near] - r[2:4, near] / 2, r[:2, near] + r[2:4, near] / 2])

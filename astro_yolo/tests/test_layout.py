@@ -28,7 +28,7 @@ LAYERS = (
     # 4: what uses detections
     ("training", "training.sdss", "training.labels", "training.cutouts", "training.fields",
      "training.compose", "training.dataset", "training._typed_loss", "training._trainer",
-     "training.train", "training.export", "training.evaluate", "training.ship",
+     "training.train", "training._graph", "training.export", "training.evaluate", "training.ship",
      "training.__main__"),
     ("_simulated_sources", "simulation", "_cli_fields", "_cli_detect", "demo", "_cli_arguments",
      "cli"),

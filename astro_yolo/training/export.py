@@ -73,42 +73,17 @@ def export_onnx(checkpoint, path, *, name, version, overwrite=False):
 
 def _inference_model(torch, checkpoint):
     """Return the averaged, fused float32 network of a checkpoint in export mode."""
+    from astro_yolo.training._graph import rearrange
+
     saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
     model = (saved.get("ema") or saved["model"]).float().eval()
     model = model.fuse()
-    for module in list(model.modules()):
-        if hasattr(module, "cv1") and hasattr(module, "c") and hasattr(module, "m"):
-            _split_first_convolution(torch, module)
+    rearrange(model)
     head = model.model[-1]
     head.export, head.format, head.dynamic = True, "onnx", True
     for parameter in model.parameters():
         parameter.requires_grad_(False)
     return model
-
-
-def _split_first_convolution(torch, block):
-    """
-    Make two convolutions of one whose output is cut in two halves.
-
-    The result is the same; but a runtime keeps its fast memory layout through convolutions and
-    concatenations, and leaves it to cut.
-    """
-    halves = []
-    for part in (slice(0, block.c), slice(block.c, 2 * block.c)):
-        whole = block.cv1.conv
-        half = torch.nn.Conv2d(whole.in_channels, block.c, 1)
-        half.weight = torch.nn.Parameter(whole.weight[part].detach().clone())
-        half.bias = torch.nn.Parameter(whole.bias[part].detach().clone())
-        halves.append(torch.nn.Sequential(half, block.cv1.act))
-    block.halves = torch.nn.ModuleList(halves)
-
-    def forward(x):
-        parts = [half(x) for half in block.halves]
-        for layer in block.m:
-            parts.append(layer(parts[-1]))  # noqa: PERF401, each needs the one before
-        return block.cv2(torch.cat(parts, 1))
-
-    block.forward = forward
 
 
 def _first_metadata(model, name, version):
