@@ -39,14 +39,13 @@ def rearrange(model):
 
 def _channels_of_enlarged(model):
     """Return the number of channels that goes through each enlarging layer."""
-    channels, hooks = {}, []
-    for layer in model.modules():
-        if isinstance(layer, nn.Upsample):
-            hooks.append(
-                layer.register_forward_hook(
-                    lambda module, _, out: channels.update({module: out.shape[1]})
-                )
-            )
+    channels = {}
+
+    def note(layer, _, out):
+        channels[layer] = out.shape[1]
+
+    enlarging = [layer for layer in model.modules() if isinstance(layer, nn.Upsample)]
+    hooks = [layer.register_forward_hook(note) for layer in enlarging]
     model(torch.zeros(1, 3, 64, 64))
     for hook in hooks:
         hook.remove()
@@ -64,7 +63,7 @@ def _split_output(block):
     def forward(x):
         parts = [half(x) for half in block.halves]
         for layer in block.m:
-            parts = [*parts, layer(parts[-1])]
+            parts.append(layer(parts[-1]))
         return block.cv2(torch.cat(parts, 1))
 
     block.forward = forward
