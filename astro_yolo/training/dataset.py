@@ -33,7 +33,7 @@ __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 class DatasetRecipe:
     """What a training set holds; the same recipe and seed give the same files."""
 
-    field_samples: int = 6000
+    field_samples: int = 5000
     cutout_samples: int = 4000
     val_share: float = 0.04
     size: int = 416

@@ -13,7 +13,7 @@ class TrainRecipe:
     """How a network is trained; the defaults made the shipped weights."""
 
     model: str = "yolo_p34_n.yaml"
-    epochs: int = 10
+    epochs: int = 7
     batch: int = 16
     image_size: int = 416
     learning_rate: float = 2e-3
