@@ -92,3 +92,11 @@ def test_temperature_and_prior_undo_an_overconfident_sampler():
     temperature, prior = fit_classes(raw, label, dict.fromkeys(names, 0.2))
     assert temperature == pytest.approx(2, rel=0.05)
     np.testing.assert_allclose(prior, 1, atol=0.05)
+
+
+def test_too_few_candidates_leave_the_scores_alone():
+    """A handful of candidates calibrate nothing: maps stay straight, classes even."""
+    outcome = Outcome(outputs([0.5, 0.6], [0.1, 0.2]), np.array([1, 0]))
+    straight = {"x": [0.0, 1.0], "y": [0.0, 1.0]}
+    assert fit_calibration(outcome) == {"score": straight, "star": straight}
+    assert fit_classes(np.zeros((3, 7)), np.zeros(3, int), {}) == (1.0, [1.0] * 5)

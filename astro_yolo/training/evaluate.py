@@ -27,6 +27,7 @@ __all__ = [
 
 _GALAXY, _STAR = 6, 5  # places among the network's outputs
 _LOWEST = 0.01
+_FEWEST = 50  # candidates or galaxies that a calibration can be measured on
 
 
 @dataclass
@@ -221,6 +222,8 @@ def fit_calibration(outcome, knots=24):
     """
     Measure the maps from raw scores to probabilities by isotonic regression.
 
+    With fewer than 50 candidates the scores are left as they are.
+
     Parameters
     ----------
     outcome : Outcome
@@ -243,6 +246,8 @@ def fit_calibration(outcome, knots=24):
 
 def _isotonic_map(raw, right, knots):
     """Return knots of the monotone map from raw score to the share that is right."""
+    if len(raw) < _FEWEST:
+        return {"x": [0.0, 1.0], "y": [0.0, 1.0]}
     order = np.argsort(raw)
     raw, right = raw[order], right[order].astype(float)
     share = isotonic_regression(right).x
@@ -336,6 +341,8 @@ def fit_classes(outputs, label, shares):
         One weight a class, smallest 1 for a class that training did not draw.
     """
     found = outputs[:, _GALAXY] > 0
+    if found.sum() < _FEWEST:
+        return 1.0, [1.0] * len(CLASSES)
     values = np.clip(outputs[found, : len(CLASSES)], 1e-6, 1 - 1e-6)
     logits, label = np.log(values / (1 - values)), label[found]
     counts = np.bincount(label, minlength=len(CLASSES)) + 1
