@@ -12,6 +12,7 @@ from pathlib import Path
 from PIL import Image
 
 from astro_yolo import Detector, read_image, write_png
+from astro_yolo.training.fields import frame_paths
 
 ROOT = Path(__file__).parents[1]
 DATA = Path(os.environ.get("ASTRO_YOLO_DATA") or ROOT.parent / "shared" / "data")
@@ -25,9 +26,7 @@ PICTURES = {
 
 def part_of_field(run, camcol, field, rows, columns):
     """Return a part of a field as a SkyImage with its sky coordinates."""
-    folder = DATA / f"sas/dr17/eboss/photoObj/frames/301/{run}/{camcol}"
-    paths = {b: folder / f"frame-{b}-{run:06d}-{camcol}-{field:04d}.fits.bz2" for b in "gri"}
-    whole = read_image(paths)
+    whole = read_image(frame_paths(DATA / "sas", f"{run}/{camcol}/{field}"))
     wcs = whole.wcs[slice(*rows), slice(*columns)]
     planes = zip(whole.bands, whole.data, strict=True)
     return read_image({b: (data[slice(*rows), slice(*columns)], wcs) for b, data in planes})

@@ -10,9 +10,8 @@ from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import DetectionModel
 from ultralytics.utils import SETTINGS, torch_utils
 
+from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.training._typed_loss import TypedDetectionLoss
-
-OUTPUTS = ("elliptical", "spiral", "edge_on", "merger", "unknown", "star", "galaxy")
 
 
 def use_all_cores(threads=None):

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from astro_yolo.boxes import DOUBLES, iou, nms
 from astro_yolo.catalog import CLASSES
+from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.training.compose import IGNORE, STAR
 from astro_yolo.training.cutouts import read_picture
 
@@ -25,7 +26,7 @@ __all__ = [
     "summarise",
 ]
 
-_GALAXY, _STAR = 6, 5  # places among the network's outputs
+_GALAXY, _STAR = OUTPUTS.index("galaxy"), OUTPUTS.index("star")
 _LOWEST = 0.01
 _FEWEST = 50  # candidates or galaxies that a calibration can be measured on
 
