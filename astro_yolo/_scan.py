@@ -7,7 +7,7 @@ are looked for in binned copies of it, tile by tile as well, so that memory stay
 
 import sys
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -41,6 +41,8 @@ class Candidates:
         In edge pixels of the image.
     outputs : (N, 7) array
         Raw outputs of the network.
+    types : (N, 5) array
+        Probability of each of `~astro_yolo.catalog.CLASSES`, given that it is a galaxy.
     masked, saturated, seam : (N,) bool array
         Whether a tenth of the box or its centre is masked, a pixel of it is saturated, the edge of
         a tile's core runs through it.
@@ -50,6 +52,7 @@ class Candidates:
 
     boxes: np.ndarray
     outputs: np.ndarray
+    types: np.ndarray
     masked: np.ndarray
     saturated: np.ndarray
     seam: np.ndarray
@@ -135,7 +138,9 @@ def _sample_spans(side):
     return [(int(start), int(start) + width) for start in starts]
 
 
-def scan(image, backend, min_score, *, max_pixels=tiling.ONE_PASS, progress=False):
+def scan(
+    image, backend, min_score, *, classifier=None, max_pixels=tiling.ONE_PASS, progress=False
+):
     """
     Find the candidates of an image.
 
@@ -147,6 +152,8 @@ def scan(image, backend, min_score, *, max_pixels=tiling.ONE_PASS, progress=Fals
         The loaded network.
     min_score : float
         Smallest calibrated probability of a galaxy or a star.
+    classifier : TypeClassifier, optional
+        Network that tells the types of large galaxies; without it the first network does.
     max_pixels : int, optional
         Number of pixels up to which an image goes through in one pass.
     progress : bool, optional
@@ -159,7 +166,7 @@ def scan(image, backend, min_score, *, max_pixels=tiling.ONE_PASS, progress=Fals
     passes : dict
         How the image was cut: number of tiles, binnings.
     """
-    find = _Finder(backend, min_score)
+    find = _Finder(backend, min_score, classifier)
     factors = tiling.pyramid_factors(image.shape, max_pixels)
     if not factors:
         return find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
@@ -177,8 +184,8 @@ def scan(image, backend, min_score, *, max_pixels=tiling.ONE_PASS, progress=Fals
 class _Finder:
     """Runs the network on windows of an image."""
 
-    def __init__(self, backend, min_score):
-        self._backend = backend
+    def __init__(self, backend, min_score, classifier=None):
+        self._backend, self._classifier = backend, classifier
         self._calibration = backend.weights.calibration
         self._min_raw = self._calibration.lowest_raw(min_score)
 
@@ -189,22 +196,23 @@ class _Finder:
             whole = (0, image.shape[0], 0, image.shape[1])
             bands, mask = image.window(*whole)
             saturated = image.saturated_window(*whole)
-        boxes, outputs = self._boxes(bands, mask, image.shape)
+        boxes, outputs, types = self._boxes(bands, mask, image.shape)
         marks = _marks(boxes, mask, saturated)
-        return Candidates(boxes, outputs, *marks, np.zeros_like(marks[0]), np.ones(len(boxes), int))
+        whole, level = np.zeros_like(marks[0]), np.ones(len(boxes), int)
+        return Candidates(boxes, outputs, types, *marks, whole, level)
 
     def in_tile(self, level, tile, levels):
         """Return the candidates of a tile, in edge pixels of the level."""
         window = (tile.y0, tile.y1, tile.x0, tile.x1)
         bands, mask = level.read(*window)
         if mask is not None and mask.all():
-            boxes, outputs = np.empty((0, 4)), np.empty((0, 7))
+            boxes, outputs, types = np.empty((0, 4)), np.empty((0, 7)), np.empty((0, 5))
         else:
-            boxes, outputs = self._boxes(bands, mask, tile.shape, levels)
+            boxes, outputs, types = self._boxes(bands, mask, tile.shape, levels)
         marks = _marks(boxes, mask, level.saturated(*window) if len(boxes) else None)
         boxes = box_math.shift(boxes, tile.x0, tile.y0)
         binning = np.full(len(boxes), level.factor)
-        return Candidates(boxes, outputs, *marks, np.zeros_like(marks[0]), binning)
+        return Candidates(boxes, outputs, types, *marks, np.zeros_like(marks[0]), binning)
 
     def without_doubles(self, parts):
         """Return the candidates of all tiles; what two of them found stays once."""
@@ -214,13 +222,23 @@ class _Finder:
         return found.take(box_math.nms(found.boxes, strength, groups=tile, **box_math.DOUBLES))
 
     def _boxes(self, bands, mask, shape, levels=None):
-        """Return the boxes of a window in its own edge pixels, and raw outputs."""
+        """Return the boxes of a window in its own edge pixels, raw outputs, and types."""
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
         boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
         kept = box_math.nms(boxes, self._strength(outputs), **box_math.DOUBLES)
         planes = [plane[: shape[0], : shape[1]] for plane in x]
         boxes = recenter(boxes[kept], planes, NETWORK_SKY)
-        return box_math.clip(boxes, shape), outputs[kept]
+        boxes, outputs = box_math.clip(boxes, shape), outputs[kept]
+        return boxes, outputs, self._types(planes, boxes, outputs)
+
+    def _types(self, planes, boxes, outputs):
+        """Return the probabilities of the types; the second network knows large galaxies best."""
+        types = self._calibration.class_probabilities(outputs)
+        if self._classifier is not None:
+            score, p_star = self._calibration.scores(outputs)
+            asked = np.flatnonzero(self._classifier.large(boxes) & (score >= p_star))
+            types[asked] = self._classifier.probabilities(planes, boxes[asked])
+        return types
 
     def _strength(self, outputs):
         """Return the larger of the probabilities of a galaxy and a star."""
@@ -270,7 +288,7 @@ def _answered_for(found, level, tile, plan, last):
     kept = found.take(keep)
     seam = tiling.crosses_core_edge(kept.boxes, plan, level.shape)
     boxes = box_math.scale(kept.boxes, level.factor)
-    return Candidates(boxes, kept.outputs, kept.masked, kept.saturated, seam, kept.binning)
+    return replace(kept, boxes=boxes, seam=seam)
 
 
 @contextmanager

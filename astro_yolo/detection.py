@@ -16,6 +16,7 @@ from astro_yolo.config import conf
 from astro_yolo.exceptions import NoDetectionsWarning, warn_user
 from astro_yolo.image import read_image
 from astro_yolo.network.backends import check_names, load_backend
+from astro_yolo.network.types import TypeClassifier
 from astro_yolo.network.weights import load_weights
 from astro_yolo.stretch import NETWORK_STRETCH
 
@@ -63,7 +64,7 @@ class Detector:
         check_names(backend, device)
         self.max_pixels = tiling.ONE_PASS
         self._model, self._device, self._choice = model, device, backend
-        self._weights = self._backend = None
+        self._weights = self._backend = self._classifier = None
         self._lock = Lock()
 
     def __repr__(self):
@@ -82,6 +83,13 @@ class Detector:
         if self._backend is None:
             self._backend = load_backend(self.weights, self._choice, self._device)
         return self._backend
+
+    @property
+    def classifier(self):
+        """The network of types (`~astro_yolo.network.types.TypeClassifier`), or None."""
+        if self._classifier is None and self.weights.types is not None:
+            self._classifier = TypeClassifier(self.weights.types)
+        return self._classifier
 
     def detect(
         self,
@@ -150,6 +158,7 @@ class Detector:
                 frame,
                 self.backend,
                 threshold,
+                classifier=self.classifier,
                 max_pixels=self.max_pixels,
                 progress=progress,
             )
@@ -183,7 +192,7 @@ class Detector:
         """Return the result table of the candidates whose label is wanted."""
         calibration = self.weights.calibration
         score, p_star = calibration.scores(found.outputs)
-        class_probs = calibration.class_probabilities(found.outputs)
+        class_probs = found.types
         label = np.array(CLASSES)[class_probs.argmax(axis=1)].astype("U16")
         # a tie is a galaxy: its score reached the threshold
         label[p_star > score] = "star"
@@ -235,6 +244,7 @@ class Detector:
                 "version": str(weights.metadata["version"]),
                 "sha256": weights.sha256,
                 "license": str(weights.metadata["license"]),
+                **({"types_sha256": weights.types_sha256} if weights.types else {}),
             },
             "backend": {
                 "name": backend.name,

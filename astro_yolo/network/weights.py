@@ -12,16 +12,24 @@ from pathlib import Path
 import numpy as np
 
 from astro_yolo.exceptions import WeightsError
+from astro_yolo.network._onnx_file import onnx_properties
 from astro_yolo.network.calibration import OUTPUTS, Calibration
 from astro_yolo.stretch import NETWORK_STRETCH
 
-__all__ = ["METADATA_KEY", "WEIGHTS", "Weights", "WeightsEntry", "load_weights", "registry_entry"]
+__all__ = [
+    "METADATA_KEY",
+    "WEIGHTS",
+    "Weights",
+    "WeightsEntry",
+    "load_weights",
+    "metadata_of",
+    "registry_entry",
+]
 
 #: Name of the entry of an ONNX file's metadata that holds ours, as JSON.
 METADATA_KEY = "astro_yolo"
 
 _FOLDER = Path(__file__).parent / "weights"
-_ONNX_METADATA_FIELD = 14  # ModelProto.metadata_props in onnx.proto
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ class WeightsEntry:
         Version of the weights.
     description : str
         One line for people.
+    types, types_sha256 : str
+        File name and checksum of the network of types that goes with it, if there is one.
     """
 
     file: str
@@ -48,6 +58,8 @@ class WeightsEntry:
     license: str
     version: str = ""
     description: str = ""
+    types: str = ""
+    types_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,12 +77,18 @@ class Weights:
         What it says about itself.
     calibration : Calibration
         Maps from its outputs to probabilities.
+    types : pathlib.Path or None
+        The network that tells the types of large galaxies.
+    types_sha256 : str
+        Its checksum; empty without it.
     """
 
     path: Path
     sha256: str
     metadata: dict
     calibration: Calibration
+    types: Path | None = None
+    types_sha256: str = ""
 
     @property
     def name(self):
@@ -175,13 +193,59 @@ def load_weights(name_or_path="default"):
         if entry:
             msg = f"the weights {name_or_path!r} are not installed: {path} is missing"
         raise WeightsError(msg)
-    content = path.read_bytes()
-    sha256 = hashlib.sha256(content).hexdigest()
-    if entry and sha256 != entry.sha256:
-        msg = f"{path} must have SHA-256 {entry.sha256}, got {sha256}: the file is damaged"
+    sha256 = _checked_sha256(path, entry.sha256 if entry else "")
+    metadata = metadata_of(path)
+    calibration = _check(path, metadata)
+    if not (entry and entry.types):
+        return Weights(path, sha256, metadata, calibration)
+    types = _FOLDER / entry.types
+    types_sha256 = _checked_sha256(types, entry.types_sha256)
+    return Weights(path, sha256, metadata, calibration, types, types_sha256)
+
+
+def _checked_sha256(path, expected):
+    """Return the checksum of a file; raise where it is not the expected one."""
+    try:
+        sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    except FileNotFoundError as error:
+        msg = f"the weights {path.name} are not installed: {path} is missing"
+        raise WeightsError(msg) from error
+    if expected and sha256 != expected:
+        msg = f"{path} must have SHA-256 {expected}, got {sha256}: the file is damaged"
         raise WeightsError(msg)
-    metadata = _pt_metadata(path) if path.suffix == ".pt" else _onnx_metadata(path, content)
-    return Weights(path, sha256, metadata, _check(path, metadata))
+    return sha256
+
+
+def metadata_of(path):
+    """
+    Return what a weight file says about itself.
+
+    Parameters
+    ----------
+    path : path-like
+        An ``.onnx`` file, or a ``.pt`` file with a ``.json`` file of the same name beside it.
+
+    Returns
+    -------
+    dict
+
+    Raises
+    ------
+    WeightsError
+        If the file is not a network or carries no metadata of ours.
+    """
+    path = Path(path)
+    if path.suffix == ".pt":
+        return _pt_metadata(path)
+    try:
+        properties = onnx_properties(path.read_bytes())
+    except (IndexError, ValueError, TypeError) as error:
+        msg = f"{path} must be an ONNX file, got something else ({error})"
+        raise WeightsError(msg) from error
+    if METADATA_KEY not in properties:
+        msg = f"{path} must carry the metadata {METADATA_KEY!r}, which is missing"
+        raise WeightsError(msg)
+    return _parse(path, properties[METADATA_KEY])
 
 
 def registry_entry(path, description=""):
@@ -222,67 +286,6 @@ def _pt_metadata(path):
         msg = f"{path} must come with its metadata in {sidecar.name}, which is missing"
         raise WeightsError(msg)
     return _parse(path, sidecar.read_text(encoding="utf-8"))
-
-
-def _onnx_metadata(path, content):
-    """Return our metadata of an ONNX file, read without any runtime."""
-    try:
-        properties = dict(
-            _key_and_value(value)
-            for field, value in _fields(content)
-            if field == _ONNX_METADATA_FIELD
-        )
-    except (IndexError, ValueError, TypeError) as error:
-        msg = f"{path} must be an ONNX file, got something else ({error})"
-        raise WeightsError(msg) from error
-    if METADATA_KEY not in properties:
-        msg = f"{path} must carry the metadata {METADATA_KEY!r}, which is missing"
-        raise WeightsError(msg)
-    return _parse(path, properties[METADATA_KEY])
-
-
-def _fields(message):
-    """
-    Yield (field number, bytes or int) of a Protocol Buffers message.
-
-    The wire format (protobuf.dev/programming-guides/encoding) is a key, ``number << 3 | type``,
-    before each value; types 0 (varint), 1 (8 bytes), 2 (length and bytes) and 5 (4 bytes) exist.
-    """
-    view, at = memoryview(message), 0
-    while at < len(view):
-        key, at = _varint(view, at)
-        kind = key & 7
-        if kind == 0:
-            value, at = _varint(view, at)
-        elif kind in {1, 2, 5}:
-            length, at = _varint(view, at) if kind == 2 else ({1: 8, 5: 4}[kind], at)
-            if at + length > len(view):
-                msg = "a value reaches beyond the end of the file"
-                raise ValueError(msg)
-            value, at = view[at : at + length], at + length
-        else:
-            msg = f"unknown wire type {kind}"
-            raise ValueError(msg)
-        yield key >> 3, value
-
-
-def _varint(view, at):
-    """Return a base-128 number, lowest seven bits first, and the position after it."""
-    value = 0
-    for shift in range(0, 70, 7):
-        byte = view[at]
-        at += 1
-        value |= (byte & 127) << shift
-        if byte < 128:
-            return value, at
-    msg = "a number is longer than 64 bits"
-    raise ValueError(msg)
-
-
-def _key_and_value(message):
-    """Return the two strings of a StringStringEntryProto."""
-    fields = {number: bytes(value).decode() for number, value in _fields(message)}
-    return fields.get(1, ""), fields.get(2, "")
 
 
 def _parse(path, text):

@@ -291,7 +291,9 @@ def test_large_images_are_read_by_windows(tmp_path, monkeypatch, sip):
         y0, y1, x0, x1 = window
         data, mask = large.window(*window)
         expected, expected_mask = small.window(*window)
-        np.testing.assert_allclose(data, expected, atol=0.06)  # grid nodes differ by window
+        # grid nodes differ by window, and OpenCV rounds positions to 1/32 pixel
+        steepest = max(np.nanmax(np.abs(np.diff(planes["g"], axis=axis))) for axis in (0, 1))
+        np.testing.assert_allclose(data, expected, atol=2 * steepest / 32)
         assert (mask is None) == (expected_mask is None)
         assert mask is None or (mask != expected_mask).sum() <= 2
         saturated = large.saturated_window(*window)

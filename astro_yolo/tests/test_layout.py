@@ -21,14 +21,17 @@ LAYERS = (
     ("_columns", "_sky", "_votable", "_table_files", "catalog"),
     ("region_text", "region_parser", "_picture", "overlays"),
     # 2: the network
-    ("network", "network.calibration", "network.weights", "network._backend",
+    ("network", "network.calibration", "network._onnx_file", "network.weights",
+     "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
     ("_scan", "detection"),
     # 4: what uses detections
-    ("training", "training.sdss", "training.labels", "training.cutouts", "training.fields",
-     "training.compose", "training.dataset", "training._typed_loss", "training._trainer",
-     "training.train", "training._graph", "training.export", "training.evaluate", "training.ship",
+    ("training", "training.sdss", "training.labels", "training.cutouts", "training.giants",
+     "training.fields", "training.artefacts", "training.compose", "training.other_surveys",
+     "training.deep", "training.dataset", "training._typed_loss", "training._trainer",
+     "training._type_samples", "training._type_network", "training.train", "training._graph",
+     "training.export", "training.types", "training.evaluate", "training.ship",
      "training.__main__"),
     ("_simulated_sources", "simulation", "_cli_fields", "_cli_detect", "demo", "_cli_arguments",
      "cli"),

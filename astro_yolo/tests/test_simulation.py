@@ -105,7 +105,8 @@ def test_example_is_what_the_code_writes(written):
     for band, path in zip(BANDS, written, strict=True):
         shipped, fresh = (fits.open(p) for p in (example_paths()[band], path))
         with shipped, fresh:
-            assert shipped[1].header == fresh[1].header
+            # the values: Astropy's comments on its own keywords change from version to version
+            assert list(shipped[1].header.items()) == list(fresh[1].header.items())
             # a rounding may move a pixel by one step of the quantisation, a twelfth of the noise
             difference = np.abs(shipped[1].data - fresh[1].data)
             assert difference.max() < SKY_NOISE[band] / 5

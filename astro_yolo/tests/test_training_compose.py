@@ -44,7 +44,7 @@ def quiet(monkeypatch):
     outside = np.full(4, -9.0), IGNORE
     for name in ("_add_sersic", "_add_star", "_add_galaxy_zoo"):
         monkeypatch.setattr(compose, name, lambda *_args: outside)
-    monkeypatch.setattr(compose, "_add_artefacts", lambda *_args: None)
+    monkeypatch.setattr(compose, "add_artefacts", lambda *_args: None)
 
 
 def test_labels_of_the_field_keep_their_kinds(quiet):
@@ -122,7 +122,7 @@ def test_cutout_mosaics_keep_boxes_on_their_galaxies():
     picture += rng.integers(0, 3, picture.shape, dtype=np.uint8)
 
     def pick(_rng):
-        return "spiral", picture, np.array([40.0, 40, 80, 80]), np.empty((0, 4))
+        return "spiral", picture, np.array([40.0, 40, 80, 80]), np.empty((0, 4)), True
 
     for seed in range(6):
         sample = compose.compose_cutouts(pick, np.random.default_rng(seed), size=SIZE)
@@ -135,9 +135,38 @@ def test_cutout_mosaics_keep_boxes_on_their_galaxies():
             assert np.median(inside) > inside[:2, :2].mean() + 0.1
 
 
+def test_what_is_no_galaxy_is_background():
+    """A cutout with a star or an artefact in its middle has only its other sources, ignored."""
+    picture = np.random.default_rng(1).integers(3, 9, (120, 120, 3), dtype=np.uint8)
+    others = np.array([[10.0, 10, 20, 20]])
+
+    def pick(_rng):
+        return "none", picture, np.full(4, np.nan), others, False
+
+    sample = compose.compose_cutouts(pick, np.random.default_rng(3), size=SIZE)
+    assert set(sample.kinds) <= {IGNORE}
+    assert np.isfinite(sample.boxes).all()
+
+
+def test_crops_are_drawn_towards_large_galaxies():
+    """A crop holds the middle of a galaxy of 60 pixels more often than chance puts it there."""
+    field = make_field()
+    field.boxes[0] = [100, 100, 160, 160]
+    small = 40
+    inside = 0
+    for seed in range(200):
+        x, y = compose._corner(field, np.random.default_rng(seed), small)
+        assert min(x, y) >= 0
+        assert max(x, y) <= SIZE - small
+        inside += (x < 130 < x + small) and (y < 130 < y + small)
+    # by chance (30 / 121)^2, a sixteenth; the pull adds a fifth
+    assert inside > 30
+
+
 def test_mostly_hidden_objects_are_ignored():
     """An object of which less than 45 % is in the sample is neither object nor background."""
     boxes = np.array([[-60.0, 10, 30, 50], [-10.0, 60, 30, 90], [-5.0, 100, 1, 120]])
-    sample = compose._clipped(np.zeros((3, SIZE, SIZE)), boxes, np.array([0, 1, 2]), SIZE)
+    whole = compose.Sample(np.zeros((3, SIZE, SIZE)), boxes, np.array([0, 1, 2]))
+    sample = compose.clip_sample(whole, SIZE)
     assert sample.kinds.tolist() == [IGNORE, 1]
     assert sample.boxes[:, 0].tolist() == [0, 0]

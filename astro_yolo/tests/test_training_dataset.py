@@ -72,10 +72,11 @@ def test_frame_paths_follow_the_archive():
 
 
 def test_recipe_plan_is_fixed_and_complete():
-    """Every sample has its own number, and both sources are in both splits."""
-    plan = dataset._plan(DatasetRecipe(field_samples=50, cutout_samples=25))
+    """Every sample has its own number, and every source is in both splits."""
+    recipe = DatasetRecipe(field_samples=50, cutout_samples=25, deep_samples=25)
+    plan = dataset._plan(recipe)
     assert [number for number, *_ in plan] == list(range(len(plan)))
-    assert len(plan) == 50 + 2 + 25 + 1
+    assert len(plan) == 50 + 2 + 25 + 1 + 25 + 1
     assert {tuple(job[1:]) for job in plan} == {
-        ("field", "train"), ("field", "val"), ("cutout", "train"), ("cutout", "val"),
+        (source, split) for source in ("field", "cutout", "deep") for split in ("train", "val")
     }

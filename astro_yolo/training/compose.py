@@ -12,10 +12,19 @@ import numpy as np
 
 from astro_yolo.injection import add_stamp, sersic_stamp, spiral_stamp
 from astro_yolo.stretch import to_network, to_rgb
+from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.cutouts import linearise
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
 
-__all__ = ["IGNORE", "OBJECTS", "Sample", "compose_cutouts", "compose_field"]
+__all__ = [
+    "IGNORE",
+    "OBJECTS",
+    "Sample",
+    "clip_sample",
+    "compose_cutouts",
+    "compose_field",
+    "to_input",
+]
 
 #: Kinds of object in the label files. "galaxy" has a type that nobody has judged;
 #: "ignore" is neither object nor background.
@@ -27,6 +36,8 @@ GALAXY, STAR, UNKNOWN, EDGE_ON, IGNORE = (
 #: Galaxies with both sides of the box below this have no discernible type (pixels).
 SMALL = 15.0
 
+_LARGE = 45.0  # pixels: galaxies so rare that samples are drawn towards them
+_FAINTEST = 22.8  # magnitude of what is added; beyond it nothing is seen
 _ZERO_POINT = 22.5  # SDSS frames are in nanomaggies
 _PICTURES = ("lupton", "lupton_high", "sinh", "sinh_high", "sqrt")
 
@@ -59,8 +70,7 @@ def compose_field(field, stamps, rng, *, size=416):
     -------
     Sample
     """
-    ny, nx = field.planes.shape[1:]
-    x0, y0 = rng.integers(0, nx - size + 1), rng.integers(0, ny - size + 1)
+    x0, y0 = _corner(field, rng, size)
     planes = field.planes[:, y0 : y0 + size, x0 : x0 + size].copy()
     boxes, kinds = _real_objects(field, x0, y0, size)
     added = [_add_sersic(planes, field, rng) for _ in range(rng.poisson(7))]
@@ -68,11 +78,24 @@ def compose_field(field, stamps, rng, *, size=416):
     added += [
         _add_galaxy_zoo(planes, stamps(rng), field, rng) for _ in range(rng.integers(0, 5))
     ]
-    _add_artefacts(planes, field, rng)
+    add_artefacts(planes, field.noise, field.fwhm, rng)
     boxes = np.concatenate([boxes, np.array([b for b, _ in added]).reshape(-1, 4)])
     kinds = np.concatenate([kinds, np.array([k for _, k in added], dtype=int)])
-    image = _to_input(planes, field.noise, rng)
-    return _clipped(image, boxes, kinds, size)
+    image = to_input(planes, field.noise, rng)
+    return clip_sample(Sample(image, boxes, kinds), size)
+
+
+def _corner(field, rng, size):
+    """Draw the crop's lower left pixel; now and then so that a large galaxy is in it."""
+    ny, nx = field.planes.shape[1:]
+    low = rng.integers(0, [nx - size + 1, ny - size + 1])
+    side = (field.boxes[:, 2:] - field.boxes[:, :2]).max(axis=1)
+    large = np.flatnonzero((field.kind == 1) & (side > _LARGE))
+    if len(large) and rng.random() < 0.2:
+        box = field.boxes[rng.choice(large)]
+        middle = (box[:2] + box[2:]) / 2 - size / 2 + rng.uniform(-0.3, 0.3, 2) * size
+        low = np.clip(middle, 0, [nx - size, ny - size])
+    return low.astype(int)
 
 
 def _real_objects(field, x0, y0, size):
@@ -108,7 +131,7 @@ def _place(rng, size):
 
 def _add_sersic(planes, field, rng):
     """Add a model galaxy; return its box and kind."""
-    magnitude = _magnitude(rng, 16.5, 22.3)
+    magnitude = _magnitude(rng, 16.5, _FAINTEST)
     size = 10 ** rng.normal(0.20 - 0.085 * (magnitude - 19), 0.18)  # arcsec, at r = 19
     radius = np.clip(size / 0.396, 0.8, 40)
     early = rng.random() < 0.4
@@ -177,7 +200,7 @@ def _lay(planes, stamps, pixel, rng):
 
 def _add_star(planes, field, rng):
     """Add a star: the field's own PSF, the colours of the stellar locus."""
-    magnitude = _magnitude(rng, 16.0, 22.3, slope=0.2)
+    magnitude = _magnitude(rng, 16.0, _FAINTEST, slope=0.2)
     g_r = rng.uniform(0.2, 1.5)
     r_i = 0.4 * g_r if g_r < 1.3 else rng.uniform(0.5, 1.6)
     pixel, offset = _place(rng, planes.shape[1])
@@ -198,7 +221,8 @@ def _add_galaxy_zoo(planes, stamp, field, rng):
     """Add a shrunken Galaxy Zoo galaxy; its class is known."""
     label, light, box = stamp
     side = max(box[2] - box[0], box[3] - box[1])
-    target = np.exp(rng.uniform(np.log(14), np.log(130)))
+    limits = (14, 130) if rng.random() < 0.8 else (130, 300)
+    target = np.exp(rng.uniform(*np.log(limits)))
     scale = min(target / side, 1.0)
     shape = [max(3, round(n * scale)) for n in light.shape[1:]]
     light = np.stack([cv2.resize(p, shape[::-1], interpolation=cv2.INTER_AREA) for p in light])
@@ -229,40 +253,24 @@ def _turned(box, shape, turns):
     return np.array([x0, y0, x1, y1])
 
 
-def _add_artefacts(planes, field, rng):
-    """Now and then add what is not a source: a trail, cosmic rays, nebulosity."""
-    size = planes.shape[1]
-    if rng.random() < 0.06:
-        ends = rng.uniform(-size, 2 * size, (2, 2)).round().astype(int)
-        line = np.zeros((size, size), np.float32)
-        cv2.line(line, tuple(map(int, ends[0])), tuple(map(int, ends[1])), 1.0, 1)
-        line = cv2.GaussianBlur(line, (0, 0), field.fwhm / 2.35) * field.fwhm
-        band = rng.integers(0, 3)
-        planes[band] += line * field.noise[band] * 10 ** rng.uniform(0.5, 2)
-    if rng.random() < 0.15:
-        for _ in range(rng.integers(1, 6)):
-            x, y = rng.integers(2, size - 8, 2)
-            dx, dy = rng.integers(0, 5, 2)
-            band = rng.integers(0, 3)
-            hit = np.zeros((size, size), np.float32)
-            cv2.line(hit, (int(x), int(y)), (int(x + dx), int(y + dy)), 1.0, 1)
-            planes[band] += hit * field.noise[band] * 10 ** rng.uniform(1, 2.5)
-    if rng.random() < 0.08:
-        planes += _nebulosity(size, rng) * (field.noise * 10 ** rng.uniform(0, 1.5))[:, None, None]
+def to_input(planes, noise, rng):
+    """
+    Bring planes to network units the way detection does, or through a picture.
 
+    Parameters
+    ----------
+    planes : (3, ny, nx) array
+        g, r, i, sky-subtracted, nanomaggies.
+    noise : (3,) array
+        Of each band.
+    rng : numpy.random.Generator
+        Source of chance.
 
-def _nebulosity(size, rng):
-    """Return (3, size, size) smooth structure of many scales, differing a little with colour."""
-    out = np.zeros((3, size, size), np.float32)
-    for cells in (3, 6, 13, 26):
-        coarse = rng.normal(0, 1, (cells, cells, 3)) + rng.normal(0, 1.5, (cells, cells, 1))
-        fine = cv2.resize(coarse.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
-        out += np.moveaxis(fine, -1, 0) * (3.0 / cells)
-    return out
-
-
-def _to_input(planes, noise, rng):
-    """Bring g, r, i planes to network units the way detection does, or through a picture."""
+    Returns
+    -------
+    (3, ny, nx) float32 array
+        Red, green, blue.
+    """
     planes = list(planes)
     chance = rng.random()
     if chance < 0.20:  # a picture made with one of AstroCV's conversions
@@ -298,7 +306,8 @@ def compose_cutouts(pick, rng, *, size=416):
     Parameters
     ----------
     pick : callable
-        ``pick(rng)`` returns (label, picture (ny, nx, 3) uint8, box, other boxes).
+        ``pick(rng)`` returns (label, picture (ny, nx, 3) uint8, box, other boxes, whether the
+        picture is SkyServer's, whose stretch can be undone).
     rng : numpy.random.Generator
         Source of chance.
     size : int, optional
@@ -315,7 +324,7 @@ def compose_cutouts(pick, rng, *, size=416):
     for (y0, y1), (x0, x1) in product(pairwise(edges), repeat=2):
         part, box, kind = _cutout_cell(pick(rng), (y1 - y0, x1 - x0), rng)
         image[:, y0:y1, x0:x1] = part
-        visible = _clipped(part, box, kind, (x1 - x0, y1 - y0))
+        visible = clip_sample(Sample(part, box, kind), (x1 - x0, y1 - y0))
         boxes.append(visible.boxes + np.array([x0, y0, x0, y0]))
         kinds.append(visible.kinds)
     return Sample(image, np.concatenate(boxes), np.concatenate(kinds))
@@ -323,7 +332,7 @@ def compose_cutouts(pick, rng, *, size=416):
 
 def _cutout_cell(cutout, shape, rng):
     """Scale one cutout into a cell; return network image, boxes and kinds."""
-    label, picture, box, others = cutout
+    label, picture, box, others, linear = cutout
     zoom = max(shape) / picture.shape[0]
     zoom *= np.exp(rng.uniform(0, 0.55)) if max(shape) > 300 else np.exp(rng.uniform(0, 0.25))
     cover = max((shape[0] + 1) / picture.shape[0], (shape[1] + 1) / picture.shape[1])
@@ -336,8 +345,11 @@ def _cutout_cell(cutout, shape, rng):
     scaled = scaled[y0 : y0 + shape[0], x0 : x0 + shape[1]]
     boxes = np.concatenate([box[None], others]) * zoom - np.array([x0, y0, x0, y0])
     kinds = np.full(len(boxes), IGNORE)
-    kinds[0] = OBJECTS.index(label)
-    return _cutout_input(scaled, rng), boxes, kinds
+    if label in OBJECTS:
+        kinds[0] = OBJECTS.index(label)
+    else:  # a star or an artefact in the middle: background
+        boxes, kinds = boxes[1:], kinds[1:]
+    return _cutout_input(scaled, rng) if linear else _read_picture(scaled, rng), boxes, kinds
 
 
 def _cutout_input(picture, rng):
@@ -355,13 +367,26 @@ def _cutout_input(picture, rng):
     return _through_picture(list(linear), rng)
 
 
-def _clipped(image, boxes, kinds, size):
-    """Clip boxes to the sample; what is mostly outside is ignored."""
+def clip_sample(sample, size):
+    """
+    Clip the boxes of a sample; what is mostly outside is ignored.
+
+    Parameters
+    ----------
+    sample : Sample
+        Image, boxes and kinds.
+    size : int or (int, int)
+        Side, or width and height, in pixels.
+
+    Returns
+    -------
+    Sample
+    """
     width, height = size if isinstance(size, tuple) else (size, size)
-    limit = np.array([width, height, width, height])
-    inside = np.clip(boxes, 0, limit)
+    boxes = sample.boxes
+    inside = np.clip(boxes, 0, [width, height, width, height])
     area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
     seen = np.prod(inside[:, 2:] - inside[:, :2], axis=1)
-    kinds = np.where(seen < 0.45 * area, IGNORE, kinds)
+    kinds = np.where(seen < 0.45 * area, IGNORE, sample.kinds)
     keep = (inside[:, 2:] - inside[:, :2]).min(axis=1, initial=np.inf) > 2
-    return Sample(image, inside[keep], kinds[keep])
+    return Sample(sample.image, inside[keep], kinds[keep])

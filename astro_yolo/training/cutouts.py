@@ -31,13 +31,18 @@ _WEIGHTS = np.array([5.0, 6.5, 9.0], dtype=np.float32)  # i, r, g, per nanomaggy
 
 @dataclass(frozen=True)
 class Cutout:
-    """A cutout's place on disk, its class, the box of its galaxy, and those of its neighbours."""
+    """
+    A cutout's place on disk, its class, the box of its galaxy, and those of its neighbours.
+
+    ``linear`` tells whether it is SkyServer's, so that `linearise` undoes its stretch.
+    """
 
     path: Path
     label: str
     box: np.ndarray
     split: str
     others: np.ndarray
+    linear: bool = True
 
 
 def split_of(object_id):

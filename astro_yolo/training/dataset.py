@@ -24,7 +24,9 @@ from astro_yolo.training.cutouts import (
     read_picture,
     split_of,
 )
+from astro_yolo.training.deep import compose_deep, read_stamps
 from astro_yolo.training.fields import FIELDS, load_field
+from astro_yolo.training.other_surveys import read_other_surveys
 
 __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 
@@ -33,11 +35,13 @@ __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 class DatasetRecipe:
     """What a training set holds; the same recipe and seed give the same files."""
 
-    field_samples: int = 5000
-    cutout_samples: int = 4000
+    field_samples: int = 4600
+    cutout_samples: int = 3300
+    deep_samples: int = 900
     val_share: float = 0.04
     size: int = 416
-    seed: int = 20261123
+    seed: int = 20261124
+    other_share: float = 0.12  # of the cutouts, drawn from other telescopes
     # how often each class is drawn among cutouts: nearer to even than the sky's share,
     # so that the rare types are learnt; detection puts the sky's share back
     class_shares: tuple = (
@@ -52,7 +56,7 @@ def build_dataset(data, out, recipe=None, *, workers=2, overwrite=False):
     Parameters
     ----------
     data : path-like
-        Folder with ``sas`` (a mirror of the SDSS archive) and ``galaxy_zoo``.
+        Folder with ``sas`` (a mirror of the SDSS archive), ``galaxy_zoo`` and ``hst``.
     out : path-like
         Folder to make.
     recipe : DatasetRecipe, optional
@@ -91,7 +95,8 @@ def build_dataset(data, out, recipe=None, *, workers=2, overwrite=False):
 def _plan(recipe):
     """Return (number, split, source) of every sample, in a fixed order."""
     jobs = []
-    for source, count in (("field", recipe.field_samples), ("cutout", recipe.cutout_samples)):
+    counts = recipe.field_samples, recipe.cutout_samples, recipe.deep_samples
+    for source, count in zip(("field", "cutout", "deep"), counts, strict=True):
         n_val = round(count * recipe.val_share)
         jobs += [(source, "train")] * count + [(source, "val")] * n_val
     return [(number, *job) for number, job in enumerate(jobs)]
@@ -187,6 +192,13 @@ def _cutouts_by_class(data, out, split):
     return groups
 
 
+@lru_cache(maxsize=2)
+def _other_cutouts(data, split):
+    """Return the cutouts of other telescopes of a split."""
+    found = read_other_surveys(Path(data) / "galaxy_zoo")
+    return [cutout for cutout in found if cutout.split == split]
+
+
 def _pick(groups, recipe, rng):
     """Draw a cutout, the class first."""
     names, shares = zip(*recipe.class_shares, strict=True)
@@ -194,19 +206,25 @@ def _pick(groups, recipe, rng):
     return group[rng.integers(len(group))]
 
 
-def _picture(groups, recipe, rng):
-    """Return label, picture, box and other boxes of a cutout, mirrored or turned at random."""
-    cutout = _pick(groups, recipe, rng)
+def _any_picture(groups, others, recipe, rng):
+    """Return a cutout as `_picture` does, now and then one of another telescope."""
+    if others and rng.random() < recipe.other_share:
+        return _picture(others[rng.integers(len(others))], rng)
+    return _picture(_pick(groups, recipe, rng), rng)
+
+
+def _picture(cutout, rng):
+    """Return a cutout as `compose_cutouts` wants it, mirrored at random."""
     picture, box, others = read_picture(cutout.path), cutout.box, cutout.others
     if rng.random() < 0.5:  # transposition; flips come from the trainer
         picture = picture.swapaxes(0, 1)
         box, others = box[[1, 0, 3, 2]], others[:, [1, 0, 3, 2]]
-    return cutout.label, picture, box, others
+    return cutout.label, picture, box, others, cutout.linear
 
 
 def _stamp(groups, recipe, rng):
     """Return label, linear light and box of a cutout's galaxy alone, edges tapered to the sky."""
-    label, picture, box, _ = _picture(groups, recipe, rng)
+    label, picture, box, *_ = _picture(_pick(groups, recipe, rng), rng)
     light = linearise(picture)
     light -= np.median(light[:, ::4, ::4], axis=(1, 2))[:, None, None]
     x0, y0, x1, y1 = box
@@ -230,8 +248,12 @@ def _write_sample(job, *, data, out, recipe):
         fields = _fields(data, split)
         field = fields[rng.integers(len(fields))]
         sample = compose_field(field, partial(_stamp, groups, recipe), rng, size=recipe.size)
+    elif source == "cutout":
+        pick = partial(_any_picture, groups, _other_cutouts(data, split), recipe)
+        sample = compose_cutouts(pick, rng, size=recipe.size)
     else:
-        sample = compose_cutouts(partial(_picture, groups, recipe), rng, size=recipe.size)
+        stamps = read_stamps(str(Path(data) / "hst" / "stamps_f814w"), split)
+        sample = compose_deep(stamps, rng, size=recipe.size)
     _save_sample(sample, Path(out), split, f"{number:06d}")
     counts = np.zeros((2, len(OBJECTS)), dtype=int)
     counts[int(split == "val")] = np.bincount(sample.kinds, minlength=len(OBJECTS))

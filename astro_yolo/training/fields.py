@@ -9,6 +9,7 @@ import numpy as np
 from astro_yolo.image import read_image
 from astro_yolo.injection import moffat_kernel
 from astro_yolo.stretch import background_noise
+from astro_yolo.training.giants import label_giants
 from astro_yolo.training.labels import Sources, find_sources, star_galaxy
 
 __all__ = ["FIELDS", "Field", "FieldRule", "load_field"]
@@ -22,14 +23,15 @@ class FieldRule:
 
     split: str
     no_galaxies: bool = False
-    cluster: tuple = ()  # x, y, radius in pixels of a globular cluster
+    cluster: tuple = ()  # ra, dec, radius in pixels of a globular cluster
+    unclear: tuple = ()  # the same of a place where nothing is to be learnt: ghosts, blends
 
 
 #: SDSS run/camcol/field to its part. 94/1/12 is never trained on.
 FIELDS = {
     "94/1/12": FieldRule("test"),
-    "1035/6/17": FieldRule("train"),
-    "1737/5/39": FieldRule("train"),
+    "1035/6/17": FieldRule("train", unclear=(7.95558, 16.02161, 250.0)),  # a bright star's ghost
+    "1737/5/39": FieldRule("train", unclear=(313.11634, -5.72573, 75.0)),  # a chain of galaxies
     "2820/3/122": FieldRule("val"),
     "4510/4/30": FieldRule("train"),
     "7264/3/111": FieldRule("train"),
@@ -101,6 +103,11 @@ def load_field(root, name, rule):
     kind = _apply_rules(kind, sources, segments, noise, rule, image.wcs)
     boxes = sources.boxes()
     kind[_inside_giants(boxes, sources) & (kind == 1)] = -1
+    if not (rule.no_galaxies or rule.cluster):
+        limit = _SATURATED * np.sqrt(3) / noise.mean()
+        boxes, kind = label_giants(detection, sources, boxes, kind, saturation=limit)
+    if rule.unclear:
+        kind[_near(sources, rule.unclear, image.wcs)] = -1
     psf = tuple(_stack_stars(plane, sources, kind, noise[1]) for plane in planes)
     fwhm = _fwhm(psf[1])
     stars = kind == 0
@@ -122,12 +129,17 @@ def _apply_rules(kind, sources, segments, noise, rule, wcs):
     if rule.no_galaxies:
         kind[kind != 0] = -2
     if rule.cluster:
-        ra, dec, radius = rule.cluster
-        x, y = wcs.all_world2pix([[ra, dec]], 0)[0]
-        inside = np.hypot(sources.x - x, sources.y - y) < radius
+        inside = _near(sources, rule.cluster, wcs)
         kind[inside & (kind != 0)] = -2
         kind[~inside & (kind == 1)] = -1
     return kind
+
+
+def _near(sources, circle, wcs):
+    """Return which sources lie in a circle of (ra, dec, radius in pixels)."""
+    ra, dec, radius = circle
+    x, y = wcs.all_world2pix([[ra, dec]], 0)[0]
+    return np.hypot(sources.x - x, sources.y - y) < radius
 
 
 def _beside_bright_stars(sources, segments, noise):

@@ -22,6 +22,7 @@ from astro_yolo.training.evaluate import (
 )
 from astro_yolo.training.export import export_onnx, read_metadata, write_metadata
 from astro_yolo.training.train import TrainRecipe, train
+from astro_yolo.training.types import make_types
 
 __all__ = [
     "calibrate",
@@ -31,12 +32,16 @@ __all__ = [
     "picture_detector",
 ]
 
+#: Names and versions of the shipped weights.
+NAME, VERSION = "astro-yolo-n2", "2"
+TYPES_NAME, TYPES_VERSION = "astro-yolo-types-1", "1"
+
 _PURITY = 0.95  # wanted of the default score
 
 
-def make_weights(data, out, *, dataset=None, training=None, device="cpu"):
+def make_weights(data, out, *, dataset=None, training=None, types=None, device="cpu"):
     """
-    Build the data set, train, export and calibrate; each step is skipped if it is done.
+    Build the data set, train, export and calibrate both networks; what is done is skipped.
 
     Parameters
     ----------
@@ -48,24 +53,29 @@ def make_weights(data, out, *, dataset=None, training=None, device="cpu"):
         Samples; by default those of the shipped weights.
     training : TrainRecipe, optional
         Network and schedule; by default those of the shipped weights.
+    types : TypeRecipe, optional
+        Schedule of the network of types; by default that of the shipped weights.
     device : str, optional
-        "cpu" or "cuda".
+        "cpu" or "cuda", of the first network.
 
     Returns
     -------
     pathlib.Path
-        The calibrated ONNX file.
+        The calibrated ONNX file; that of the network of types lies beside it.
     """
     dataset, training = dataset or DatasetRecipe(), training or TrainRecipe()
     out = Path(out)
-    samples, run, weights = out / "samples", out / "run", out / "astro-yolo.onnx"
+    samples, run, weights = out / "samples", out / "run", out / f"{NAME}.onnx"
     if not (samples / "data.yaml").exists():
         build_dataset(data, samples, dataset)
     if not (run / "done").exists():
         train(samples / "data.yaml", run, training, device=device, resume=True)
         (run / "done").touch()
-    export_onnx(run / "weights" / "last.pt", weights, name=out.name, version="1", overwrite=True)
+    export_onnx(run / "weights" / "last.pt", weights, name=NAME, version=VERSION, overwrite=True)
     report = calibrate(weights, data, samples, dict(dataset.class_shares))
+    _, report["types"] = make_types(
+        data, samples / "cutouts.npz", out, types, name=TYPES_NAME, version=TYPES_VERSION
+    )
     (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     return weights
 

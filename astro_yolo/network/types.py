@@ -1,0 +1,116 @@
+"""The second network: the type of a galaxy from its stamp, whatever its size in pixels."""
+
+import numpy as np
+
+from astro_yolo.catalog import CLASSES
+from astro_yolo.exceptions import ModelError, WeightsError
+from astro_yolo.network._backend import physical_cores
+from astro_yolo.network.stamps import cut_stamps
+from astro_yolo.network.weights import metadata_of
+
+__all__ = ["TypeClassifier"]
+
+_BATCH = 64  # stamps at a time: bounds the memory
+
+
+class TypeClassifier:
+    """
+    Tells the types of galaxies that are large enough to show one.
+
+    Parameters
+    ----------
+    path : path-like
+        ONNX file with the metadata ``temperature``, ``prior`` (five weights) and
+        ``smallest`` (longer side of the box from which it is asked, pixels).
+
+    Raises
+    ------
+    WeightsError
+        If the file is missing, damaged or not such a network.
+
+    Notes
+    -----
+    It always runs in ONNX Runtime on the CPU: a hundred stamps are a few milliseconds' work.
+    """
+
+    def __init__(self, path):
+        metadata = metadata_of(path)
+        try:
+            self.temperature = float(metadata["temperature"])
+            self.prior = np.array([float(weight) for weight in metadata["prior"]])
+            self.smallest = float(metadata["smallest"])
+        except (KeyError, TypeError, ValueError) as error:
+            msg = f"{path}: the metadata must have temperature, prior and smallest, {error!r}"
+            raise WeightsError(msg) from error
+        if tuple(metadata.get("classes", ())) != CLASSES or len(self.prior) != len(CLASSES):
+            msg = f"{path}: classes must be {list(CLASSES)}, got {metadata.get('classes')}"
+            raise WeightsError(msg)
+        self._session = _session(path)
+
+    def probabilities(self, planes, boxes):
+        """
+        Return the probability of each type, given that there is a galaxy.
+
+        Parameters
+        ----------
+        planes : (3, ny, nx) float32 array or list of three (ny, nx) arrays
+            Image in network units.
+        boxes : (N, 4) array
+            Edge pixels.
+
+        Returns
+        -------
+        (N, 5) float array
+            In the order of `~astro_yolo.catalog.CLASSES`; each row sums to 1.
+        """
+        stamps = cut_stamps(planes, boxes)
+        parts = [
+            self._session.run(None, {"stamps": stamps[k : k + _BATCH]})[0]
+            for k in range(0, len(stamps), _BATCH)
+        ]
+        return self.calibrated(np.concatenate(parts) if parts else np.empty((0, len(CLASSES))))
+
+    def calibrated(self, logits):
+        """Return the probabilities of raw (N, 5) outputs."""
+        return calibrated_types(logits, self.temperature, self.prior)
+
+    def large(self, boxes):
+        """Return which boxes are large enough to be asked about, (N,) bool array."""
+        return np.max(boxes[:, 2:] - boxes[:, :2], axis=1, initial=0) >= self.smallest
+
+
+def calibrated_types(logits, temperature, prior):
+    """
+    Return the probabilities of raw outputs: a softmax, softened and weighted.
+
+    Parameters
+    ----------
+    logits : (N, 5) array
+        Raw outputs.
+    temperature : float
+        Above 1 softens.
+    prior : (5,) array
+        Weight of each class.
+
+    Returns
+    -------
+    (N, 5) float array
+    """
+    values = np.asarray(logits, dtype=float) / temperature + np.log(prior)
+    values = np.exp(values - values.max(axis=1, keepdims=True, initial=-np.inf))
+    return values / values.sum(axis=1, keepdims=True)
+
+
+def _session(path):
+    """Return the network in ONNX Runtime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = physical_cores()
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.log_severity_level = 3
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # the runtime raises its own classes
+        msg = f"ONNX Runtime cannot load {path}: {error}"
+        raise ModelError(msg) from error
