@@ -32,8 +32,10 @@ __all__ = [
     "Matched",
     "Truth",
     "aperture_magnitude",
+    "celestial",
     "data_folder",
     "frame_paths",
+    "inside",
     "load_truth",
     "match",
     "one_to_one",
@@ -133,7 +135,7 @@ def load_truth(data):
     Truth
     """
     with bz2.open(frame_paths(data)["r"]) as stream, fits.open(stream) as hdus:
-        image, wcs = hdus[0].data.astype(np.float32), _celestial(hdus[0].header)
+        image, wcs = hdus[0].data.astype(np.float32), celestial(hdus[0].header)
     rows = fits.getdata(Path(data) / CATALOGUE)
     rows = rows[(rows["NCHILD"] == 0) & np.isin(rows["OBJC_TYPE"], (3, 6))]
     places = np.stack([rows["COLC"][:, _R] - 0.5, rows["ROWC"][:, _R] - 0.5], axis=1)
@@ -144,7 +146,7 @@ def load_truth(data):
     return Truth(table[galaxy & ~leave], table[~galaxy & ~leave], table[leave], image)
 
 
-def _celestial(header):
+def celestial(header):
     """Return the WCS without words about the old spelling of its keywords."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
@@ -217,11 +219,11 @@ def match(x, y, truth):
     pairs = one_to_one(galaxies[:, :2], places, MATCH_RADIUS)
     recalled = np.zeros(len(galaxies), dtype=bool)
     recalled[pairs[:, 0]] = True
-    counted = _inside(galaxies[:, :2], truth.image.shape)
+    counted = inside(galaxies[:, :2], truth.image.shape)
     free = np.setdiff1d(np.arange(len(x)), pairs[:, 1])
-    free = free[_inside(places[free], truth.image.shape)]
+    free = free[inside(places[free], truth.image.shape)]
     free = free[~_near(places[free], truth.left_out[:, :2])]
-    bright = truth.stars[(truth.stars[:, 2] < 20) & _inside(truth.stars[:, :2], truth.image.shape)]
+    bright = truth.stars[(truth.stars[:, 2] < 20) & inside(truth.stars[:, :2], truth.image.shape)]
     return Matched(
         truth=truth,
         x=x,
@@ -236,7 +238,7 @@ def match(x, y, truth):
     )
 
 
-def _inside(places, shape):
+def inside(places, shape):
     """Say which places lie inside the border."""
     limit = np.array([shape[1], shape[0]]) - 1 - BORDER
     return ((places >= BORDER) & (places <= limit)).all(axis=1)

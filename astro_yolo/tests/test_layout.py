@@ -28,11 +28,11 @@ LAYERS = (
     ("_scan", "detection"),
     # 4: what uses detections
     ("training", "training.sdss", "training.labels", "training.cutouts", "training.giants",
-     "training.fields", "training.artefacts", "training.compose", "training.other_surveys",
-     "training.deep", "training.dataset", "training._typed_loss", "training._trainer",
-     "training._type_samples", "training._type_network", "training.train", "training._graph",
-     "training.export", "training.types", "training.evaluate", "training.ship",
-     "training.__main__"),
+     "training.fields", "training.artefacts", "training.network_input", "training.compose",
+     "training.other_surveys", "training.deep", "training.dataset", "training._typed_loss",
+     "training._trainer", "training._type_samples", "training._type_network", "training.train",
+     "training._graph", "training.export", "training.types", "training.evaluate",
+     "training.ship", "training.__main__"),
     ("_simulated_sources", "simulation", "_cli_fields", "_cli_detect", "demo", "_cli_arguments",
      "cli"),
 )

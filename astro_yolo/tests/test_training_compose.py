@@ -148,6 +148,23 @@ def test_what_is_no_galaxy_is_background():
     assert np.isfinite(sample.boxes).all()
 
 
+def test_other_pixel_scales_keep_boxes_on_their_sources(quiet, monkeypatch):
+    """A crop resampled to other pixels has its star in its box, and the noise of its pixels."""
+    field = make_field((0,))
+    for side in (110, 160):
+        monkeypatch.setattr(compose, "_crop_side", lambda *_args, side=side: side)
+        monkeypatch.setattr(compose, "_corner", lambda *_args: np.array([0, 10]))
+        monkeypatch.setattr(compose, "to_input", lambda planes, noise, _rng: planes / noise.mean())
+        sample = compose.compose_field(field, make_stamp, np.random.default_rng(1), size=128)
+        x, y = np.array([20.5, 70.5]) * 128 / side
+        box = sample.boxes[0]
+        np.testing.assert_allclose([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], [x, y])
+        peak = np.unravel_index(sample.image[1].argmax(), (128, 128))
+        np.testing.assert_allclose(peak[::-1], [x - 0.5, y - 0.5], atol=1.0)
+        # half of the pixels, or those between, share noise: less of it than in the field
+        assert np.median(np.abs(sample.image[1])) < 1.2
+
+
 def test_crops_are_drawn_towards_large_galaxies():
     """A crop holds the middle of a galaxy of 60 pixels more often than chance puts it there."""
     field = make_field()

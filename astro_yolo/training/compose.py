@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 
 from astro_yolo.injection import add_stamp, sersic_stamp, spiral_stamp
-from astro_yolo.stretch import to_network, to_rgb
+from astro_yolo.stretch import background_noise, to_network
 from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.cutouts import linearise
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
+from astro_yolo.training.network_input import read_as_picture, through_picture, to_input
 
 __all__ = [
     "IGNORE",
@@ -23,7 +24,6 @@ __all__ = [
     "clip_sample",
     "compose_cutouts",
     "compose_field",
-    "to_input",
 ]
 
 #: Kinds of object in the label files. "galaxy" has a type that nobody has judged;
@@ -36,10 +36,10 @@ GALAXY, STAR, UNKNOWN, EDGE_ON, IGNORE = (
 #: Galaxies with both sides of the box below this have no discernible type (pixels).
 SMALL = 15.0
 
+_ZOOMS = 0.6, 1.5  # of a crop: other telescopes have other pixels
 _LARGE = 45.0  # pixels: galaxies so rare that samples are drawn towards them
 _FAINTEST = 22.8  # magnitude of what is added; beyond it nothing is seen
 _ZERO_POINT = 22.5  # SDSS frames are in nanomaggies
-_PICTURES = ("lupton", "lupton_high", "sinh", "sinh_high", "sqrt")
 
 
 @dataclass
@@ -70,9 +70,10 @@ def compose_field(field, stamps, rng, *, size=416):
     -------
     Sample
     """
-    x0, y0 = _corner(field, rng, size)
-    planes = field.planes[:, y0 : y0 + size, x0 : x0 + size].copy()
-    boxes, kinds = _real_objects(field, x0, y0, size)
+    side = min(_crop_side(size, rng), *field.planes.shape[1:])
+    x0, y0 = _corner(field, rng, side)
+    planes = field.planes[:, y0 : y0 + side, x0 : x0 + side].copy()
+    boxes, kinds = _real_objects(field, x0, y0, side)
     added = [_add_sersic(planes, field, rng) for _ in range(rng.poisson(7))]
     added += [_add_star(planes, field, rng) for _ in range(rng.poisson(4))]
     added += [
@@ -81,8 +82,27 @@ def compose_field(field, stamps, rng, *, size=416):
     add_artefacts(planes, field.noise, field.fwhm, rng)
     boxes = np.concatenate([boxes, np.array([b for b, _ in added]).reshape(-1, 4)])
     kinds = np.concatenate([kinds, np.array([k for _, k in added], dtype=int)])
-    image = to_input(planes, field.noise, rng)
-    return clip_sample(Sample(image, boxes, kinds), size)
+    planes, noise = _resampled(planes, field.noise, size)
+    image = to_input(planes, noise, rng)
+    return clip_sample(Sample(image, boxes * (size / side), kinds), size)
+
+
+def _crop_side(size, rng):
+    """Draw the side of a crop: as the sample's, or for another pixel scale."""
+    if rng.random() < 0.6:
+        return size
+    return round(size / np.exp(rng.uniform(*np.log(_ZOOMS))))
+
+
+def _resampled(planes, noise, size):
+    """Bring a crop to the size of a sample; return it and its noise."""
+    side = planes.shape[1]
+    if side == size:
+        return planes, noise
+    way = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+    planes = np.stack([cv2.resize(p, (size, size), interpolation=way) for p in planes])
+    # neighbouring pixels now share noise: only a measurement tells how much is left
+    return planes, np.array([background_noise(p)[1] for p in planes], dtype=np.float32)
 
 
 def _corner(field, rng, size):
@@ -132,7 +152,7 @@ def _place(rng, size):
 def _add_sersic(planes, field, rng):
     """Add a model galaxy; return its box and kind."""
     magnitude = _magnitude(rng, 16.5, _FAINTEST)
-    size = 10 ** rng.normal(0.20 - 0.085 * (magnitude - 19), 0.18)  # arcsec, at r = 19
+    size = 10 ** rng.normal(0.20 - 0.085 * (magnitude - 19), 0.21)  # arcsec, at r = 19
     radius = np.clip(size / 0.396, 0.8, 40)
     early = rng.random() < 0.4
     index = rng.uniform(2.5, 5) if early else rng.uniform(0.6, 1.8)
@@ -253,52 +273,6 @@ def _turned(box, shape, turns):
     return np.array([x0, y0, x1, y1])
 
 
-def to_input(planes, noise, rng):
-    """
-    Bring planes to network units the way detection does, or through a picture.
-
-    Parameters
-    ----------
-    planes : (3, ny, nx) array
-        g, r, i, sky-subtracted, nanomaggies.
-    noise : (3,) array
-        Of each band.
-    rng : numpy.random.Generator
-        Source of chance.
-
-    Returns
-    -------
-    (3, ny, nx) float32 array
-        Red, green, blue.
-    """
-    planes = list(planes)
-    chance = rng.random()
-    if chance < 0.20:  # a picture made with one of AstroCV's conversions
-        return _through_picture(planes[::-1], rng)
-    if chance < 0.28:  # one band
-        band = int(rng.integers(0, 3))
-        planes, noise = [planes[band]], noise[[band]]
-    levels = [
-        (rng.normal(0, 0.15) * n, n * np.exp(rng.normal(0, 0.12))) for n in noise[::-1]
-    ]
-    levels = levels * 3 if len(levels) == 1 else levels
-    return to_network(planes, levels=levels)
-
-
-def _through_picture(channels, rng):
-    """Stretch to 8 bits, then read the picture as detection reads one."""
-    picture = to_rgb(channels, _PICTURES[rng.integers(0, len(_PICTURES))])
-    return _read_picture(picture, rng)
-
-
-def _read_picture(picture, rng):
-    """Bring an 8-bit picture to network units; sometimes its grey version."""
-    planes = [picture[..., k].astype(np.float32) for k in (2, 1, 0)]
-    if rng.random() < 0.12:
-        planes = [sum(planes) / 3]
-    return to_network(planes)
-
-
 def compose_cutouts(pick, rng, *, size=416):
     """
     Fill a sample with Galaxy Zoo cutouts: one large, or a mosaic of 4 or 9.
@@ -349,14 +323,14 @@ def _cutout_cell(cutout, shape, rng):
         kinds[0] = OBJECTS.index(label)
     else:  # a star or an artefact in the middle: background
         boxes, kinds = boxes[1:], kinds[1:]
-    return _cutout_input(scaled, rng) if linear else _read_picture(scaled, rng), boxes, kinds
+    return _cutout_input(scaled, rng) if linear else read_as_picture(scaled, rng), boxes, kinds
 
 
 def _cutout_input(picture, rng):
     """Network units of a cutout: as it is, linearised, or through another stretch."""
     chance = rng.random()
     if chance < 0.4:
-        return _read_picture(picture, rng)
+        return read_as_picture(picture, rng)
     linear = linearise(picture)
     # half of SDSS's noise in i, r, g hides the blocks of the JPEG compression
     grain = np.array([0.015, 0.0125, 0.0075], np.float32)[:, None, None]
@@ -364,7 +338,7 @@ def _cutout_input(picture, rng):
     if chance < 0.7:
         planes = list(linear[::-1])
         return to_network([sum(planes) / 3] if rng.random() < 0.15 else planes)
-    return _through_picture(list(linear), rng)
+    return through_picture(list(linear), rng)
 
 
 def clip_sample(sample, size):

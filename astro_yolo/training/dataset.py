@@ -35,9 +35,9 @@ __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 class DatasetRecipe:
     """What a training set holds; the same recipe and seed give the same files."""
 
-    field_samples: int = 4600
-    cutout_samples: int = 3300
-    deep_samples: int = 900
+    field_samples: int = 5200
+    cutout_samples: int = 3000
+    deep_samples: int = 800
     val_share: float = 0.04
     size: int = 416
     seed: int = 20261124

@@ -16,9 +16,9 @@ from astro_yolo.training.compose import (
     UNKNOWN,
     Sample,
     clip_sample,
-    to_input,
 )
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
+from astro_yolo.training.network_input import to_input
 from astro_yolo.training.other_surveys import split_of_name
 
 __all__ = ["compose_deep", "read_stamps"]
