@@ -153,10 +153,10 @@ def test_other_pixel_scales_keep_boxes_on_their_sources(quiet, monkeypatch):
     field = make_field((0,))
     for side in (110, 160):
         monkeypatch.setattr(compose, "_crop_side", lambda *_args, side=side: side)
-        monkeypatch.setattr(compose, "_corner", lambda *_args: np.array([0, 10]))
+        monkeypatch.setattr(compose, "_corner", lambda *_args: np.array([0, 0]))
         monkeypatch.setattr(compose, "to_input", lambda planes, noise, _rng: planes / noise.mean())
         sample = compose.compose_field(field, make_stamp, np.random.default_rng(1), size=128)
-        x, y = np.array([20.5, 70.5]) * 128 / side
+        x, y = np.array([20.5, 80.5]) * 128 / side
         box = sample.boxes[0]
         np.testing.assert_allclose([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2], [x, y])
         peak = np.unravel_index(sample.image[1].argmax(), (128, 128))
