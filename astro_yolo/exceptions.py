@@ -20,6 +20,7 @@ __all__ = [
     "BandError",
     "ImageError",
     "InputWarning",
+    "MatchError",
     "MissingExtraError",
     "ModelError",
     "NoDetectionsWarning",
@@ -59,6 +60,10 @@ class WeightsError(ModelError):
 
 class RegionError(AstroYoloError, ValueError):
     """A region shape, frame or region file is not valid."""
+
+
+class MatchError(AstroYoloError, ValueError):
+    """Tables cannot be matched: positions, units or a radius are missing or wrong."""
 
 
 class MissingExtraError(AstroYoloError, ImportError):

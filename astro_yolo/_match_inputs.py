@@ -1,0 +1,222 @@
+"""Positions and radii for matching, from tables, files and sky coordinates."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import QTable, Table
+
+from astro_yolo._match_geometry import tangent_axes, unit_vectors
+from astro_yolo.catalog import read_table
+from astro_yolo.exceptions import MatchError
+
+__all__ = ["Positions", "as_table", "positions_of", "radius_of"]
+
+# Pairs of column names in the order in which they are tried, in lower case.
+_NAMES = (
+    ("ra", "dec"),
+    ("raj2000", "dej2000"),
+    ("_raj2000", "_dej2000"),
+    ("ra_icrs", "de_icrs"),
+    ("alpha_j2000", "delta_j2000"),
+    ("radeg", "decdeg"),
+    ("ra_deg", "dec_deg"),
+    ("s_ra", "s_dec"),
+)
+_MAS_PER_YEAR = u.mas / u.yr
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Unit vectors (N, 3), ICRS, of the rows whose position is usable; NaN for the others."""
+
+    vectors: np.ndarray
+    good: np.ndarray
+
+    def __len__(self):
+        """Return the number of rows."""
+        return len(self.good)
+
+
+def as_table(catalog, name):
+    """
+    Return a catalogue as a table.
+
+    Parameters
+    ----------
+    catalog : `~astropy.table.Table`, path-like or `~astropy.coordinates.SkyCoord`
+        A file is read by `astro_yolo.read_table`, or by Astropy where its ending is another.
+    name : str
+        Name of the argument, for messages.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+
+    Raises
+    ------
+    MatchError
+        If it is none of these, or the file cannot be read.
+    """
+    if isinstance(catalog, Table):
+        return catalog
+    if isinstance(catalog, SkyCoord):
+        place = catalog.icrs.ravel()
+        return QTable({"ra": place.ra.to(u.deg), "dec": place.dec.to(u.deg)})
+    if not isinstance(catalog, (str, Path)):
+        msg = f"{name} must be a Table, a file or a SkyCoord, got {type(catalog).__name__}"
+        raise MatchError(msg)
+    try:
+        return read_table(catalog)
+    except ValueError:
+        pass  # an ending that our own tables do not have
+    try:
+        return Table.read(catalog)
+    except Exception as error:  # readers of many formats raise as many classes
+        msg = f"{name} must be a table that Astropy reads, got {catalog}: {error}"
+        raise MatchError(msg) from error
+
+
+def positions_of(table, name, *, unit=None, epoch=None):
+    """
+    Return the sky positions of a table.
+
+    A SkyCoord column is taken if there is one, else the first pair of the usual names (ra and dec,
+    RAJ2000 and DEJ2000, ...). With ``epoch``, columns ``pmra`` (with the cosine of the
+    declination) and ``pmdec``, and ``ref_epoch`` in Julian years, move the positions.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table.
+    name : str
+        Name of the argument, for messages.
+    unit : unit, optional
+        Of columns that have none.
+    epoch : float, optional
+        Julian year to move the positions to.
+
+    Returns
+    -------
+    Positions
+
+    Raises
+    ------
+    MatchError
+        If there are no such columns, or they have no unit.
+    """
+    place = _sky_column(table)
+    if place is None:
+        longitude, latitude = _coordinate_columns(table, name, unit)
+    else:
+        longitude, latitude = place.icrs.ra.radian, place.icrs.dec.radian
+    good = np.isfinite(longitude) & np.isfinite(latitude) & (np.abs(latitude) <= np.pi / 2 + 1e-12)
+    vectors = unit_vectors(np.where(good, longitude, np.nan), latitude)
+    if epoch is not None:
+        vectors = _moved(vectors, table, epoch)
+    return Positions(vectors, good)
+
+
+def _sky_column(table):
+    """Return the first column that is a SkyCoord, or None."""
+    return next((col for col in table.itercols() if isinstance(col, SkyCoord)), None)
+
+
+def _coordinate_columns(table, name, unit):
+    """Return longitude and latitude in radians, NaN where masked."""
+    lower = {column.lower(): column for column in table.colnames}
+    pair = next((p for p in _NAMES if p[0] in lower and p[1] in lower), None)
+    if pair is None:
+        msg = f"{name} must have columns ra and dec (or a SkyCoord), got {table.colnames}"
+        raise MatchError(msg)
+    return tuple(_radians(table[lower[key]], f"{name}[{lower[key]!r}]", unit) for key in pair)
+
+
+def _radians(column, name, unit):
+    """Return an angle column in radians, NaN where masked."""
+    found = getattr(column, "unit", None) or unit
+    if found is None:
+        msg = f"{name} must have a unit, got none: set it, or say which with unit=u.deg"
+        raise MatchError(msg)
+    values = _filled(column)
+    try:
+        return (values * u.Unit(found)).to_value(u.rad)
+    except (u.UnitConversionError, ValueError, TypeError) as error:
+        msg = f"{name} must be an angle, got unit {found}"
+        raise MatchError(msg) from error
+
+
+def _filled(column):
+    """Return the plain numbers of a column, NaN where masked."""
+    values = getattr(column, "value", column)
+    values = np.ma.asarray(getattr(values, "unmasked", values), dtype=float)
+    if hasattr(column, "mask") and np.any(column.mask):
+        values = np.ma.masked_where(column.mask, values)
+    return values.filled(np.nan)
+
+
+def _moved(vectors, table, epoch):
+    """Move positions along their proper motion to an epoch; what has none stays."""
+    lower = {column.lower(): column for column in table.colnames}
+    if not {"pmra", "pmdec", "ref_epoch"} <= set(lower):
+        return vectors
+    east, north = tangent_axes(vectors)
+    rates = []
+    for key in ("pmra", "pmdec"):
+        column = table[lower[key]]
+        rate = _filled(column) * u.Unit(getattr(column, "unit", None) or _MAS_PER_YEAR)
+        rates.append(np.nan_to_num(rate.to_value(u.rad / u.yr)))
+    years = np.nan_to_num(epoch - _filled(table[lower["ref_epoch"]]))
+    vectors = vectors + (rates[0] * years)[:, None] * east + (rates[1] * years)[:, None] * north
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+def radius_of(radius, table):
+    """
+    Return the largest separation of a pair for each row.
+
+    Parameters
+    ----------
+    radius : `~astropy.units.Quantity`, str
+        An angle, one for all or one a row; the name of a column; or "size": half of the longer
+        side of the source's box.
+    table : `~astropy.table.Table`
+        The table whose rows look for a partner.
+
+    Returns
+    -------
+    (N,) array
+        Radians; NaN where a row has none.
+
+    Raises
+    ------
+    MatchError
+        If it is not a positive angle.
+    """
+    if isinstance(radius, str):
+        radius = _radius_column(radius, table)
+    try:
+        values = u.Quantity(radius).to_value(u.rad)
+    except (u.UnitConversionError, TypeError) as error:
+        msg = f"radius must be an angle such as 2 * u.arcsec, got {radius!r}"
+        raise MatchError(msg) from error
+    if values.ndim and values.shape != (len(table),):
+        msg = f"radius must be one angle or one a row ({len(table)}), got shape {values.shape}"
+        raise MatchError(msg)
+    if np.any(values <= 0) or np.any(np.isinf(values)):
+        msg = f"radius must be positive, got {radius!r}"
+        raise MatchError(msg)
+    return np.broadcast_to(values, (len(table),)).astype(float)
+
+
+def _radius_column(name, table):
+    """Return the radii of a column, or half of the longer side of the box for "size"."""
+    wanted = ("width", "height") if name == "size" else (name,)
+    missing = [key for key in wanted if key not in table.colnames]
+    if missing:
+        msg = f"radius={name!r} needs the column {missing[0]!r}, got {table.colnames}"
+        raise MatchError(msg)
+    values = [_filled(table[key]) * u.Unit(table[key].unit or "") for key in wanted]
+    return np.maximum(values[0], values[1]) / 2 if name == "size" else values[0]

@@ -1,0 +1,250 @@
+"""Match a table with a catalogue on the sky, and account for every row of both.
+
+Angles are true separations on the sphere, so that poles and right ascension 0 are places like any
+other. A row is matched, unmatched or rejected (without a usable position); nothing is dropped.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable, hstack
+
+from astro_yolo import _match_geometry as sphere
+from astro_yolo._match_inputs import as_table, positions_of, radius_of
+from astro_yolo.exceptions import MatchError
+
+__all__ = ["MODES", "Match", "Offset", "crossmatch"]
+
+#: Ways to choose pairs.
+MODES = ("one-to-one", "best", "all")
+
+
+@dataclass(frozen=True)
+class Offset:
+    """
+    How far the catalogue lies from the table: catalogue minus table.
+
+    Attributes
+    ----------
+    east, north : `~astropy.units.Quantity`
+        Medians, arcsec; NaN without pairs.
+    scatter_east, scatter_north : `~astropy.units.Quantity`
+        1.4826 times the median absolute deviations, arcsec.
+    """
+
+    east: u.Quantity
+    north: u.Quantity
+    scatter_east: u.Quantity
+    scatter_north: u.Quantity
+
+
+@dataclass(frozen=True)
+class Match:
+    """
+    The outcome of a match.
+
+    Attributes
+    ----------
+    matched : `~astropy.table.QTable`
+        One row a pair: the columns of the table, those of the catalogue (a name that both have
+        gets ``_cat`` there), and ``row``, ``row_cat`` (places in the inputs, from 0),
+        ``separation`` (arcsec), ``position_angle`` (deg, from the table's source to the
+        catalogue's, north through east), ``p_chance``.
+    unmatched, unmatched_catalog : `~astropy.table.Table`
+        Rows of the inputs that have a position and no partner.
+    rejected, rejected_catalog : `~astropy.table.Table`
+        Rows whose position is masked, not finite or no latitude, or whose radius is not finite.
+    ambiguous : `~astropy.table.QTable`
+        All pairs (``row``, ``row_cat``, ``separation``) of rows with more than one candidate
+        within the radius, on either side.
+    offset : Offset
+        Measured on the pairs, before any correction.
+    expected_by_chance : float
+        Number of rows that would have a candidate within their radius if the catalogue were
+        strewn at random at its local density; NaN where that is not known.
+
+    Notes
+    -----
+    ``p_chance`` is ``1 - exp(-pi d^2 rho)``: the probability that a source that has nothing to do
+    with the row lies as near (Downes et al. 1986, MNRAS 218, 31), with the local density rho from
+    the twenty-first neighbour.
+    """
+
+    matched: QTable
+    unmatched: QTable
+    unmatched_catalog: QTable
+    rejected: QTable
+    rejected_catalog: QTable
+    ambiguous: QTable
+    offset: Offset
+    expected_by_chance: float
+
+    def __repr__(self):
+        parts = (f"{name}={len(getattr(self, name))}" for name in self.__dataclass_fields__
+                 if name not in ("offset", "expected_by_chance"))
+        return f"Match({', '.join(parts)})"
+
+
+def crossmatch(
+    table, catalog, radius=2 * u.arcsec, *, mode="one-to-one", correct=False, unit=None, epoch=None
+):
+    """
+    Match a table with a catalogue.
+
+    Parameters
+    ----------
+    table, catalog : `~astropy.table.Table`, path-like or `~astropy.coordinates.SkyCoord`
+        Tables need a SkyCoord column or columns ``ra`` and ``dec`` (or other usual names), ICRS.
+    radius : `~astropy.units.Quantity` or str, optional
+        Largest separation: an angle; one angle a row of ``table``; the name of a column of it;
+        or "size", half of the longer side of each source's box.
+    mode : {"one-to-one", "best", "all"}, optional
+        "one-to-one": pairs in which each is the other's nearest; "best": the nearest of the
+        catalogue for each row, which may serve several rows; "all": every pair.
+    correct : bool, optional
+        Match again after the median offset of the first match was taken off.
+    unit : unit, optional
+        Of coordinate columns that have none.
+    epoch : float, optional
+        Julian year to which positions with ``pmra``, ``pmdec`` and ``ref_epoch`` are moved.
+
+    Returns
+    -------
+    Match
+
+    Raises
+    ------
+    MatchError
+        If positions, their units or the radius are missing or wrong, or the mode is unknown.
+
+    Examples
+    --------
+    >>> from astropy.coordinates import SkyCoord
+    >>> from astro_yolo import crossmatch
+    >>> ours = SkyCoord([10.0, 20.0], [0.0, 5.0], unit="deg")
+    >>> theirs = SkyCoord([20.0001, 10.0], [5.0, 0.0002], unit="deg")
+    >>> found = crossmatch(ours, theirs, 1 * u.arcsec)
+    >>> found.matched["row_cat"].tolist()
+    [1, 0]
+    >>> found.matched["separation"].round(2)
+    <Quantity [0.72, 0.36] arcsec>
+    """
+    if mode not in MODES:
+        msg = f"mode must be one of {', '.join(MODES)}, got {mode!r}"
+        raise MatchError(msg)
+    table, catalog = as_table(table, "table"), as_table(catalog, "catalog")
+    reach = radius_of(radius, table)
+    ours = positions_of(table, "table", unit=unit, epoch=epoch)
+    theirs = positions_of(catalog, "catalog", unit=unit, epoch=epoch)
+    good = ours.good & np.isfinite(reach)
+    rows, places = np.flatnonzero(good), np.flatnonzero(theirs.good)
+    first, second, reach = ours.vectors[rows], theirs.vectors[places], reach[rows]
+    pairs = _pairs(first, second, reach, mode)
+    offset = _offset(first[pairs[:, 0]], second[pairs[:, 1]])
+    if correct and len(pairs):
+        first = _shifted(first, offset)
+        pairs = _pairs(first, second, reach, mode)
+    chance, expected = _chance(first, second, pairs, reach)
+    numbers = np.stack([rows[pairs[:, 0]], places[pairs[:, 1]]], axis=1)
+    measured = _measured(first[pairs[:, 0]], second[pairs[:, 1]])
+    return Match(
+        matched=_joined(table, catalog, numbers, {**measured, "p_chance": chance}),
+        unmatched=table[np.setdiff1d(rows, numbers[:, 0])],
+        unmatched_catalog=catalog[np.setdiff1d(places, numbers[:, 1])],
+        rejected=table[~good],
+        rejected_catalog=catalog[~theirs.good],
+        ambiguous=_ambiguous(first, second, reach, rows, places),
+        offset=offset,
+        expected_by_chance=expected,
+    )
+
+
+def _pairs(first, second, reach, mode):
+    """Return the chosen pairs, (K, 2) indices."""
+    if not len(first) or not len(second):
+        return np.empty((0, 2), dtype=int)
+    if mode == "all":
+        return sphere.all_pairs(first, second, reach)
+    index, angle = sphere.nearest(first, second)
+    chosen = angle <= reach
+    if mode == "one-to-one":
+        # only the catalogue's sources that somebody chose need look back
+        candidates, place = np.unique(index, return_inverse=True)
+        back, _ = sphere.nearest(second[candidates], first)
+        chosen &= back[place] == np.arange(len(first))
+    rows = np.flatnonzero(chosen)
+    return np.stack([rows, index[rows]], axis=1)
+
+
+def _offset(first, second):
+    """Return the median offset of pairs and its scatter."""
+    if not len(first):
+        nothing = np.nan * u.arcsec
+        return Offset(nothing, nothing, nothing, nothing)
+    parts = [(values * u.rad).to(u.arcsec) for values in sphere.offsets(first, second)]
+    middles = [np.median(values) for values in parts]
+    spreads = [
+        1.4826 * np.median(np.abs(values - middle))
+        for values, middle in zip(parts, middles, strict=True)
+    ]
+    return Offset(*middles, *spreads)
+
+
+def _shifted(vectors, offset):
+    """Move positions by an offset."""
+    east, north = sphere.tangent_axes(vectors)
+    moved = vectors + offset.east.to_value(u.rad) * east + offset.north.to_value(u.rad) * north
+    return moved / np.linalg.norm(moved, axis=1, keepdims=True)
+
+
+def _chance(first, second, pairs, reach):
+    """Return the chance probability of each pair, and the expected number of chance matches."""
+    crowding = sphere.density(first, second)
+    angle = sphere.separation(first[pairs[:, 0]], second[pairs[:, 1]])
+    of_pairs = -np.expm1(-np.pi * angle**2 * crowding[pairs[:, 0]])
+    return of_pairs, float(-np.expm1(-np.pi * reach**2 * crowding).sum())
+
+
+def _measured(first, second):
+    """Return separation and position angle of pairs."""
+    return {
+        "separation": (sphere.separation(first, second) * u.rad).to(u.arcsec),
+        "position_angle": (sphere.position_angle(first, second) * u.rad).to(u.deg),
+    }
+
+
+def _joined(table, catalog, numbers, measured):
+    """Return the table of pairs."""
+    left, right = QTable(table[numbers[:, 0]]), QTable(catalog[numbers[:, 1]])
+    found = QTable({"row": numbers[:, 0], "row_cat": numbers[:, 1], **measured})
+    taken = {*left.colnames, *found.colnames}
+    for name in right.colnames:
+        if name in taken:
+            right.rename_column(name, _free(f"{name}_cat", {*taken, *right.colnames}))
+    for name in set(left.colnames) & set(found.colnames):
+        left.rename_column(name, _free(f"{name}_1", taken))
+    return hstack([left, right, found], join_type="exact", metadata_conflicts="silent")
+
+
+def _free(name, taken):
+    """Return a name that is not taken."""
+    while name in taken:
+        name += "_"
+    return name
+
+
+def _ambiguous(first, second, reach, rows, places):
+    """Return all pairs of the rows that have more than one candidate, on either side."""
+    pairs = np.empty((0, 2), dtype=int)
+    if len(first) and len(second):
+        pairs = sphere.all_pairs(first, second, reach)
+    ours = np.bincount(pairs[:, 0], minlength=len(first))
+    theirs = np.bincount(pairs[:, 1], minlength=len(second))
+    pairs = pairs[(ours[pairs[:, 0]] > 1) | (theirs[pairs[:, 1]] > 1)]
+    angle = sphere.separation(first[pairs[:, 0]], second[pairs[:, 1]])
+    return QTable({
+        "row": rows[pairs[:, 0]],
+        "row_cat": places[pairs[:, 1]],
+        "separation": (angle * u.rad).to(u.arcsec),
+    })
