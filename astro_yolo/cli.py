@@ -7,6 +7,7 @@ import sys
 from astro_yolo import __version__
 from astro_yolo._cli_arguments import add_parser
 from astro_yolo._cli_detect import run
+from astro_yolo._cli_match import add_parsers as add_match_parsers
 
 __all__ = ["main"]
 
@@ -14,6 +15,7 @@ _EXAMPLES = """
 examples:
   astro-yolo demo
   astro-yolo detect g.fits r.fits i.fits -o galaxies.ecsv --regions galaxies.reg --png galaxies.png
+  astro-yolo match galaxies.ecsv catalog.fits -o matched.ecsv
   astro-yolo detect --help
 """
 
@@ -56,6 +58,7 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"astro-yolo {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_parser(commands, run)
+    add_match_parsers(commands)
     _add_demo(commands)
     return parser
 

@@ -1,0 +1,171 @@
+"""The commands ``astro-yolo match`` and ``astro-yolo compare``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+__all__ = ["add_parsers"]
+
+_MATCH_EXAMPLES = """
+examples:
+  astro-yolo match galaxies.ecsv sdss.fits -o matched.ecsv
+  astro-yolo match galaxies.ecsv sdss.fits --radius 3 --unit deg --unmatched new.ecsv
+  astro-yolo match galaxies.ecsv gaia.vot --epoch 2004.7 --mode best
+
+exit status: 0 when the match was made (no pair is no failure), 1 when it could not be, 2 when the
+command itself is wrong.
+"""
+_COMPARE_EXAMPLES = """
+examples:
+  astro-yolo compare galaxies.ecsv truth.fits --magnitude r
+  astro-yolo compare galaxies.ecsv truth.fits --magnitude r --table-magnitude mag_kron_r \\
+      --regions outcome.reg --plot outcome.png
+"""
+
+
+def add_parsers(commands):
+    """
+    Add both commands to the sub-parsers of the main one.
+
+    Parameters
+    ----------
+    commands : object
+        What `argparse.ArgumentParser.add_subparsers` returned.
+    """
+    match = _command(commands, "match", "match a table with a catalogue on the sky",
+                     _MATCH_EXAMPLES)
+    match.add_argument("--mode", choices=("one-to-one", "best", "all"), default="one-to-one",
+                       help="which pairs (%(default)s)")
+    match.add_argument("--correct", action="store_true",
+                       help="match again after taking off the median offset")
+    match.add_argument("--epoch", type=float, help="Julian year to move proper motions to")
+    match.add_argument("-o", "--output", metavar="FILE", help="write the pairs")
+    match.add_argument("--unmatched", metavar="FILE", help="write the rows without a partner")
+    match.add_argument("--unmatched-catalog", metavar="FILE",
+                       help="write the catalogue's rows without a partner")
+    match.set_defaults(run=_run_match)
+    compare = _command(commands, "compare", "recall and purity of a table against a catalogue",
+                       _COMPARE_EXAMPLES)
+    compare.add_argument("--magnitude", metavar="COLUMN", help="of the catalogue")
+    compare.add_argument("--table-magnitude", metavar="COLUMN", help="of the table")
+    compare.add_argument("--bins", type=_edges, metavar="A,B,...", help="edges of the bins")
+    compare.add_argument("--catalog-label", metavar="COLUMN", help="classes of the catalogue")
+    compare.add_argument("--regions", metavar="FILE", help="write matched, missed and spurious "
+                         "objects as DS9 regions in three colours")
+    compare.add_argument("--plot", metavar="FILE", help="write a plot (PNG, PDF or SVG)")
+    compare.set_defaults(run=_run_compare)
+
+
+def _command(commands, name, text, examples):
+    """Return the parser of a command with what both share."""
+    parser = commands.add_parser(
+        name, help=text, description=text[0].upper() + text[1:] + ".", epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("table", help="table of detections, or any with positions")
+    parser.add_argument("catalog", help="catalogue: any table that Astropy reads")
+    parser.add_argument("--radius", default="2", metavar="ARCSEC",
+                        help='largest separation, or "size", or a column (%(default)s)')
+    parser.add_argument("--unit", help="of positions whose columns have no unit, such as deg")
+    parser.add_argument("--overwrite", action="store_true", help="replace existing files")
+    return parser
+
+
+def _edges(text):
+    """Return the numbers of a comma-separated list."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError as error:
+        msg = f"must be numbers with commas between, got {text!r}"
+        raise argparse.ArgumentTypeError(msg) from error
+
+
+def _radius(text):
+    """Return a radius: an angle for a number, else the name of a column."""
+    from astropy import units as u
+
+    try:
+        return float(text) * u.arcsec
+    except ValueError:
+        return text
+
+
+def _guarded(work):
+    """Run a command's work; say what went wrong and return the exit status."""
+    from astro_yolo.exceptions import AstroYoloError
+
+    try:
+        work()
+    except (AstroYoloError, OSError, ValueError) as error:
+        print(f"astro-yolo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _refuse_existing(paths, *, overwrite):
+    """Raise before the work if a file to write exists."""
+    for path in paths:
+        if path and Path(path).exists() and not overwrite:
+            msg = f"{path} exists already; --overwrite replaces it"
+            raise FileExistsError(msg)
+
+
+def _run_match(options):
+    """Match, write and print the numbers."""
+    return _guarded(lambda: _match(options))
+
+
+def _match(options):
+    from astro_yolo.catalog import write_table
+    from astro_yolo.matching import crossmatch
+
+    outputs = {"matched": options.output, "unmatched": options.unmatched,
+               "unmatched_catalog": options.unmatched_catalog}
+    _refuse_existing(outputs.values(), overwrite=options.overwrite)
+    found = crossmatch(
+        options.table, options.catalog, _radius(options.radius), mode=options.mode,
+        correct=options.correct, unit=options.unit, epoch=options.epoch,
+    )
+    for name, path in outputs.items():
+        if path:
+            write_table(getattr(found, name), path, overwrite=options.overwrite)
+    for name in ("matched", "unmatched", "unmatched_catalog", "rejected", "rejected_catalog"):
+        print(f"{name.replace('_', ' ') + ':':<20}{len(getattr(found, name)):>8}")
+    if len(found.matched):
+        offset = found.offset
+        print(f"{'offset:':<20}{offset.east.value:>8.3f} arcsec east, "
+              f"{offset.north.value:.3f} arcsec north (scatter {offset.scatter_east.value:.3f}, "
+              f"{offset.scatter_north.value:.3f})")
+        print(f"{'expected by chance:':<20}{found.expected_by_chance:>8.1f}")
+
+
+def _run_compare(options):
+    """Compare, write and print the table of recall and purity."""
+    return _guarded(lambda: _compare(options))
+
+
+def _compare(options):
+    from astro_yolo.comparison import compare
+
+    _refuse_existing((options.regions, options.plot), overwrite=options.overwrite)
+    found = compare(
+        options.table, options.catalog, _radius(options.radius), magnitude=options.magnitude,
+        table_magnitude=options.table_magnitude, bins=options.bins,
+        catalog_label=options.catalog_label, unit=options.unit,
+    )
+    if options.regions:
+        found.write_regions(options.regions, overwrite=options.overwrite)
+    if options.plot:
+        found.plot(options.plot, overwrite=options.overwrite)
+    for rows in (found.bins, found.classes, found.confusion):
+        if len(rows):
+            _print_rows(rows)
+
+
+def _print_rows(rows):
+    """Print a table with shares to three digits."""
+    for column in rows.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = ".3f"
+    print("\n".join(rows.pformat(max_lines=-1, max_width=-1)))
+    print()

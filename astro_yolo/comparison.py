@@ -1,0 +1,291 @@
+"""How complete and how pure a table is, judged by a catalogue."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.stats import binom_conf_interval
+from astropy.table import QTable
+
+from astro_yolo._files import replacing
+from astro_yolo._match_inputs import as_table, positions_of
+from astro_yolo.exceptions import MatchError
+from astro_yolo.matching import Match, crossmatch
+
+__all__ = ["COLORS", "Comparison", "compare"]
+
+#: Colour of each outcome in region files and plots.
+COLORS = {"matched": "#00e676", "missed": "#ff5252", "spurious": "#ffd740"}
+
+_LEVEL = 0.6827  # of the intervals, one standard deviation of a normal distribution
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """
+    A table held against a catalogue.
+
+    Attributes
+    ----------
+    match : Match
+        The one-to-one match.
+    bins : `~astropy.table.QTable`
+        A row per bin of magnitude, or one row "all": ``low``, ``high``; ``n_catalog``,
+        ``n_found``, ``recall``, ``recall_low``, ``recall_high``; ``n_table``, ``n_true``,
+        ``purity``, ``purity_low``, ``purity_high`` (68 % Jeffreys intervals; NaN of nothing).
+    classes : `~astropy.table.QTable`
+        The same, a row per class: of the catalogue for recall, of the table for purity; empty
+        without classes.
+    confusion : `~astropy.table.QTable`
+        Rows: classes of the catalogue, and "(spurious)"; columns: classes of the table, and
+        "(missed)"; empty unless both have classes.
+    """
+
+    match: Match
+    bins: QTable
+    classes: QTable
+    confusion: QTable
+
+    def regions(self, size=5 * u.arcsec):
+        """
+        Return matched, missed and spurious objects as DS9 regions in three colours.
+
+        Parameters
+        ----------
+        size : `~astropy.units.Quantity`, optional
+            Radius of the circles; angle.
+
+        Returns
+        -------
+        str
+            Text of a region file, ICRS.
+        """
+        radius = u.Quantity(size).to_value(u.arcsec)
+        lines = ["# Region file format: DS9 version 4.1", "icrs"]
+        for outcome, table in self._outcomes().items():
+            place = _places(table)
+            lines += [
+                f'circle({ra:.8f},{dec:.8f},{radius:.3f}") # color={COLORS[outcome]} '
+                f"tag={{{outcome}}} text={{{outcome}}}"
+                for ra, dec in zip(place.ra.deg, place.dec.deg, strict=True)
+            ]
+        return "\n".join([*lines, ""])
+
+    def write_regions(self, path, *, size=5 * u.arcsec, overwrite=False):
+        """
+        Write `regions` to a file.
+
+        Parameters
+        ----------
+        path : path-like
+            File to write.
+        size : `~astropy.units.Quantity`, optional
+            Radius of the circles; angle.
+        overwrite : bool, optional
+            Replace an existing file.
+
+        Raises
+        ------
+        OSError
+            If the file exists and ``overwrite`` is false, or it cannot be written.
+        """
+        with replacing(path, overwrite=overwrite) as temporary:
+            Path(temporary).write_text(self.regions(size), encoding="utf-8")
+
+    def _outcomes(self):
+        """Return the rows of each outcome."""
+        return {
+            "matched": self.match.matched,
+            "missed": self.match.unmatched_catalog,
+            "spurious": self.match.unmatched,
+        }
+
+    def plot(self, path, *, overwrite=False):
+        """
+        Plot recall and purity against magnitude.
+
+        Parameters
+        ----------
+        path : path-like
+            PNG, PDF or SVG file.
+        overwrite : bool, optional
+            Replace an existing file.
+
+        Raises
+        ------
+        OSError
+            If the file exists and ``overwrite`` is false, or it cannot be written.
+        """
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+
+        figure = Figure(figsize=(6, 4), layout="constrained")
+        FigureCanvasAgg(figure)
+        axes = figure.add_subplot()
+        middle = (self.bins["low"] + self.bins["high"]) / 2
+        middle = np.where(np.isfinite(middle), middle, np.arange(len(middle)))
+        for name, marker in (("recall", "o"), ("purity", "s")):
+            value = np.asarray(self.bins[name])
+            spread = [value - self.bins[f"{name}_low"], self.bins[f"{name}_high"] - value]
+            axes.errorbar(middle, value, np.abs(np.nan_to_num(spread)), marker=marker, capsize=2,
+                          label=name)
+        axes.set(xlabel="magnitude", ylabel="share", ylim=(0, 1.05))
+        axes.legend()
+        with replacing(path, overwrite=overwrite) as temporary:
+            figure.savefig(temporary, format=Path(path).suffix[1:] or "png", dpi=130)
+
+
+def compare(
+    table, catalog, radius=2 * u.arcsec, *, magnitude=None, table_magnitude=None, bins=None,
+    label="label", catalog_label=None, unit=None,
+):
+    """
+    Hold a table against a catalogue that is taken for the truth.
+
+    Parameters
+    ----------
+    table, catalog, radius, unit
+        As in `~astro_yolo.matching.crossmatch`; the match is one to one.
+    magnitude : str, optional
+        Column of the catalogue; a matched row has its partner's magnitude.
+    table_magnitude : str, optional
+        Column of the table, for the rows without a partner: purity needs it in bins of magnitude.
+    bins : sequence of float, optional
+        Edges of the bins, rising; whole magnitudes that hold all by default.
+    label : str, optional
+        Column of the table with the classes, if it is there.
+    catalog_label : str, optional
+        Column of the catalogue with the classes.
+
+    Returns
+    -------
+    Comparison
+
+    Raises
+    ------
+    MatchError
+        If a column is missing, the edges do not rise, or the tables cannot be matched.
+
+    Notes
+    -----
+    Rows without a usable position are left out of all numbers; they are in ``match``.
+    """
+    table, catalog = as_table(table, "table"), as_table(catalog, "catalog")
+    _check_column(table, "table_magnitude", table_magnitude)
+    _check_column(catalog, "magnitude", magnitude)
+    _check_column(catalog, "catalog_label", catalog_label)
+    match = crossmatch(table, catalog, radius, unit=unit)
+    ours = positions_of(table, "table", unit=unit).good
+    theirs = positions_of(catalog, "catalog", unit=unit).good
+    pairs = np.stack([match.matched["row"], match.matched["row_cat"]], axis=1)
+    true, found = np.zeros(len(table), bool), np.zeros(len(catalog), bool)
+    true[pairs[:, 0]], found[pairs[:, 1]] = True, True
+    truth = _numbers(catalog, magnitude)
+    measured = _numbers(table, table_magnitude)
+    measured[pairs[:, 0]] = truth[pairs[:, 1]]
+    rows = [
+        _row(found, theirs & inside(truth), true, ours & inside(measured), low=low, high=high)
+        for low, high, inside in _ranges(truth[theirs], bins if magnitude else None)
+    ]
+    names = (_text(table, label), _text(catalog, catalog_label))
+    return Comparison(
+        match=match,
+        bins=QTable(rows=rows),
+        classes=_classes(names, found, theirs, true, ours),
+        confusion=_confusion(names, pairs, theirs & ~found, ours & ~true),
+    )
+
+
+def _check_column(table, argument, name):
+    """Raise unless the table has a column of this name, or none is asked for."""
+    if name is not None and name not in table.colnames:
+        msg = f"{argument} must be a column, one of {table.colnames}, got {name!r}"
+        raise MatchError(msg)
+
+
+def _numbers(table, name):
+    """Return a column as floats, NaN where masked or without a column."""
+    if name is None:
+        return np.full(len(table), np.nan)
+    column = getattr(table[name], "value", table[name])
+    return np.ma.asarray(column).astype(float).filled(np.nan)
+
+
+def _text(table, name):
+    """Return a column as text, or None without it."""
+    if name is None or name not in table.colnames:
+        return None
+    return np.asarray(table[name]).astype(str)
+
+
+def _ranges(magnitude, edges):
+    """Return (low, high, function that says what is inside) of each bin; one for all without."""
+    if edges is None:
+        known = magnitude[np.isfinite(magnitude)]
+        if not len(known):
+            return [(np.nan, np.nan, lambda values: np.ones(len(values), bool))]
+        edges = np.arange(np.floor(known.min()), np.floor(known.max()) + 2)
+    edges = np.asarray(edges, dtype=float)
+    if len(edges) < 2 or not (np.diff(edges) > 0).all():
+        msg = f"bins must be rising edges, at least two, got {edges.tolist()}"
+        raise MatchError(msg)
+    return [
+        (low, high, lambda values, low=low, high=high: (values >= low) & (values < high))
+        for low, high in pairwise(edges)
+    ]
+
+
+def _row(found, of_catalog, true, of_table, **names):
+    """Return one row of recall and purity."""
+    row = dict(names)
+    for name, part, total in (
+        ("recall", (found & of_catalog).sum(), of_catalog.sum()),
+        ("purity", (true & of_table).sum(), of_table.sum()),
+    ):
+        keys = ("n_catalog", "n_found") if name == "recall" else ("n_table", "n_true")
+        row |= {keys[0]: int(total), keys[1]: int(part)}
+        low, high = (np.nan, np.nan)
+        if total:
+            low, high = binom_conf_interval(
+                part, total, confidence_level=_LEVEL, interval="jeffreys"
+            )
+        share = part / total if total else np.nan
+        row |= {name: float(share), f"{name}_low": float(low), f"{name}_high": float(high)}
+    return row
+
+
+def _classes(names, found, theirs, true, ours):
+    """Return recall by the catalogue's classes and purity by the table's."""
+    every = sorted({*(() if names[0] is None else names[0][ours]),
+                    *(() if names[1] is None else names[1][theirs])})
+    rows = []
+    for label in every:
+        of_catalog = np.zeros(len(found), bool) if names[1] is None else names[1] == label
+        of_table = np.zeros(len(true), bool) if names[0] is None else names[0] == label
+        rows.append(_row(found, theirs & of_catalog, true, ours & of_table, label=str(label)))
+    return QTable(rows=rows) if rows else QTable()
+
+
+def _confusion(names, pairs, missed, spurious):
+    """Return how often each class of the catalogue got each class of the table."""
+    ours, theirs = names
+    if ours is None or theirs is None:
+        return QTable()
+    called = np.concatenate([ours[pairs[:, 0]], np.full(missed.sum(), "(missed)"), ours[spurious]])
+    truth = np.concatenate(
+        [theirs[pairs[:, 1]], theirs[missed], np.full(spurious.sum(), "(spurious)")]
+    )
+    columns = [*sorted(set(ours)), "(missed)"]
+    counts = {"catalog": [*sorted(set(theirs)), "(spurious)"]}
+    for name in columns:
+        counts[name] = [int(((truth == row) & (called == name)).sum()) for row in counts["catalog"]]
+    return QTable(counts)
+
+
+def _places(table):
+    """Return the sky positions of rows."""
+    x, y, z = positions_of(table, "rows", unit=u.deg).vectors.T
+    return SkyCoord(np.arctan2(y, x) % (2 * np.pi), np.arcsin(np.clip(z, -1, 1)), unit="rad")

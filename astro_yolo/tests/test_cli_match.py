@@ -1,0 +1,62 @@
+"""The commands match and compare, as a user calls them."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.table import QTable, Table
+
+from astro_yolo.cli import main
+
+
+@pytest.fixture
+def files(tmp_path):
+    """A table of five and a catalogue of four, three of which are the same."""
+    ra = 10 + np.arange(6) * 0.01
+    table = QTable({"ra": ra[:5] * u.deg, "dec": np.zeros(5) * u.deg, "label": ["spiral"] * 5})
+    catalog = Table({"RA": ra[2:], "DEC": np.zeros(4), "mag": [17.0, 18.0, 19.0, 20.0]})
+    table.write(tmp_path / "ours.ecsv")
+    catalog.write(tmp_path / "theirs.fits")
+    return str(tmp_path / "ours.ecsv"), str(tmp_path / "theirs.fits"), tmp_path
+
+
+def test_match_writes_pairs_and_leftovers(files, capsys):
+    """Pairs and leftovers go to the files named, their numbers to the screen."""
+    ours, theirs, folder = files
+    names = [str(folder / name) for name in ("m.ecsv", "u.fits", "c.csv")]
+    command = ["match", ours, theirs, "--unit", "deg", "-o", names[0], "--unmatched", names[1],
+               "--unmatched-catalog", names[2]]
+    assert main(command) == 0
+    lines = dict(line.split(":") for line in capsys.readouterr().out.splitlines())
+    assert [int(lines[k]) for k in ("matched", "unmatched", "unmatched catalog")] == [3, 2, 1]
+    assert [len(QTable.read(name)) for name in names] == [3, 2, 1]
+    assert main(command) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 0
+
+
+def test_compare_prints_and_writes(files, capsys):
+    """Recall and purity are printed; regions and plot are written."""
+    ours, theirs, folder = files
+    outputs = [str(folder / "o.reg"), str(folder / "o.png")]
+    command = ["compare", ours, theirs, "--unit", "deg", "--magnitude", "mag", "--bins", "16,19,21"]
+    assert main([*command, "--regions", outputs[0], "--plot", outputs[1]]) == 0
+    text = capsys.readouterr().out.splitlines()
+    assert text[0].split()[:5] == ["low", "high", "n_catalog", "n_found", "recall"]
+    assert text[2].split()[2:5] == ["2", "2", "1.000"]
+    assert text[3].split()[2:5] == ["2", "1", "0.500"]
+    assert (folder / "o.reg").read_text().count("circle") == 6
+    assert (folder / "o.png").stat().st_size > 1000
+
+
+def test_trouble_is_told_in_one_line(files, capsys):
+    """What cannot be matched ends with status 1 and a line that says why."""
+    ours, theirs, folder = files
+    assert main(["match", ours, theirs]) == 1
+    assert "must have a unit, got none" in capsys.readouterr().err
+    assert main(["match", ours, str(folder / "none.fits")]) == 1
+    assert "none.fits" in capsys.readouterr().err
+    assert main(["compare", ours, theirs, "--unit", "deg", "--magnitude", "r"]) == 1
+    assert "magnitude must be a column" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main(["compare", ours, theirs, "--bins", "a"])
+    assert stopped.value.code == 2

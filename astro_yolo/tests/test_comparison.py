@@ -1,0 +1,126 @@
+"""Recall and purity of a table against a catalogue, by arithmetic."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.table import QTable
+from regions import Regions
+from scipy.stats import beta
+
+from astro_yolo import compare
+from astro_yolo.exceptions import MatchError
+
+
+@pytest.fixture
+def sides():
+    """Ten galaxies, of which seven were found, and three detections that are none of them."""
+    ra = 150 + np.arange(13) * 0.01
+    catalog = QTable({
+        "ra": ra[:10] * u.deg, "dec": np.zeros(10) * u.deg,
+        "mag": [17.2, 17.4, 18.1, 18.2, 18.3, 18.9, 19.5, 19.6, 19.7, 19.9],
+        "kind": ["spiral"] * 5 + ["elliptical"] * 5,
+    })
+    chosen = [0, 1, 2, 3, 6, 7, 8, 10, 11, 12]
+    table = QTable({
+        "ra": ra[chosen] * u.deg, "dec": np.full(10, 0.0001) * u.deg,
+        "mag_kron": [17.0, 17.5, 18, 18, 19, 19, 19, 18.5, 19.5, 19.6],
+        "label": ["spiral", "spiral", "spiral", "elliptical", "elliptical", "elliptical", "spiral",
+                  "spiral", "elliptical", "elliptical"],
+    })
+    return table, catalog
+
+
+def test_recall_and_purity_by_magnitude(sides):
+    """Bins count the catalogue's magnitude for galaxies, the table's own for false detections."""
+    found = compare(*sides, magnitude="mag", table_magnitude="mag_kron", bins=[17, 18, 19, 20])
+    assert found.bins["n_catalog"].tolist() == [2, 4, 4]
+    assert found.bins["n_found"].tolist() == [2, 2, 3]
+    np.testing.assert_allclose(found.bins["recall"], [1, 0.5, 0.75])
+    assert found.bins["n_table"].tolist() == [2, 3, 5]
+    np.testing.assert_allclose(found.bins["purity"], [1, 2 / 3, 3 / 5])
+    # the Jeffreys interval of 2 of 4 (Brown, Cai & DasGupta 2001)
+    interval = beta.ppf([0.15865, 0.84135], 2.5, 2.5)
+    np.testing.assert_allclose(found.bins["recall_low"][1], interval[0], atol=1e-3)
+    np.testing.assert_allclose(found.bins["recall_high"][1], interval[1], atol=1e-3)
+
+
+def test_without_magnitudes_there_is_one_row(sides):
+    """Without a magnitude everything is in one bin; by default whole magnitudes are the edges."""
+    assert compare(*sides).bins["recall"].tolist() == [0.7]
+    by_default = compare(*sides, magnitude="mag").bins
+    assert by_default["low"].tolist() == [17, 18, 19]
+    assert by_default["high"].tolist() == [18, 19, 20]
+
+
+def test_classes_and_confusion(sides):
+    """Recall goes by the catalogue's class, purity by the table's; every row is in one cell."""
+    found = compare(*sides, catalog_label="kind")
+    by_name = {row["label"]: row for row in found.classes}
+    assert (by_name["spiral"]["n_found"], by_name["spiral"]["n_catalog"]) == (4, 5)
+    assert (by_name["spiral"]["n_true"], by_name["spiral"]["n_table"]) == (4, 5)
+    cells = {row["catalog"]: row for row in found.confusion}
+    assert cells["spiral"]["spiral"] == 3
+    assert cells["spiral"]["elliptical"] == 1
+    assert cells["spiral"]["(missed)"] == 1
+    assert cells["elliptical"]["(missed)"] == 2
+    assert cells["(spurious)"]["elliptical"] == 2
+    total = sum(found.confusion[name].sum() for name in found.confusion.colnames[1:])
+    assert total == 7 + 3 + 3
+
+
+def test_regions_in_three_colours(sides, tmp_path):
+    """The region file holds every object in the colour of its outcome, where it is."""
+    found = compare(*sides)
+    found.write_regions(tmp_path / "a.reg", size=3 * u.arcsec)
+    regions = Regions.read(tmp_path / "a.reg", format="ds9")
+    colours = [region.visual["facecolor"] for region in regions]
+    assert [colours.count(c) for c in ("#00e676", "#ff5252", "#ffd740")] == [7, 3, 3]
+    missed = [r for r in regions if r.visual["facecolor"] == "#ff5252"]
+    np.testing.assert_allclose([r.center.ra.deg for r in missed], [150.04, 150.05, 150.09])
+    assert missed[0].radius == 3 * u.arcsec
+    with pytest.raises(OSError, match="exist"):
+        found.write_regions(tmp_path / "a.reg")
+
+
+def test_plot_is_written(sides, tmp_path):
+    """The plot is a picture, and does not replace a file unless told."""
+    found = compare(*sides, magnitude="mag", table_magnitude="mag_kron")
+    found.plot(tmp_path / "a.png")
+    assert (tmp_path / "a.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    with pytest.raises(OSError, match="exist"):
+        found.plot(tmp_path / "a.png")
+    compare(*sides).plot(tmp_path / "a.png", overwrite=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"magnitude": "r"}, "magnitude must be a column"),
+        ({"table_magnitude": "r"}, "table_magnitude must be a column"),
+        ({"catalog_label": "r"}, "catalog_label must be a column"),
+        ({"magnitude": "mag", "bins": [18, 17]}, "bins must be rising edges"),
+    ],
+)
+def test_bad_input_is_named(sides, change, message):
+    """A wrong argument gets an error that says which it is and what was got."""
+    with pytest.raises(MatchError, match=message):
+        compare(*sides, **change)
+
+
+def test_empty_sides_have_no_shares(sides):
+    """Against nothing, or with nothing, shares are NaN and counts zero."""
+    table, catalog = sides
+    assert np.isnan(compare(table, catalog[:0]).bins["recall"][0])
+    empty = compare(table[:0], catalog)
+    assert np.isnan(empty.bins["purity"][0])
+    assert empty.bins["recall"][0] == 0
+
+
+def test_the_names_are_functions_whatever_is_imported_first():
+    """``from astro_yolo import compare, crossmatch`` gives functions, not modules."""
+    import astro_yolo
+    import astro_yolo.comparison
+    import astro_yolo.matching
+
+    assert callable(astro_yolo.compare)
+    assert callable(astro_yolo.crossmatch)
