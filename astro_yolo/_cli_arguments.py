@@ -80,6 +80,9 @@ def _add_selection(group):
         "--classes", metavar="A,B", help="keep these: elliptical, spiral, edge_on, merger, unknown"
     )
     group.add_argument("--include-stars", action="store_true", help="return stars as well")
+    group.add_argument(
+        "--measure", action="store_true", help="add shapes, fluxes and magnitudes to the table"
+    )
 
 
 def _add_network(group):

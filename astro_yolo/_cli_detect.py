@@ -1,5 +1,4 @@
 """What ``astro-yolo detect`` does."""
-# ruff: noqa: T201 - a command prints
 
 import json
 import sys
@@ -140,6 +139,7 @@ def _do_field(field, outputs, detector, options):
         min_purity=options.min_purity,
         classes=options.classes,
         include_stars=options.include_stars,
+        measure=options.measure,
         progress=_is_interactive(options),
     )
     _write(table, image, outputs, options)

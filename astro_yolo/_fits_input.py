@@ -12,7 +12,14 @@ import numpy as np
 from astropy.io import fits
 
 from astro_yolo._fits_scan import HDUEntry, choose, scan, trim
-from astro_yolo._headers import CARD, filter_name, saturation_level, wcs_from_text
+from astro_yolo._headers import (
+    CARD,
+    ZERO_POINT_KEYWORDS,
+    filter_name,
+    saturation_level,
+    wcs_from_text,
+    zero_point,
+)
 from astro_yolo._planes import ArrayDigest, FileDigest, MappedImage, Pixels, Plane
 from astro_yolo.exceptions import ImageError
 
@@ -182,17 +189,17 @@ def _unit_name(unit):
 
 def _facts(text):
     """Header of the few cards about filter and saturation: parsing all would take longer."""
-    wanted = ("FILT", "BAND", "SATUR", "SATLEV")
+    wanted = ("FILT", "BAND", "SATUR", "SATLEV", *ZERO_POINT_KEYWORDS)
     cards = (text[at : at + CARD] for at in range(0, len(text), CARD))
     return fits.Header.fromstring("".join(card for card in cards if card.startswith(wanted)))
 
 
 def _planes(pixels, label, headers, wcs, digest):
     """One plane per band of a 2-D image or a cube with the bands first."""
-    level = saturation_level(*headers)
+    level, zero = saturation_level(*headers), zero_point(*headers)
     if len(pixels.shape) == 2:
-        return [Plane(pixels, label, None, wcs, filter_name(*headers), level, digest)]
+        return [Plane(pixels, label, None, wcs, filter_name(*headers), level, digest, zero)]
     return [
-        Plane(replace(pixels, raw=raw), f"{label} plane {k}", None, wcs, None, level, digest)
+        Plane(replace(pixels, raw=raw), f"{label} plane {k}", None, wcs, None, level, digest, zero)
         for k, raw in enumerate(pixels.raw)
     ]

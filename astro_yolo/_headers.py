@@ -23,6 +23,9 @@ _WCS_CARD = re.compile(
 _TABLE_DISTORTION = re.compile(r"(?:CPDIS|D2IMDIS)\d")
 _RENAMED = {"RADECSYS=": "RADESYS =", "EPOCH   =": "EQUINOX ="}
 _FILTER_KEYWORDS = ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "BAND")
+_MAGNITUDE_KEYWORDS = ("MAGZERO", "MAGZPT", "ZEROPNT", "ZPAB", "PHOTZP")
+#: Keywords that `zero_point` looks at.
+ZERO_POINT_KEYWORDS = ("BUNIT", *_MAGNITUDE_KEYWORDS, "PHOTFLAM", "PHOTPLAM", "PIXAR_SR")
 _SATURATION_KEYWORDS = ("SATURATE", "SATLEVEL")
 # `warnings.catch_warnings` swaps state of the whole process: one thread at a time may do it here.
 _WARNING_LOCK = threading.Lock()
@@ -176,6 +179,33 @@ def filter_name(*headers):
     names = [name for name in names if name]
     known = [name for name in names if wavelength(name)]
     return (known or names or [None])[0]
+
+
+def zero_point(*headers):
+    """
+    Return the AB magnitude of one unit of the pixels that some headers tell, or None.
+
+    The rules, in this order: pixels in nanomaggies (SDSS, Legacy Surveys: 22.5); a number under
+    MAGZERO, MAGZPT, ZEROPNT, ZPAB or PHOTZP; PHOTFLAM and PHOTPLAM (Hubble; ACS Data Handbook,
+    section 5.1); MJy/sr with PIXAR_SR (Webb: 1 Jy is 8.90 mag).
+    """
+    facts = {key: next((h[key] for h in headers if key in h), None) for key in ZERO_POINT_KEYWORDS}
+    unit = str(facts["BUNIT"] or "").strip().lower()
+    if unit.startswith("nanomagg"):
+        return 22.5
+    numbers = {
+        key: float(value) for key, value in facts.items()
+        if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
+    }
+    for key in _MAGNITUDE_KEYWORDS:
+        if key in numbers:
+            return numbers[key]
+    flam, plam, area = (numbers.get(key, 0) for key in ("PHOTFLAM", "PHOTPLAM", "PIXAR_SR"))
+    if flam > 0 and plam > 0:
+        return float(-2.5 * np.log10(flam) - 5 * np.log10(plam) - 2.408)
+    if unit == "mjy/sr" and area > 0:
+        return float(8.90 - 2.5 * np.log10(1e6 * area))
+    return None
 
 
 def saturation_level(*headers):

@@ -13,7 +13,7 @@ from astropy.units import Quantity
 
 from astro_yolo import _bands
 from astro_yolo._fits_input import is_fits, read_fits_file, read_hdu, read_hdu_list
-from astro_yolo._headers import as_wcs, filter_name, is_wcs, saturation_level
+from astro_yolo._headers import as_wcs, filter_name, is_wcs, saturation_level, zero_point
 from astro_yolo._picture_input import RGB_BANDS, is_picture, read_picture
 from astro_yolo._planes import ArrayDigest, Pixels, Plane
 from astro_yolo.exceptions import BandError, ImageError
@@ -233,6 +233,7 @@ def _load_nddata(image):
             bad=_mask_of(bad, plane, k),
             band=filter_name(meta),
             saturation=saturation_level(meta),
+            zero_point=zero_point(meta),
         )
         for k, plane in enumerate(field.planes)
     )

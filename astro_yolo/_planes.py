@@ -118,6 +118,8 @@ class Plane:
         The filter that its header names.
     saturation : float, optional
         Values from here on are saturated.
+    zero_point : float, optional
+        AB magnitude of one unit of its pixels.
     digest : FileDigest or ArrayDigest
         Where its checksum comes from.
     """
@@ -129,6 +131,7 @@ class Plane:
     band: str | None = None
     saturation: float | None = None
     digest: object = None
+    zero_point: float | None = None
 
     @property
     def shape(self):

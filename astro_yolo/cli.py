@@ -8,6 +8,7 @@ from astro_yolo import __version__
 from astro_yolo._cli_arguments import add_parser
 from astro_yolo._cli_detect import run
 from astro_yolo._cli_match import add_parsers as add_match_parsers
+from astro_yolo._cli_measure import add_parser as add_measure_parser
 
 __all__ = ["main"]
 
@@ -58,6 +59,7 @@ def _parser():
     parser.add_argument("--version", action="version", version=f"astro-yolo {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
     add_parser(commands, run)
+    add_measure_parser(commands)
     add_match_parsers(commands)
     _add_demo(commands)
     return parser

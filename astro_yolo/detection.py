@@ -102,6 +102,7 @@ class Detector:
         min_purity=None,
         classes=None,
         include_stars=False,
+        measure=False,
         progress=False,
     ):
         """
@@ -128,6 +129,8 @@ class Detector:
             Keep only these labels.
         include_stars : bool, optional
             Whether stars are returned as well.
+        measure : bool, optional
+            Whether shapes, fluxes and magnitudes are added: `~astro_yolo.measuring.measure`.
         progress : bool, optional
             Whether to show a bar on standard error while there are tiles to do.
 
@@ -166,6 +169,10 @@ class Detector:
             provenance["input"]["sha256"] = checksums
             provenance["passes"] = {**passes, "max_pixels": self.max_pixels}
         table = self._table(frame, found, threshold, provenance)
+        if measure:
+            from astro_yolo.measuring import measure as measured
+
+            table = measured(table, frame)
         if len(table) == 0:
             warn_user(
                 f"nothing was found in {frame.name or 'the image'} with a score of at least"
@@ -277,6 +284,7 @@ def detect(
     min_purity=None,
     classes=None,
     include_stars=False,
+    measure=False,
     progress=False,
 ):
     """
@@ -293,7 +301,7 @@ def detect(
         Where to compute; None takes ``conf.device``, or lets the backend choose.
     backend : {"auto", "onnxruntime", "openvino", "ultralytics"}, optional
         Runtime of the network; "auto" takes the fastest installed one.
-    wcs, mask, hdu, score, min_purity, classes, include_stars, progress : optional
+    wcs, mask, hdu, score, min_purity, classes, include_stars, measure, progress : optional
         As in `Detector.detect`.
 
     Returns
@@ -328,6 +336,7 @@ def detect(
         min_purity=min_purity,
         classes=classes,
         include_stars=include_stars,
+        measure=measure,
         progress=progress,
     )
 

@@ -21,6 +21,7 @@ __all__ = [
     "ImageError",
     "InputWarning",
     "MatchError",
+    "MeasurementError",
     "MissingExtraError",
     "ModelError",
     "NoDetectionsWarning",
@@ -64,6 +65,10 @@ class RegionError(AstroYoloError, ValueError):
 
 class MatchError(AstroYoloError, ValueError):
     """Tables cannot be matched: positions, units or a radius are missing or wrong."""
+
+
+class MeasurementError(AstroYoloError, ValueError):
+    """A table cannot be measured: columns, zero points or an aperture are missing or wrong."""
 
 
 class MissingExtraError(AstroYoloError, ImportError):

@@ -50,6 +50,8 @@ class SkyImage:
         File name of the reference band, or the kind of the input.
     kind : {"fits", "picture", "array"}, optional
         A picture holds display values (blue, green and red), the others physical ones.
+    zero_points : tuple of (float or None), optional
+        AB magnitude of one unit, per band, where a header tells it.
     checksums : mapping of str to str, optional
         SHA-256 per band: of the file as it is on disk, or of the array's bytes. Computed when first
         asked for.
@@ -64,6 +66,7 @@ class SkyImage:
     name: str = "array"
     kind: str = "array"
     checksums: Mapping = field(default_factory=dict)
+    zero_points: tuple = ()
 
     @property
     def shape(self):
@@ -222,6 +225,7 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
         checksums=Checksums(
             {name: p.digest for name, p in zip(given.names, given.planes, strict=True)}
         ),
+        zero_points=tuple(plane.zero_point for plane in given.planes),
     )
 
 

@@ -1,0 +1,81 @@
+"""The command ``astro-yolo measure``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+__all__ = ["add_parser"]
+
+_EXAMPLES = """
+examples:
+  astro-yolo measure galaxies.ecsv g.fits r.fits i.fits -o measured.ecsv
+  astro-yolo measure galaxies.ecsv f200w.fits --hdu SCI --zeropoint 28.0 -o measured.fits
+"""
+
+
+def add_parser(commands):
+    """
+    Add the command to the sub-parsers of the main one.
+
+    Parameters
+    ----------
+    commands : object
+        What `argparse.ArgumentParser.add_subparsers` returned.
+    """
+    parser = commands.add_parser(
+        "measure",
+        help="add shapes, fluxes and magnitudes to a table",
+        description="Measure the sources of a table in the image that they were found in.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("table", help="table of detections")
+    parser.add_argument(
+        "files", nargs="+", metavar="FILE",
+        help="the bands of the field, from short to long wavelength",
+    )  # fmt: skip
+    parser.add_argument("-o", "--output", metavar="FILE", required=True, help="table to write")
+    parser.add_argument(
+        "--zeropoint", type=float, nargs="+", metavar="MAG",
+        help="AB magnitude of one unit, for all bands or each (default: of the headers)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--aperture", type=float, metavar="ARCSEC", help="radius of the circular aperture (1.5)"
+    )
+    parser.add_argument("--hdu", help="number or name of the extension to read")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    parser.set_defaults(run=_run)
+
+
+def _run(options):
+    """Measure, write, and return the exit status."""
+    from astro_yolo.exceptions import AstroYoloError
+
+    try:
+        _measure(options)
+    except (AstroYoloError, OSError, ValueError) as error:
+        print(f"astro-yolo: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _measure(options):
+    from astropy import units as u
+
+    from astro_yolo.catalog import read_table, write_table
+    from astro_yolo.measuring import measure
+
+    if Path(options.output).exists() and not options.overwrite:
+        msg = f"{options.output} exists already; --overwrite replaces it"
+        raise FileExistsError(msg)
+    zero = options.zeropoint
+    hdu = int(options.hdu) if options.hdu and options.hdu.isdigit() else options.hdu
+    table = measure(
+        read_table(options.table),
+        options.files if len(options.files) > 1 else options.files[0],
+        zeropoint=zero[0] if zero and len(zero) == 1 else zero,
+        aperture=None if options.aperture is None else options.aperture * u.arcsec,
+        hdu=hdu,
+    )
+    write_table(table, options.output, overwrite=options.overwrite)
+    print(f"{len(table)} sources measured: {options.output}")

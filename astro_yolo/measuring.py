@@ -1,0 +1,279 @@
+"""Shapes, fluxes and magnitudes of the galaxies in a table."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from astropy import units as u
+from astropy.table import QTable
+
+from astro_yolo._measure_source import FLAG_BITS, KRON_FACTOR, measure_source
+from astro_yolo._sky import pixel_to_sky
+from astro_yolo.catalog import conform
+from astro_yolo.exceptions import MeasurementError, warn_user
+from astro_yolo.image import read_image
+
+__all__ = ["MEASURE_FLAGS", "measure"]
+
+#: Bits of the column ``measure_flags``: the image ends in the aperture; it holds masked pixels; a
+#: neighbour covered a twentieth of it; too little free sky; no shape settled, the box's was taken;
+#: nothing could be measured.
+MEASURE_FLAGS = FLAG_BITS
+
+_DEFAULT_APERTURE = 3.0  # arcsec across, as SDSS's fibres
+_DEFAULT_PIXELS = 5.0  # radius without a pixel scale
+
+
+def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
+    """
+    Measure the sources of a table in the image they were found in.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Result of ``detect``, or any table with ``xmin, ymin, xmax, ymax`` (0-based pixels).
+    image : path, dict, list, array or SkyImage
+        Anything that `~astro_yolo.read_image` reads, on the pixel grid of the table.
+    zeropoint : float, dict or sequence of float, optional
+        AB magnitude of one unit of the image: for all bands, by band, or in their order. By
+        default from the headers: nanomaggies, MAGZPT and its like, PHOTFLAM and PHOTPLAM,
+        or MJy/sr.
+    aperture : `~astropy.units.Quantity` or float, optional
+        Radius of the circular aperture: angle, or pixels. By default 1.5 arcsec, or 5 pixels
+        where the pixel scale is not known.
+    wcs, hdu : optional
+        As in `~astro_yolo.read_image`.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+        The rows of ``table`` in their order, with these columns added (NaN where something could
+        not be measured, see ``measure_flags``):
+
+        ``x_centroid, y_centroid`` : pixels, 0-based
+        ``a_pix, b_pix, theta`` : rms semi-axes of the light in pixels, and angle of the major axis
+            counter-clockwise from +x
+        ``a, b, pa`` : the same on the sky: arcsec, and position angle north through east
+            (with sky coordinates only)
+        ``kron_radius, half_light_radius`` : semi-major axis of the Kron aperture (3 first
+            moments), and radius of the circle with half of its light; pixels
+        ``concentration`` : 5 log10 of the radii with 80 and 20 % of the light
+        ``sky_B, kron_flux_B, kron_flux_err_B, aper_flux_B, aper_flux_err_B`` : for each band B,
+            units of the image
+        ``kron_mag_B, kron_mag_err_B, aper_mag_B, aper_mag_err_B, mu_B`` : AB magnitudes, and mean
+            surface brightness within the half-light radius, where there is a zero point
+        ``color_B_C`` : Kron magnitudes, neighbouring bands
+        ``measure_flags`` : sum of `MEASURE_FLAGS`
+
+    Raises
+    ------
+    MeasurementError
+        If a column, a zero point or the aperture is missing or wrong.
+    ImageError
+        If the image cannot be used.
+
+    Notes
+    -----
+    The Kron aperture (Kron 1980, ApJS 43, 305) is the same in all bands, so that colours are of
+    the same light. Three first moments hold 98 % of the light of an exponential disc and 95 % of a
+    Sersic profile of index 2 (Graham & Driver 2005, PASA 22, 118). Errors are of the sky's noise
+    alone. Other sources are replaced by the opposite side of the galaxy.
+    """
+    image = read_image(image, wcs=wcs, hdu=hdu)
+    boxes = _boxes(table)
+    radius = _aperture_radius(aperture, image)
+    zero = _zero_points(zeropoint, image)
+    neighbours = _neighbours(boxes)
+    found = [
+        measure_source(image, box, boxes[near], radius)
+        for box, near in zip(boxes, neighbours, strict=True)
+    ]
+    result = QTable(table, copy=True)
+    for name, (values, unit, ucd, text) in _columns(found, image, zero).items():
+        result[name] = values * u.Unit(unit) if unit else values
+        result[name].info.description, result[name].info.meta = text, {"ucd": ucd}
+    result.meta["KRONFAC"], result.meta["APERPIX"] = KRON_FACTOR, float(radius)
+    failed = sum(source.flags >= FLAG_BITS["failed"] for source in found)
+    if failed:
+        warn_user(f"{failed} of {len(found)} rows could not be measured: see measure_flags")
+    return conform(result)
+
+
+def _boxes(table):
+    """Return the boxes of a table, (N, 4)."""
+    names = ("xmin", "ymin", "xmax", "ymax")
+    missing = [name for name in names if name not in table.colnames]
+    if missing:
+        msg = f"table must have the columns {', '.join(names)}, got none named {missing[0]}"
+        raise MeasurementError(msg)
+    columns = [np.ma.asarray(getattr(table[n], "value", table[n])).astype(float) for n in names]
+    return np.stack([column.filled(np.nan) for column in columns], axis=1).reshape(-1, 4)
+
+
+def _aperture_radius(aperture, image):
+    """Return the radius of the circular aperture in pixels."""
+    if aperture is None:
+        if not image.pixel_scale:
+            return _DEFAULT_PIXELS
+        aperture = _DEFAULT_APERTURE / 2 * u.arcsec
+    if isinstance(aperture, u.Quantity):
+        if not image.pixel_scale:
+            msg = f"aperture must be in pixels: the image has no sky coordinates, got {aperture}"
+            raise MeasurementError(msg)
+        try:
+            aperture = aperture.to_value(u.arcsec) / image.pixel_scale
+        except u.UnitConversionError as error:
+            msg = f"aperture must be an angle or pixels, got {aperture}"
+            raise MeasurementError(msg) from error
+    if not 0 < aperture < np.inf:
+        msg = f"aperture must be positive, got {aperture}"
+        raise MeasurementError(msg)
+    return float(aperture)
+
+
+def _zero_points(given, image):
+    """Return the zero point of each band, NaN where there is none."""
+    known = image.zero_points or (None,) * image.n_bands
+    if given is None:
+        values = known
+    elif isinstance(given, dict):
+        unknown = sorted(set(given) - set(image.bands))
+        if unknown:
+            msg = f"zeropoint must name bands of the image {image.bands}, got {unknown[0]!r}"
+            raise MeasurementError(msg)
+        values = [given.get(band, old) for band, old in zip(image.bands, known, strict=True)]
+    else:
+        values = np.broadcast_to(given, image.n_bands) if np.ndim(given) == 0 else given
+    if len(values) != image.n_bands:
+        msg = f"zeropoint must have one value a band ({image.n_bands}), got {len(values)}"
+        raise MeasurementError(msg)
+    return np.array([np.nan if value is None else float(value) for value in values])
+
+
+def _neighbours(boxes):
+    """Return, for each box, the indices of the others that reach into its surroundings."""
+    middle = (boxes[:, :2] + boxes[:, 2:]) / 2
+    half = np.max(boxes[:, 2:] - boxes[:, :2], axis=1, initial=1.0) / 2
+    found = []
+    for k in range(len(boxes)):
+        apart = np.abs(middle - middle[k]).max(axis=1)
+        near = apart < 3.0 * half[k] + 8 + 1.6 * half
+        near[k] = False
+        found.append(np.flatnonzero(near))
+    return found
+
+
+@dataclass(frozen=True)
+class _Stack:
+    """The results of all sources, one array each."""
+
+    shape: np.ndarray  # (N, 5): x, y, a, b, theta
+    kron: np.ndarray
+    radii: np.ndarray  # (N, 3)
+    flags: np.ndarray
+    per_band: dict  # name -> (N, bands)
+
+    @classmethod
+    def of(cls, found, n_bands):
+        """Stack a list of sources."""
+        names = ("sky", "kron_flux", "kron_error", "aperture_flux", "aperture_error")
+        return cls(
+            np.array([[s.ellipse.x, s.ellipse.y, s.ellipse.a, s.ellipse.b, s.ellipse.theta]
+                      for s in found]).reshape(-1, 5),
+            np.array([s.kron for s in found], dtype=float),
+            np.array([s.radii for s in found]).reshape(-1, 3),
+            np.array([s.flags for s in found], dtype=np.int32),
+            {n: np.array([getattr(s, n) for s in found]).reshape(-1, n_bands) for n in names},
+        )
+
+
+def _columns(found, image, zero):
+    """Return name -> (values, unit, UCD, description) of the new columns."""
+    stack = _Stack.of(found, image.n_bands)
+    x, y, a, b, theta = stack.shape.T
+    kron = "semi-major axis of the Kron aperture, pixels"
+    with np.errstate(invalid="ignore", divide="ignore"):
+        concentration = 5 * np.log10(stack.radii[:, 2] / stack.radii[:, 0])
+    columns = {
+        "x_centroid": (x, "", "pos.cartesian.x", "centre of the light in x; 0-based pixels"),
+        "y_centroid": (y, "", "pos.cartesian.y", "centre of the light in y; 0-based pixels"),
+        "a_pix": (a, "", "phys.angSize.smajAxis", "rms semi-major axis of the light, pixels"),
+        "b_pix": (b, "", "phys.angSize.sminAxis", "rms semi-minor axis of the light, pixels"),
+        "theta": (np.degrees(theta), "deg", "pos.posAng", "major axis, from +x to +y"),
+        **_on_sky(stack.shape, image.wcs),
+        "kron_radius": (stack.kron, "", "phys.angSize", kron),
+        "half_light_radius": (stack.radii[:, 1], "", "phys.angSize", "half of the light, pixels"),
+        "concentration": (concentration, "", "phot", "5 log10(r80 / r20)"),
+    }
+    for k, band in enumerate(image.bands):
+        columns |= _band_columns(stack, k, band, zero[k], image.pixel_scale)
+    for k in range(image.n_bands - 1):
+        first, second = image.bands[k : k + 2]
+        names = f"kron_mag_{first}", f"kron_mag_{second}"
+        if all(name in columns for name in names):
+            color = columns[names[0]][0] - columns[names[1]][0]
+            text = f"Kron magnitude {first} minus {second}"
+            columns[f"color_{first}_{second}"] = (color, "mag", "phot.color", text)
+    flags = "sum of bits: " + ", ".join(f"{bit} {name}" for name, bit in FLAG_BITS.items())
+    columns["measure_flags"] = (stack.flags, "", "meta.code.qual", flags)
+    return columns
+
+
+def _on_sky(shape, wcs):
+    """Return semi-axes in arcsec and the position angle; nothing without sky coordinates."""
+    if wcs is None:
+        return {}
+    x, y, a, b, theta = shape.T
+    good = np.isfinite(shape).all(axis=1)
+    moved = np.full((len(shape), 2, 2), np.nan)  # east and north per pixel along both axes
+    if good.any():
+        moved[good] = _tangents(wcs, x[good], y[good], theta[good])
+    length = np.hypot(moved[..., 0], moved[..., 1]) * 3600
+    angle = np.degrees(np.arctan2(moved[:, 0, 0], moved[:, 0, 1])) % 180
+    return {
+        "a": (a * length[:, 0], "arcsec", "phys.angSize.smajAxis", "rms semi-major axis"),
+        "b": (b * length[:, 1], "arcsec", "phys.angSize.sminAxis", "rms semi-minor axis"),
+        "pa": (angle, "deg", "pos.posAng", "position angle of the major axis, north through east"),
+    }
+
+
+def _tangents(wcs, x, y, theta):
+    """Return (N, 2, 2): degrees east and north for a step of one pixel along major, minor axis."""
+    directions = [(np.cos(theta), np.sin(theta)), (-np.sin(theta), np.cos(theta))]
+    out = []
+    for dx, dy in directions:
+        ra, dec = pixel_to_sky(wcs, np.r_[x - dx / 2, x + dx / 2], np.r_[y - dy / 2, y + dy / 2])
+        ra, dec = np.reshape(ra, (2, -1)), np.reshape(dec, (2, -1))
+        east = (ra[1] - ra[0] + 180) % 360 - 180
+        out.append(np.stack([east * np.cos(np.radians(dec.mean(axis=0))), dec[1] - dec[0]], -1))
+    return np.stack(out, axis=1)
+
+
+def _band_columns(stack, k, band, zero, pixel_scale):
+    """Return the columns of one band."""
+    part = {name: values[:, k] for name, values in stack.per_band.items()}
+    columns = {f"sky_{band}": (part["sky"], "", "instr.skyLevel", f"{band}: sky, image units")}
+    for short, name, text in (("kron", "kron", "Kron"), ("aper", "aperture", "circular")):
+        flux, error = part[f"{name}_flux"], part[f"{name}_error"]
+        what = f"{band}, {text} aperture"
+        columns[f"{short}_flux_{band}"] = (flux, "", "phot.flux", f"{what}: flux, image units")
+        columns[f"{short}_flux_err_{band}"] = (error, "", "stat.error;phot.flux", f"{what}: error")
+        if np.isfinite(zero):
+            magnitude, spread = _magnitudes(flux, error, zero)
+            columns[f"{short}_mag_{band}"] = (magnitude, "mag", "phot.mag", f"{what}: AB magnitude")
+            columns[f"{short}_mag_err_{band}"] = (
+                spread, "mag", "stat.error;phot.mag", f"{what}: error of the magnitude",
+            )  # fmt: skip
+    if np.isfinite(zero) and pixel_scale:
+        with np.errstate(invalid="ignore", divide="ignore"):
+            area = 2 * np.pi * (stack.radii[:, 1] * pixel_scale) ** 2
+            bright = columns[f"kron_mag_{band}"][0] + 2.5 * np.log10(area)
+        text = f"{band}: mean surface brightness within the half-light radius, per arcsec2"
+        columns[f"mu_{band}"] = (bright, "mag", "phot.mag.sb", text)
+    return columns
+
+
+def _magnitudes(flux, error, zero):
+    """Return AB magnitudes and errors; NaN for a flux that is not positive."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        magnitude = np.where(flux > 0, zero - 2.5 * np.log10(np.where(flux > 0, flux, 1)), np.nan)
+        return magnitude, np.where(flux > 0, 2.5 / np.log(10) * error / flux, np.nan)

@@ -1,0 +1,54 @@
+"""The command measure, and measuring while detecting."""
+
+import numpy as np
+import pytest
+from astropy.table import QTable
+
+from astro_yolo import detect, measure, read_image, read_table, write_table
+from astro_yolo.cli import main
+from astro_yolo.demo import example_paths
+
+BANDS = ("g", "r", "i")
+
+
+@pytest.fixture(scope="module")
+def paths():
+    """The bands of the embedded example."""
+    return [str(example_paths()[band]) for band in BANDS]
+
+
+@pytest.fixture(scope="module")
+def table(paths):
+    """Detections in the embedded example."""
+    return detect(paths, backend="onnxruntime")
+
+
+def test_the_command_writes_what_the_function_returns(paths, table, tmp_path, capsys):
+    """The file holds the columns and values of ``measure``; it is not replaced unless told."""
+    write_table(table, tmp_path / "t.ecsv")
+    command = ["measure", str(tmp_path / "t.ecsv"), *paths, "-o", str(tmp_path / "m.ecsv")]
+    assert main(command) == 0
+    assert f"{len(table)} sources measured" in capsys.readouterr().out
+    written, expected = read_table(tmp_path / "m.ecsv"), measure(table, paths)
+    assert written.colnames == expected.colnames
+    np.testing.assert_allclose(written["kron_flux_r"], expected["kron_flux_r"])
+    assert main(command) == 1
+    assert "exists already" in capsys.readouterr().err
+    assert main([*command, "--overwrite", "--zeropoint", "25", "--aperture", "2"]) == 0
+    assert "kron_mag_r" in QTable.read(tmp_path / "m.ecsv").colnames
+
+
+def test_trouble_is_told_in_one_line(paths, tmp_path, capsys):
+    """A table without boxes ends with status 1 and a line that says so."""
+    QTable({"ra": [1.0]}).write(tmp_path / "t.ecsv")
+    assert main(["measure", str(tmp_path / "t.ecsv"), *paths, "-o", str(tmp_path / "m.ecsv")]) == 1
+    assert "must have the columns xmin" in capsys.readouterr().err
+    assert not (tmp_path / "m.ecsv").exists()
+
+
+def test_detect_measures_on_request(paths, table):
+    """``measure=True`` gives the same rows with the columns of ``measure``."""
+    found = detect(paths, backend="onnxruntime", measure=True)
+    expected = measure(table, read_image(paths))
+    assert found.colnames == expected.colnames
+    np.testing.assert_array_equal(found["kron_flux_g"], expected["kron_flux_g"])
