@@ -46,23 +46,8 @@ def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
     Returns
     -------
     `~astropy.table.QTable`
-        The rows of ``table`` in their order, with these columns added (NaN where something could
-        not be measured, see ``measure_flags``):
-
-        ``x_centroid, y_centroid`` : pixels, 0-based
-        ``a_pix, b_pix, theta`` : rms semi-axes of the light in pixels, and angle of the major axis
-            counter-clockwise from +x
-        ``a, b, pa`` : the same on the sky: arcsec, and position angle north through east
-            (with sky coordinates only)
-        ``kron_radius, half_light_radius`` : semi-major axis of the Kron aperture (3 first
-            moments), and radius of the circle with half of its light; pixels
-        ``concentration`` : 5 log10 of the radii with 80 and 20 % of the light
-        ``sky_B, kron_flux_B, kron_flux_err_B, aper_flux_B, aper_flux_err_B`` : for each band B,
-            units of the image
-        ``kron_mag_B, kron_mag_err_B, aper_mag_B, aper_mag_err_B, mu_B`` : AB magnitudes, and mean
-            surface brightness within the half-light radius, where there is a zero point
-        ``color_B_C`` : Kron magnitudes, neighbouring bands
-        ``measure_flags`` : sum of `MEASURE_FLAGS`
+        The rows of ``table`` in their order, with the columns below added; NaN where something
+        could not be measured, see ``measure_flags``.
 
     Raises
     ------
@@ -73,6 +58,24 @@ def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
 
     Notes
     -----
+    The columns, B and C standing for bands:
+
+    * ``x_centroid``, ``y_centroid``: 0-based pixels;
+    * ``a_pix``, ``b_pix``, ``theta``: rms semi-axes of the light in pixels, and the angle of the
+      major axis counter-clockwise from +x;
+    * ``a``, ``b``, ``pa``: the same on the sky, in arcsec, and the position angle north through
+      east; with sky coordinates only;
+    * ``kron_radius``, ``half_light_radius``: semi-major axis of the Kron aperture (3 first
+      moments), and radius of the circle with half of its light; pixels;
+    * ``concentration``: 5 log10 of the ratio of the radii with 80 and 20 % of the light;
+    * ``sky_B``, ``kron_flux_B``, ``kron_flux_err_B``, ``aper_flux_B``, ``aper_flux_err_B``: units
+      of the image;
+    * ``kron_mag_B``, ``kron_mag_err_B``, ``aper_mag_B``, ``aper_mag_err_B``, ``mu_B``: AB
+      magnitudes, and mean surface brightness within the half-light radius, where there is a zero
+      point;
+    * ``color_B_C``: difference of Kron magnitudes of neighbouring bands;
+    * ``measure_flags``: sum of `MEASURE_FLAGS`.
+
     The Kron aperture (Kron 1980, ApJS 43, 305) is the same in all bands, so that colours are of
     the same light. Three first moments hold 98 % of the light of an exponential disc and 95 % of a
     Sersic profile of index 2 (Graham & Driver 2005, PASA 22, 118). Errors are of the sky's noise
