@@ -32,6 +32,10 @@ class Conf(ConfigNamespace):
         "https://data.sdss.org/sas",
         "Address of the SDSS Science Archive Server or of a local mirror with the same folders.",
     )
+    skyserver_base_url = _Item(
+        "https://skyserver.sdss.org",
+        "Address of the SDSS SkyServer, which answers SQL, or of something that answers like it.",
+    )
     device = _Item(
         "",
         "Device of the network when none is given, e.g. 'cpu' or 'cuda'; empty: the runtime's own.",

@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from astro_yolo.filters import FILTERS, apply_filter, scale_channels
+
 __all__ = [
     "NETWORK_SKY",
     "NETWORK_STRETCH",
@@ -219,27 +221,32 @@ def _scale_plane(plane, mask, level, out):
         out[mask] = NETWORK_SKY
 
 
-def to_rgb(channels, stretch="lupton", *, levels=None):
+def to_rgb(channels, stretch="lupton", *, levels=None, per_channel=False, as_float=False):
     """
-    Make an 8-bit colour picture.
+    Make a colour picture.
 
     Parameters
     ----------
     channels : sequence of three (ny, nx) arrays
         Red, green, blue; for SDSS i, r, g in nanomaggies.
     stretch : str, optional
-        One of `STRETCHES`. ``lupton`` is `astropy.visualization.make_lupton_rgb`
-        (Lupton et al. 2004, PASP 116, 133) with Q = 8 and a linear part of
-        0.5 nanomaggies; ``lupton_high`` doubles its contrast and brightness, as AstroCV
-        (Gonzalez, Munoz & Hernandez 2018) does; ``sinh``, ``sinh_high`` and ``sqrt`` are
-        AstroCV's further conversions; ``asinh``, ``log``, ``linear`` and ``zscale`` start from
-        each channel's own sky and noise, for data in any unit.
+        One of `STRETCHES`. ``L``, ``LH``, ``S``, ``SH`` and ``Q`` are AstroCV's conversions as
+        published, see `astro_yolo.filters.apply_filter`. The others are for looking at, and vary
+        training pictures: ``lupton`` is `astropy.visualization.make_lupton_rgb` with a linear part
+        of 0.5 nanomaggies, which shows sky noise; ``lupton_high`` doubles its contrast and
+        brightness; ``sinh``, ``sinh_high`` and ``sqrt`` are scaled to each channel's own range;
+        ``asinh``, ``log``, ``linear`` and ``zscale`` start from each channel's own sky and noise,
+        for data in any unit.
     levels : list of (float, float), optional
         (background, noise) of the channels, for the stretches that use them.
+    per_channel : bool, optional
+        Scale each channel by itself first, see `astro_yolo.filters.scale_channels`.
+    as_float : bool, optional
+        Return 0 to 1 instead of 8 bits.
 
     Returns
     -------
-    (ny, nx, 3) uint8 array
+    (ny, nx, 3) uint8 or float32 array
         Same row order as the input: row 0 is not flipped.
 
     Raises
@@ -247,16 +254,24 @@ def to_rgb(channels, stretch="lupton", *, levels=None):
     ValueError
         If the stretch is unknown or there are not three channels.
     """
-    if stretch not in _RECIPES:
+    if stretch not in STRETCHES:
         msg = f"stretch must be one of {', '.join(STRETCHES)}, got {stretch!r}"
         raise ValueError(msg)
     if len(channels) != 3:
         msg = f"channels must hold three planes, got {len(channels)}"
         raise ValueError(msg)
     planes = np.stack([np.nan_to_num(np.asarray(c, dtype=np.float32)) for c in channels])
-    unit = _RECIPES[stretch](planes, levels)
+    if per_channel:
+        planes = scale_channels(planes)
+    if stretch in FILTERS:
+        unit = apply_filter(planes, stretch)
+    else:
+        unit = np.clip(_RECIPES[stretch](planes, levels), 0, 1)
+    unit = np.moveaxis(unit, 0, -1)
+    if as_float:
+        return np.ascontiguousarray(unit, dtype=np.float32)
     # the half makes an exact n / 255 come back as n
-    return np.moveaxis((np.clip(unit, 0, 1) * 255 + 0.5).astype(np.uint8), 0, -1)
+    return (unit * 255 + 0.5).astype(np.uint8)
 
 
 def _lupton(planes, _levels=None):
@@ -346,5 +361,5 @@ _RECIPES = {
     "linear": _linear,
 }
 
-#: Names of the picture stretches; the first five are AstroCV's L, LH, S, SH and Q.
-STRETCHES = tuple(_RECIPES)
+#: Names of the picture stretches; AstroCV's published ones stand last.
+STRETCHES = (*_RECIPES, *FILTERS)

@@ -14,12 +14,14 @@ import astro_yolo
 # __init__.py; the root's is exempt, as it imports nothing until a name is used.
 LAYERS = (
     # 0: arrays, errors, settings
-    ("exceptions", "config", "boxes", "stretch", "tiling", "centering", "injection", "_files"),
+    ("exceptions", "config", "boxes", "filters", "stretch", "tiling", "centering", "injection",
+     "_files"),
     # 1: Astropy in, Astropy out: images, then tables, then regions and pictures
     ("_bands", "_headers", "_planes", "_fits_scan", "_fits_input", "_picture_input", "_inputs",
      "_mapping", "_alignment", "image"),
     ("_columns", "_sky", "_votable", "_table_files", "catalog"),
     ("region_text", "region_parser", "_picture", "overlays"),
+    ("_shape_of_light", "_measure_source", "measuring"),
     # 2: the network
     ("network", "network.calibration", "network._onnx_file", "network.weights",
      "network._backend", "network.stamps", "network.types",
@@ -27,14 +29,16 @@ LAYERS = (
     # 3: detection
     ("_scan", "detection"),
     # 4: what uses detections
-    ("training", "training.sdss", "training.labels", "training.cutouts", "training.giants",
-     "training.fields", "training.artefacts", "training.network_input", "training.compose",
-     "training.other_surveys", "training.deep", "training.dataset", "training._typed_loss",
-     "training._trainer", "training._type_samples", "training._type_network", "training.train",
-     "training._graph", "training.export", "training.types", "training.evaluate",
-     "training.ship", "training.__main__"),
+    ("_match_geometry", "_match_inputs", "matching", "comparison"),
+    ("training", "training.transfer", "training.sdss", "training.download",
+     "training.galaxy_zoo", "training.queries", "training.recipes", "training.labels",
+     "training.cutouts", "training.giants", "training.fields", "training.artefacts",
+     "training.network_input", "training.compose", "training.other_surveys", "training.deep",
+     "training.dataset", "training._typed_loss", "training._trainer", "training._type_samples",
+     "training._type_network", "training.train", "training._graph", "training.export",
+     "training.types", "training.evaluate", "training.ship", "training.__main__"),
     ("_simulated_sources", "simulation", "_cli_fields", "_cli_detect", "demo", "_cli_arguments",
-     "cli"),
+     "_cli_match", "_cli_measure", "cli"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 

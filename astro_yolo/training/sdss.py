@@ -2,27 +2,30 @@
 
 import bz2
 import contextlib
-import shutil
-import tempfile
-import warnings
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from urllib.error import HTTPError, URLError
 
 from astro_yolo.config import cache_folder, conf
-from astro_yolo.exceptions import AstroYoloError, require
+from astro_yolo.exceptions import require
+from astro_yolo.training.transfer import DownloadError, fetch_file
 
-__all__ = ["BANDS", "DownloadError", "fetch_frames", "frame_name", "parse_field"]
+__all__ = [
+    "BANDS",
+    "DownloadError",
+    "check_bands",
+    "fetch_frames",
+    "frame_folder",
+    "frame_name",
+    "frame_url",
+    "is_whole",
+    "parse_field",
+]
 
 #: The bands of SDSS, from short to long wavelength.
 BANDS = ("u", "g", "r", "i", "z")
 
-_TIMEOUT = 60  # seconds without an answer
 _CHUNK = 1 << 20
-
-
-class DownloadError(AstroYoloError, OSError):
-    """A file could not be fetched, or what came is not what was asked for."""
 
 
 def frame_name(run, camcol, field, band):
@@ -123,21 +126,80 @@ def fetch_frames(
     MissingExtraError
         If something must be fetched and astroquery is not installed.
     """
-    bands = _check_bands(bands)
-    folder = Path(cache_dir) if cache_dir is not None else cache_folder()
-    folder = folder / f"dr{data_release}" / str(rerun) / str(run) / str(camcol)
+    bands = check_bands(bands)
+    root = Path(cache_dir) if cache_dir is not None else cache_folder()
+    folder = frame_folder(root, run, camcol, rerun=rerun, data_release=data_release)
     paths = {band: folder / frame_name(run, camcol, field, band) for band in bands}
     with ThreadPoolExecutor(max_workers=len(bands)) as pool:
-        whole = dict(zip(bands, pool.map(_is_whole, paths.values()), strict=True))
+        whole = dict(zip(bands, pool.map(is_whole, paths.values()), strict=True))
     for band, path in paths.items():
         if not whole[band]:
-            row = {"run": run, "rerun": rerun, "camcol": camcol, "field": field}
-            _fetch(row, band, path, data_release, progress=progress)
+            url = frame_url(
+                run, camcol, field, band, rerun=rerun, data_release=data_release
+            )
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with _progress_of(path.name, show=progress) as on_bytes:
+                fetch_file(url, path, on_bytes=on_bytes)
     return paths
 
 
-def _check_bands(bands):
-    """Return the bands from short to long wavelength."""
+@contextlib.contextmanager
+def _progress_of(name, *, show):
+    """Give a function that shows how many bytes of a file came, on standard error."""
+    if not show:
+        yield None
+        return
+    came = 0
+
+    def on_bytes(number):
+        nonlocal came
+        came += number
+        print(f"\r{name}: {came / 1e6:.1f} MB", end="", file=sys.stderr, flush=True)
+
+    try:
+        yield on_bytes
+    finally:
+        print(file=sys.stderr)
+
+
+def frame_folder(root, run, camcol, *, rerun=301, data_release=17):
+    """
+    Return the folder of a field's frames below a folder of downloads.
+
+    Parameters
+    ----------
+    root : path-like
+        Folder of downloads.
+    run, camcol : int
+        Numbers of the field.
+    rerun, data_release : int, optional
+        Reprocessing and data release.
+
+    Returns
+    -------
+    `~pathlib.Path`
+    """
+    return Path(root) / f"dr{data_release}" / str(rerun) / str(run) / str(camcol)
+
+
+def check_bands(bands):
+    """
+    Return the bands from short to long wavelength.
+
+    Parameters
+    ----------
+    bands : str or sequence of str
+        Each one of `BANDS`.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    ValueError
+        If a band is unknown or there is none.
+    """
     unknown = [band for band in bands if band not in BANDS]
     if unknown or not bands:
         msg = f"bands must be among {', '.join(BANDS)}, got {bands!r}"
@@ -145,8 +207,19 @@ def _check_bands(bands):
     return [band for band in BANDS if band in bands]
 
 
-def _is_whole(path):
-    """Say whether a file is there and decompresses to its end."""
+def is_whole(path):
+    """
+    Say whether a file is there, is FITS in bzip2, and decompresses to its end.
+
+    Parameters
+    ----------
+    path : path-like
+        File to read.
+
+    Returns
+    -------
+    bool
+    """
     try:
         with bz2.open(path) as stream:
             if stream.read(6) != b"SIMPLE":
@@ -158,70 +231,41 @@ def _is_whole(path):
     return True
 
 
-def _fetch(row, band, path, data_release, *, progress):
-    """Fetch one frame into ``path``, which appears there only when whole."""
+def frame_url(run, camcol, field, band, *, rerun=301, data_release=17):
+    """
+    Return the address of a frame, as astroquery builds it, below ``conf.sas_base_url``.
+
+    Parameters
+    ----------
+    run, camcol, field : int
+        Numbers of the field.
+    band : str
+        One of `BANDS`.
+    rerun, data_release : int, optional
+        Reprocessing and data release.
+
+    Returns
+    -------
+    str
+
+    Raises
+    ------
+    ValueError
+        If the release is older than DR8: the runs of DR7 are served, reprocessed, by every later
+        release; its own files have another format.
+    MissingExtraError
+        If astroquery is not installed.
+    """
+    if data_release < 8:
+        msg = f"data_release must be 8 or later (it holds the runs of DR7 too), got {data_release}"
+        raise ValueError(msg)
     sdss = require("astroquery.sdss", extra="sdss", feature="Fetching SDSS frames")
     from astropy.table import Table
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with (
-        tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as folder,
-        sdss.conf.set_temp("sas_baseurl", conf.sas_base_url.rstrip("/")),
-        _errors_named(path.name),
-        _private_download_cache(folder),
-        warnings.catch_warnings(),
-    ):
-        warnings.simplefilter("ignore")  # about what is no FITS file: checked below
-        # a table of matches spares astroquery its query of the catalogue
+    row = {"run": run, "rerun": rerun, "camcol": camcol, "field": field}
+    with sdss.conf.set_temp("sas_baseurl", conf.sas_base_url.rstrip("/")):
+        # a table of matches spares astroquery its query of the catalogue; nothing is fetched yet
         (container,) = sdss.SDSS.get_images_async(
-            matches=Table([row]),
-            band=band,
-            timeout=_TIMEOUT,
-            data_release=data_release,
-            show_progress=progress,
+            matches=Table([row]), band=band, data_release=data_release, show_progress=False
         )
-        part = Path(folder) / path.name
-        container.save_fits(part, link_cache=False)
-        if not _is_whole(part):
-            msg = f"{path.name}: the server sent something that is not a whole bzip2 FITS file"
-            raise DownloadError(msg)
-        part.replace(path)
-
-
-@contextlib.contextmanager
-def _private_download_cache(folder):
-    """Let astropy keep its downloads in a folder that goes away, so that no bad reply stays."""
-    from astropy.config import set_temp_cache
-
-    private = Path(folder) / "cache"
-    private.mkdir()
-    try:
-        with set_temp_cache(private):
-            yield
-    finally:
-        shutil.rmtree(private, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def _errors_named(name):
-    """Say which frame it was, and what to look at, when a download fails."""
-    server = conf.sas_base_url
-    try:
-        yield
-    except DownloadError:
-        raise
-    except HTTPError as error:
-        error.close()
-        if error.code == 404:
-            msg = f"{name}: SDSS has no such frame at {server} (check run, camcol and field)"
-        else:
-            msg = f"{name}: {server} answered {error.code} {error.reason}"
-        raise DownloadError(msg) from error
-    except (URLError, TimeoutError, ConnectionError) as error:
-        reason = getattr(error, "reason", error)
-        msg = f"{name}: cannot reach {server} ({reason}); astro_yolo.conf.sas_base_url names it"
-        raise DownloadError(msg) from error
-    except (EOFError, OSError, TypeError, AttributeError) as error:
-        # the last two are what astroquery and astropy make of an empty file and of a web page
-        msg = f"{name}: what {server} sent is not a whole bzip2 FITS file ({error})"
-        raise DownloadError(msg) from error
+    return container._target  # noqa: SLF001 - the address is nowhere else to be had
