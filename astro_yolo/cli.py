@@ -9,6 +9,7 @@ from astro_yolo._cli_arguments import add_parser
 from astro_yolo._cli_detect import run
 from astro_yolo._cli_match import add_parsers as add_match_parsers
 from astro_yolo._cli_measure import add_parser as add_measure_parser
+from astro_yolo._cli_training import add_parser as add_sdss_parser
 
 __all__ = ["main"]
 
@@ -61,6 +62,7 @@ def _parser():
     add_parser(commands, run)
     add_measure_parser(commands)
     add_match_parsers(commands)
+    add_sdss_parser(commands)
     _add_demo(commands)
     return parser
 

@@ -31,14 +31,15 @@ LAYERS = (
     # 4: what uses detections
     ("_match_geometry", "_match_inputs", "matching", "comparison"),
     ("training", "training.transfer", "training.sdss", "training.download",
-     "training.galaxy_zoo", "training.queries", "training.recipes", "training.labels",
-     "training.cutouts", "training.giants", "training.fields", "training.artefacts",
+     "training.galaxy_zoo", "training.queries", "training.recipes", "training.sky_splits",
+     "training._frame_labels", "training.export_sets", "training.labels", "training.cutouts",
+     "training.giants", "training.fields", "training.artefacts",
      "training.network_input", "training.compose", "training.other_surveys", "training.deep",
      "training.dataset", "training._typed_loss", "training._trainer", "training._type_samples",
      "training._type_network", "training.train", "training._graph", "training.export",
      "training.types", "training.evaluate", "training.ship", "training.__main__"),
     ("_simulated_sources", "simulation", "_cli_fields", "_cli_detect", "demo", "_cli_arguments",
-     "_cli_match", "_cli_measure", "cli"),
+     "_cli_match", "_cli_measure", "_cli_training", "cli"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 

@@ -38,7 +38,7 @@ SMALL = 15.0
 
 _ZOOMS = 0.6, 1.5  # of a crop: other telescopes have other pixels
 _LARGE = 45.0  # pixels: galaxies so rare that samples are drawn towards them
-_FAINTEST = 22.8  # magnitude of what is added; beyond it nothing is seen
+_FAINTEST = 22.3  # magnitude of what is added; beyond it nothing is seen
 _ZERO_POINT = 22.5  # SDSS frames are in nanomaggies
 
 
@@ -51,7 +51,7 @@ class Sample:
     kinds: np.ndarray
 
 
-def compose_field(field, stamps, rng, *, size=416):
+def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
     """
     Cut a piece out of a field and add galaxies and stars of known truth.
 
@@ -65,12 +65,14 @@ def compose_field(field, stamps, rng, *, size=416):
         Source of chance.
     size : int, optional
         Side in pixels.
+    rescaled_share : float, optional
+        Share of the crops that are brought to other pixel scales.
 
     Returns
     -------
     Sample
     """
-    side = min(_crop_side(size, rng), *field.planes.shape[1:])
+    side = min(_crop_side(size, rescaled_share, rng), *field.planes.shape[1:])
     x0, y0 = _corner(field, rng, side)
     planes = field.planes[:, y0 : y0 + side, x0 : x0 + side].copy()
     boxes, kinds = _real_objects(field, x0, y0, side)
@@ -87,9 +89,9 @@ def compose_field(field, stamps, rng, *, size=416):
     return clip_sample(Sample(image, boxes * (size / side), kinds), size)
 
 
-def _crop_side(size, rng):
+def _crop_side(size, rescaled_share, rng):
     """Draw the side of a crop: as the sample's, or for another pixel scale."""
-    if rng.random() < 0.6:
+    if rng.random() >= rescaled_share:
         return size
     return round(size / np.exp(rng.uniform(*np.log(_ZOOMS))))
 
@@ -152,7 +154,7 @@ def _place(rng, size):
 def _add_sersic(planes, field, rng):
     """Add a model galaxy; return its box and kind."""
     magnitude = _magnitude(rng, 16.5, _FAINTEST)
-    size = 10 ** rng.normal(0.20 - 0.085 * (magnitude - 19), 0.21)  # arcsec, at r = 19
+    size = 10 ** rng.normal(0.20 - 0.085 * (magnitude - 19), 0.18)  # arcsec, at r = 19
     radius = np.clip(size / 0.396, 0.8, 40)
     early = rng.random() < 0.4
     index = rng.uniform(2.5, 5) if early else rng.uniform(0.6, 1.8)
@@ -241,8 +243,7 @@ def _add_galaxy_zoo(planes, stamp, field, rng):
     """Add a shrunken Galaxy Zoo galaxy; its class is known."""
     label, light, box = stamp
     side = max(box[2] - box[0], box[3] - box[1])
-    limits = (14, 130) if rng.random() < 0.8 else (130, 300)
-    target = np.exp(rng.uniform(*np.log(limits)))
+    target = np.exp(rng.uniform(np.log(14), np.log(130)))
     scale = min(target / side, 1.0)
     shape = [max(3, round(n * scale)) for n in light.shape[1:]]
     light = np.stack([cv2.resize(p, shape[::-1], interpolation=cv2.INTER_AREA) for p in light])

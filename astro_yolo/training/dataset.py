@@ -35,13 +35,14 @@ __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 class DatasetRecipe:
     """What a training set holds; the same recipe and seed give the same files."""
 
-    field_samples: int = 5200
-    cutout_samples: int = 3000
-    deep_samples: int = 800
+    field_samples: int = 5000
+    cutout_samples: int = 4000
+    deep_samples: int = 0  # skies like a deep field from space
     val_share: float = 0.04
     size: int = 416
-    seed: int = 20261124
-    other_share: float = 0.12  # of the cutouts, drawn from other telescopes
+    seed: int = 20261123
+    other_share: float = 0.0  # of the cutouts, drawn from other telescopes
+    rescaled_share: float = 0.0  # of the field crops, brought to other pixel scales
     # how often each class is drawn among cutouts: nearer to even than the sky's share,
     # so that the rare types are learnt; detection puts the sky's share back
     class_shares: tuple = (
@@ -247,7 +248,10 @@ def _write_sample(job, *, data, out, recipe):
     if source == "field":
         fields = _fields(data, split)
         field = fields[rng.integers(len(fields))]
-        sample = compose_field(field, partial(_stamp, groups, recipe), rng, size=recipe.size)
+        sample = compose_field(
+            field, partial(_stamp, groups, recipe), rng,
+            size=recipe.size, rescaled_share=recipe.rescaled_share,
+        )  # fmt: skip
     elif source == "cutout":
         pick = partial(_any_picture, groups, _other_cutouts(data, split), recipe)
         sample = compose_cutouts(pick, rng, size=recipe.size)

@@ -29,9 +29,9 @@ def to_input(planes, noise, rng):
     """
     planes = list(planes)
     chance = rng.random()
-    if chance < 0.26:  # a picture made with one of AstroCV's conversions
+    if chance < 0.20:  # a picture made with one of AstroCV's conversions
         return through_picture(planes[::-1], rng)
-    if chance < 0.34:  # one band
+    if chance < 0.28:  # one band
         band = int(rng.integers(0, 3))
         planes, noise = [planes[band]], noise[[band]]
     levels = [

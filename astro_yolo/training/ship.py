@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 #: Names and versions of the shipped weights.
-NAME, VERSION = "astro-yolo-n2", "2"
+NAME, VERSION = "astro-yolo-n1", "1"
 TYPES_NAME, TYPES_VERSION = "astro-yolo-types-1", "1"
 
 _PURITY = 0.95  # wanted of the default score

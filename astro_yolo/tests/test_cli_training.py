@@ -1,0 +1,64 @@
+"""The steps from a query to a training set, on the command line."""
+
+import pytest
+from astropy.table import Table
+
+from astro_yolo.cli import main
+from astro_yolo.config import conf
+from astro_yolo.tests.sky_server import small_sdss
+from astro_yolo.training import download, queries
+
+
+@pytest.fixture
+def sky(shared_data, tmp_path, monkeypatch):
+    """The stand-in and the mirror behind the settings; results go to a fresh folder."""
+    pytest.importorskip("astroquery")
+    monkeypatch.setattr(queries, "_INTERVAL", 0.01)
+    monkeypatch.setattr(download, "_BACK_OFF", 0.01)
+    monkeypatch.chdir(tmp_path)
+    with (
+        small_sdss(shared_data) as server,
+        conf.set_temp("sas_base_url", server.url),
+        conf.set_temp("skyserver_base_url", server.url),
+        conf.set_temp("cache_dir", str(tmp_path / "cache")),
+    ):
+        yield server
+
+
+@pytest.mark.filterwarnings("ignore:no field of the set is in the split")
+def test_query_download_dataset(sky, capsys, tmp_path):
+    """Three commands lead from nothing to a training set, and tell what they found."""
+    zoo = "zoo2Stripe82Normal"
+    assert main(["sdss", "query", "--zoo", zoo, "--select", "s1", "-o", "fields.ecsv"]) == 0
+    assert "1 fields with 4 galaxies of zoo2Stripe82Normal" in capsys.readouterr().out
+    assert main(["sdss", "download", "fields.ecsv", "--out", "frames"]) == 0
+    shown = capsys.readouterr()
+    assert shown.out == "3 whole\n"
+    assert "3 of 3 frames to fetch, about 0.01 GB" in shown.err
+    command = ["sdss", "dataset", "fields.ecsv", "--frames", "frames", "--out", "T1",
+               "--recipe", "T1", "--zoo2", zoo, "--assign", "94/1/12=train"]  # fmt: skip
+    assert main(command) == 0
+    assert "published_objects" in capsys.readouterr().out
+    assert Table.read("T1/objects.ecsv")["objects"].tolist() == [4, 0, 0]
+    assert (tmp_path / "T1/data.yaml").is_file()
+
+
+def test_failures_are_one_line(sky, capsys):
+    """A frame that is not there, an unknown recipe, no field and an old table: exit status 1."""
+    assert main(["sdss", "download", "1/2/3", "--out", "frames", "--bands", "g"]) == 1
+    shown = capsys.readouterr()
+    assert "1 absent" in shown.out
+    assert "no such frame" in shown.err
+    assert main(["sdss", "dataset", "1/2/3", "--frames", "x", "--out", "y", "--recipe", "T8"]) == 1
+    assert "recipe must be one of T1" in capsys.readouterr().err
+    assert main(["sdss", "query", "-o", "fields.ecsv"]) == 1
+    assert "no field between declinations -90 and 90" in capsys.readouterr().err
+    Table({"run": [1], "field": [3]}).write("bad.ecsv")
+    assert main(["sdss", "download", "bad.ecsv", "--out", "frames"]) == 1
+    assert "must have the column camcol" in capsys.readouterr().err
+
+
+def test_wrong_usage_is_2(capsys):
+    """A step that is none is refused by the parser."""
+    with pytest.raises(SystemExit, match="2"):
+        main(["sdss", "fetch"])
