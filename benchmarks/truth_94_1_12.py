@@ -252,8 +252,8 @@ def _near(places, others):
 
 
 def rate(part, whole):
-    """Return a share and its 68 % Jeffreys interval (Brown et al. 2001); NaN of nothing."""
+    """Return a share and its 95 % Jeffreys interval (Brown et al. 2001); NaN of nothing."""
     if whole == 0:
         return np.nan, np.nan, np.nan
-    low, high = binom_conf_interval(part, whole, interval="jeffreys")
+    low, high = binom_conf_interval(part, whole, 0.95, interval="jeffreys")
     return part / whole, float(low), float(high)

@@ -80,12 +80,12 @@ def test_aperture_magnitude(rules):
 
 
 def test_interval_is_jeffreys(rules):
-    """The interval is the 68.3 % one of the Beta(k + 1/2, n - k + 1/2) distribution."""
+    """The interval is the 95 % one of the Beta(k + 1/2, n - k + 1/2) distribution."""
     from scipy.stats import beta
 
     share, low, high = rules.rate(9, 10)
     assert share == 0.9
-    assert [low, high] == pytest.approx(beta.ppf([0.1586553, 0.8413447], 9.5, 1.5), rel=1e-4)
+    assert [low, high] == pytest.approx(beta.ppf([0.025, 0.975], 9.5, 1.5), rel=1e-4)
     assert np.isnan(rules.rate(0, 0)).all()
 
 

@@ -1,0 +1,1 @@
+"""Sections of ``accuracy.py``: each has ``run(session)``, which prints and returns numbers."""
