@@ -4,14 +4,19 @@ Positions are 0-based, the centre of the first pixel is (0, 0); angles run count
 +x.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Ellipse", "adaptive_ellipse", "growth_radii", "kron_radius"]
+__all__ = ["Ellipse", "adaptive_ellipse", "growth_radii", "kron_radius", "widened"]
 
 _ROUNDS = 40
 _SETTLED = 1e-3
+_NEAR = 7.0  # rms radii of the start: pixels farther out have no weight
+_SIGMAS = 5.0  # of the wide weight: the same
+_WIDE = 2.0  # of the weight of `widened`, in widths of the galaxy
+_GROWTH = 5.0  # most that the wider weight may add, as a factor
+_BRIGHT = 50.0  # signal-to-noise that it needs
 _TINY = 0.3  # pixels: rms width that no real image is sharper than
 
 
@@ -62,38 +67,104 @@ def adaptive_ellipse(light, start):
     Ellipse or None
         None where it does not settle, or runs away from the start.
     """
-    y, x = np.indices(light.shape, dtype=float)
-    centre = np.array([start.x, start.y])
-    shape = _covariance(start)
+    terms, values = _terms(light, start, _NEAR * start.a)
+    centre, shape = np.zeros(2), _covariance(start)
     for _ in range(_ROUNDS):
-        inverse = np.linalg.inv(shape)
-        dx, dy = x - centre[0], y - centre[1]
-        power = inverse[0, 0] * dx**2 + 2 * inverse[0, 1] * dx * dy + inverse[1, 1] * dy**2
-        weight = np.exp(-0.5 * np.minimum(power, 50)) * light
-        total = weight.sum()
+        total, step, new = _weighted(terms, values, centre, shape)
         if not total > 0:
             return None
-        step = np.array([(weight * dx).sum(), (weight * dy).sum()]) / total
-        xy = (weight * dx * dy).sum()
-        moments = np.array([[(weight * dx**2).sum(), xy], [xy, (weight * dy**2).sum()]]) / total
-        moments -= np.outer(step, step)
         # a Gaussian times its own weight is half as wide in the square
-        centre, new = centre + 2 * step, 2 * moments
-        values = np.linalg.eigvalsh(new)
-        far = np.hypot(*(centre - [start.x, start.y])) > 2 * start.a
-        if values[0] < _TINY**2 or far or values[1] > (4 * start.a) ** 2:
+        centre, new = centre + 2 * step, 2 * new
+        sizes = np.linalg.eigvalsh(new)
+        far = np.hypot(*centre) > 2 * start.a
+        if sizes[0] < _TINY**2 or far or sizes[1] > (4 * start.a) ** 2:
             return None
-        change = np.abs(new - shape).max() / values[1]
+        change = np.abs(new - shape).max() / sizes[1]
         shape = new
         if change < _SETTLED and np.abs(step).max() < _SETTLED:
             break
-    return _ellipse(centre, shape)
+    return _ellipse(centre + np.array([start.x, start.y]), shape)
+
+
+def widened(light, ellipse):
+    """
+    Measure the axis ratio again with a weight twice as wide as the galaxy, at the same angle.
+
+    The weight that matches sees the core, which the PSF makes round. A wider one sees more of
+    the outskirts, but also of the noise: so it is for bright galaxies, and centre, angle and
+    semi-major axis stay.
+
+    Parameters
+    ----------
+    light : (ny, nx) array
+        Without sky, in units of the noise; bad pixels filled.
+    ellipse : Ellipse
+        From `adaptive_ellipse`.
+
+    Returns
+    -------
+    Ellipse
+        The given one for a signal-to-noise below 50, or where the axes do not settle.
+    """
+    terms, values = _terms(light, ellipse, _WIDE * _SIGMAS * ellipse.a)
+    turn = _turn(ellipse.theta)
+    sizes = first = np.array([ellipse.a, ellipse.b]) ** 2
+    total = _weighted(terms, values, np.zeros(2), _covariance(ellipse))[0]
+    # the squares of a Gaussian's values on all pixels sum to pi a b
+    if not total > _BRIGHT * np.sqrt(np.pi * ellipse.a * ellipse.b):
+        return ellipse
+    for _ in range(_ROUNDS):
+        shape = turn @ np.diag(sizes * _WIDE**2) @ turn.T
+        total, _, moments = _weighted(terms, values, np.zeros(2), shape)
+        # the inverse squares of the weight's width and the galaxy's add up
+        new = np.diag(turn.T @ moments @ turn) * (1 + _WIDE**-2)
+        if not (total > 0 and ((new > first / 2) & (new < _GROWTH**2 * first)).all()):
+            return ellipse
+        change = np.abs(new / sizes - 1).max()
+        sizes = new
+        if change < 5 * _SETTLED:
+            break
+    ratio = np.sqrt(sizes[1] / sizes[0])
+    return replace(ellipse, b=float(ellipse.a * ratio)) if ratio <= 1 else ellipse
+
+
+def _terms(light, start, reach):
+    """Return 1, x, y, xx, xy, yy from the start, (6, N), and the light of the pixels near it."""
+    low = np.maximum([start.y - reach, start.x - reach], 0).astype(int)
+    y1, x1 = (np.array([start.y, start.x]) + reach + 2).astype(int)
+    piece = light[low[0] : y1, low[1] : x1]
+    y, x = np.indices(piece.shape, dtype=float).reshape(2, -1)
+    x, y = x + low[1] - start.x, y + low[0] - start.y
+    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]), piece.ravel()
+
+
+def _weighted(terms, values, centre, shape):
+    """Return sum, step to the mean and covariance of the light with a Gaussian weight."""
+    (a, c), (_, b) = shape
+    x, y = centre
+    inverse = np.array([b, -2 * c, a]) / (a * b - c * c)  # of xx, xy, yy
+    xx, xy, yy = inverse
+    linear = -2 * xx * x - xy * y, -2 * yy * y - xy * x
+    power = np.array([xx * x * x + xy * x * y + yy * y * y, *linear, *inverse]) @ terms
+    sums = terms @ (np.exp(-0.5 * power) * values)
+    total = sums[0]
+    if not total > 0:
+        return 0.0, np.zeros(2), shape
+    mean = sums[1:3] / total
+    square = sums[3:] / total
+    moments = np.array([[square[0], square[1]], [square[1], square[2]]]) - np.outer(mean, mean)
+    return total, mean - centre, moments
+
+
+def _turn(theta):
+    """Return the matrix whose columns are the directions of the axes."""
+    cos, sin = np.cos(theta), np.sin(theta)
+    return np.array([[cos, -sin], [sin, cos]])
 
 
 def _covariance(ellipse):
     """Return the covariance matrix of an ellipse."""
-    cos, sin = np.cos(ellipse.theta), np.sin(ellipse.theta)
-    turn = np.array([[cos, -sin], [sin, cos]])
+    turn = _turn(ellipse.theta)
     return turn @ np.diag([ellipse.a**2, ellipse.b**2]) @ turn.T
 
 
@@ -132,20 +203,22 @@ def kron_radius(light, ellipse, limit):
     return float(np.clip((light * radius)[inside].sum() / total, 0, limit))
 
 
-def growth_radii(light, ellipse, limit, shares):
+def growth_radii(light, ellipse, limit, shares, *, elliptical=False):
     """
-    Return the radii of circles that hold shares of the light within a limit.
+    Return the radii of circles, or ellipses, that hold shares of the light within a limit.
 
     Parameters
     ----------
     light : (ny, nx) array
         Without sky; bad pixels filled.
     ellipse : Ellipse
-        Gives the centre.
+        Gives the centre, and the shape of ellipses.
     limit : float
-        Radius of the circle that counts as all, pixels.
+        Radius within which the light counts as all, pixels.
     shares : sequence of float
         Rising, between 0 and 1.
+    elliptical : bool, optional
+        Whether radii are semi-major axes.
 
     Returns
     -------
@@ -153,7 +226,8 @@ def growth_radii(light, ellipse, limit, shares):
         Pixels; NaN where there is no light.
     """
     y, x = np.indices(light.shape)
-    radius = np.hypot(x - ellipse.x, y - ellipse.y).ravel()
+    round_radius = np.hypot(x - ellipse.x, y - ellipse.y)
+    radius = (ellipse.radius(x, y) if elliptical else round_radius).ravel()
     order = np.argsort(radius)
     radius, growth = radius[order], np.cumsum(light.ravel()[order])
     # a pixel adds its light around its own radius: count it half when its centre is reached

@@ -68,6 +68,8 @@ def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
     * ``kron_radius``, ``half_light_radius``: semi-major axis of the Kron aperture (3 first
       moments), and radius of the circle with half of its light; pixels;
     * ``concentration``: 5 log10 of the ratio of the radii with 80 and 20 % of the light;
+    * ``kron_fraction``: estimated share of the galaxy's light inside the Kron aperture, so that
+      ``kron_flux_B / kron_fraction`` is the total; by the concentration;
     * ``sky_B``, ``kron_flux_B``, ``kron_flux_err_B``, ``aper_flux_B``, ``aper_flux_err_B``: units
       of the image;
     * ``kron_mag_B``, ``kron_mag_err_B``, ``aper_mag_B``, ``aper_mag_err_B``, ``mu_B``: AB
@@ -172,6 +174,7 @@ class _Stack:
     shape: np.ndarray  # (N, 5): x, y, a, b, theta
     kron: np.ndarray
     radii: np.ndarray  # (N, 3)
+    fraction: np.ndarray
     flags: np.ndarray
     per_band: dict  # name -> (N, bands)
 
@@ -184,6 +187,7 @@ class _Stack:
                       for s in found]).reshape(-1, 5),
             np.array([s.kron for s in found], dtype=float),
             np.array([s.radii for s in found]).reshape(-1, 3),
+            np.array([s.fraction for s in found], dtype=float),
             np.array([s.flags for s in found], dtype=np.int32),
             {n: np.array([getattr(s, n) for s in found]).reshape(-1, n_bands) for n in names},
         )
@@ -206,6 +210,7 @@ def _columns(found, image, zero):
         "kron_radius": (stack.kron, "", "phys.angSize", kron),
         "half_light_radius": (stack.radii[:, 1], "", "phys.angSize", "half of the light, pixels"),
         "concentration": (concentration, "", "phot", "5 log10(r80 / r20)"),
+        "kron_fraction": (stack.fraction, "", "arith.ratio", "share of all light in the aperture"),
     }
     for k, band in enumerate(image.bands):
         columns |= _band_columns(stack, k, band, zero[k], image.pixel_scale)
