@@ -14,6 +14,7 @@ import numpy as np
 from astro_yolo import boxes as box_math
 from astro_yolo import tiling
 from astro_yolo.centering import recenter
+from astro_yolo.network.pictures import to_picture
 from astro_yolo.stretch import NETWORK_SKY, levels_of, to_channels, to_network
 
 __all__ = ["Candidates", "scan"]
@@ -166,7 +167,7 @@ def scan(
     passes : dict
         How the image was cut: number of tiles, binnings.
     """
-    find = _Finder(backend, min_score, classifier)
+    find = _Finder(backend, min_score, classifier, finished=image.kind == "picture")
     factors = tiling.pyramid_factors(image.shape, max_pixels)
     if not factors:
         return find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
@@ -184,8 +185,8 @@ def scan(
 class _Finder:
     """Runs the network on windows of an image."""
 
-    def __init__(self, backend, min_score, classifier=None):
-        self._backend, self._classifier = backend, classifier
+    def __init__(self, backend, min_score, classifier=None, *, finished=False):
+        self._backend, self._classifier, self._finished = backend, classifier, finished
         self._calibration = backend.weights.calibration
         self._min_raw = self._calibration.lowest_raw(min_score)
 
@@ -223,6 +224,8 @@ class _Finder:
 
     def _boxes(self, bands, mask, shape, levels=None):
         """Return the boxes of a window in its own edge pixels, raw outputs, and types."""
+        if self._backend.weights.takes_pictures:
+            return self._boxes_of_picture(bands, mask, shape)
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
         boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
         kept = box_math.nms(boxes, self._strength(outputs), **box_math.DOUBLES)
@@ -230,6 +233,18 @@ class _Finder:
         boxes = recenter(boxes[kept], planes, NETWORK_SKY)
         boxes, outputs = box_math.clip(boxes, shape), outputs[kept]
         return boxes, outputs, self._types(planes, boxes, outputs)
+
+    def _boxes_of_picture(self, bands, mask, shape):
+        """Return the same from a network trained on pictures, whose stretch acts on the window."""
+        weights = self._backend.weights
+        x = to_picture(
+            bands, mask, stretch=weights.stretch, zoom=weights.zoom, finished=self._finished
+        )
+        boxes, outputs = self._backend.predict(x, self._min_raw)
+        boxes *= np.tile([shape[1] / x.shape[2], shape[0] / x.shape[1]], 2)
+        kept = box_math.nms(boxes, self._strength(outputs), **box_math.DOUBLES)
+        boxes, outputs = box_math.clip(boxes[kept], shape), outputs[kept]
+        return boxes, outputs, self._calibration.class_probabilities(outputs)
 
     def _types(self, planes, boxes, outputs):
         """Return the probabilities of the types; the second network knows large galaxies best."""

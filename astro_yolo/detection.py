@@ -18,7 +18,6 @@ from astro_yolo.image import read_image
 from astro_yolo.network.backends import check_names, load_backend
 from astro_yolo.network.types import TypeClassifier
 from astro_yolo.network.weights import load_weights
-from astro_yolo.stretch import NETWORK_STRETCH
 
 __all__ = ["Detector", "detect"]
 
@@ -238,7 +237,7 @@ class Detector:
             "BACKEND": self.backend.name,
             "SCOREMIN": threshold,
             "IOUMAX": box_math.DOUBLES["iou_threshold"],
-            "STRETCH": NETWORK_STRETCH,
+            "STRETCH": self.weights.stretch,
         }
 
     def _provenance(self, frame, threshold, wanted):
@@ -262,7 +261,7 @@ class Detector:
             "score": threshold,
             "doubles": box_math.DOUBLES,
             "labels": list(wanted),
-            "stretch": NETWORK_STRETCH,
+            "stretch": weights.stretch,
             "input": {
                 "name": frame.name,
                 "kind": frame.kind,

@@ -7,7 +7,6 @@ import numpy as np
 
 from astro_yolo import boxes as box_math
 from astro_yolo.exceptions import ModelError
-from astro_yolo.stretch import NETWORK_SKY
 
 __all__ = ["Backend", "physical_cores"]
 
@@ -77,12 +76,12 @@ class Backend:
         Returns
         -------
         (3, ny', nx') float32 array
-            Sides are the next multiples of the stride; the padding is at the sky level.
+            Sides are the next multiples of the stride; the padding is as in training.
         """
         shape = tuple(shape)
         if shape not in self._buffers:
             sides = [-(-side // self.weights.stride) * self.weights.stride for side in shape]
-            self._buffers = {shape: np.full((3, *sides), NETWORK_SKY, dtype=np.float32)}
+            self._buffers = {shape: np.full((3, *sides), self.weights.border, dtype=np.float32)}
         return self._buffers[shape]
 
     def predict(self, x, min_score, *, shape=None):

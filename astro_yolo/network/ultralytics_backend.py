@@ -7,7 +7,7 @@ from astro_yolo.exceptions import ModelError, require
 from astro_yolo.network._backend import Backend, physical_cores
 from astro_yolo.network.calibration import OUTPUTS
 
-__all__ = ["UltralyticsBackend"]
+__all__ = ["UltralyticsBackend", "quiet_environment"]
 
 _FEATURE = "Running a .pt file"
 
@@ -39,7 +39,7 @@ class UltralyticsBackend(Backend):
 
     def __init__(self, weights, device=None):
         super().__init__(weights)
-        with _environment(_QUIET):
+        with quiet_environment():
             torch = require("torch", extra="train", feature=_FEATURE)
             tasks = require("ultralytics.nn.tasks", extra="train", feature=_FEATURE)
         if device == "cuda" and not torch.cuda.is_available():
@@ -47,7 +47,7 @@ class UltralyticsBackend(Backend):
             raise ModelError(msg)
         self.device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         try:
-            with _environment(_QUIET):
+            with quiet_environment():
                 model, _ = tasks.load_checkpoint(str(weights.path), device=self.device, fuse=True)
         except Exception as error:  # a pickle can fail in any way
             msg = f"ultralytics cannot load {weights.path}: {error!r}"
@@ -86,10 +86,14 @@ def _dense(model, weights):
 
 
 @contextmanager
-def _environment(values):
-    """Set environment variables where the user has not, and take them back afterwards."""
-    added = [key for key in values if key not in os.environ]
-    os.environ.update({key: values[key] for key in added})
+def quiet_environment():
+    """
+    Keep ultralytics off the network while it is imported and used.
+
+    Sets environment variables where the user has not, and takes them back afterwards.
+    """
+    added = [key for key in _QUIET if key not in os.environ]
+    os.environ.update({key: _QUIET[key] for key in added})
     try:
         yield
     finally:

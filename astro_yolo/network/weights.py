@@ -14,7 +14,7 @@ import numpy as np
 from astro_yolo.exceptions import WeightsError
 from astro_yolo.network._onnx_file import onnx_properties
 from astro_yolo.network.calibration import OUTPUTS, Calibration
-from astro_yolo.stretch import NETWORK_STRETCH
+from astro_yolo.stretch import NETWORK_SKY, NETWORK_STRETCH, STRETCHES
 
 __all__ = [
     "METADATA_KEY",
@@ -28,6 +28,8 @@ __all__ = [
 
 #: Name of the entry of an ONNX file's metadata that holds ours, as JSON.
 METADATA_KEY = "astro_yolo"
+
+_PICTURE_BORDER = 114 / 255  # ultralytics trains on pictures with grey borders
 
 _FOLDER = Path(__file__).parent / "weights"
 
@@ -99,6 +101,26 @@ class Weights:
     def stride(self):
         """Both sides of the input must be multiples of this number of pixels."""
         return int(self.metadata["stride"])
+
+    @property
+    def stretch(self):
+        """Input scaling: that of our own networks, or a stretch of `astro_yolo.stretch.to_rgb`."""
+        return str(self.metadata["stretch"])
+
+    @property
+    def takes_pictures(self):
+        """Whether the input is a stretched 8-bit picture."""
+        return self.stretch != NETWORK_STRETCH
+
+    @property
+    def zoom(self):
+        """Pixels of the input for one of the image."""
+        return float(self.metadata.get("zoom", 1.0))
+
+    @property
+    def border(self):
+        """Value of the input round the image."""
+        return _PICTURE_BORDER if self.takes_pictures else NETWORK_SKY
 
     @property
     def pixel_scale(self):
@@ -309,11 +331,11 @@ def _check(path, metadata):
         _reject(path, f"the metadata must have {', '.join(missing)}")
     if tuple(metadata["outputs"]) != OUTPUTS:
         _reject(path, f"outputs must be {list(OUTPUTS)}, got {metadata['outputs']}")
-    if metadata["stretch"] != NETWORK_STRETCH:
+    if metadata["stretch"] not in (NETWORK_STRETCH, *STRETCHES):
         _reject(
             path,
-            f"stretch must be {NETWORK_STRETCH!r}, the input scaling of this version,"
-            f" got {metadata['stretch']!r}",
+            f"stretch must be {NETWORK_STRETCH!r}, the input scaling of this version, or one of"
+            f" {', '.join(STRETCHES)}, got {metadata['stretch']!r}",
         )
     stride = metadata["stride"]
     if not isinstance(stride, int) or stride < 1:
@@ -322,7 +344,7 @@ def _check(path, metadata):
         _check_numbers(metadata)
         return Calibration.from_metadata(metadata.get("calibration", {}))
     except (KeyError, TypeError, ValueError) as error:
-        _reject(path, f"thresholds, calibration, pixel_scale or size: {error!r}")
+        _reject(path, f"thresholds, calibration, zoom, pixel_scale or size: {error!r}")
 
 
 def _check_numbers(metadata):
@@ -330,6 +352,9 @@ def _check_numbers(metadata):
     default = float(metadata["thresholds"]["default"])
     if not 0 < default < 1:
         msg = f"the default threshold must be in 0..1, got {default}"
+        raise ValueError(msg)
+    if not 0.01 <= float(metadata.get("zoom", 1)) <= 16:
+        msg = f"zoom must be in 0.01..16, got {metadata['zoom']}"
         raise ValueError(msg)
     for row in metadata["thresholds"].get("purity", []):
         _pair(row)

@@ -23,7 +23,7 @@ LAYERS = (
     ("region_text", "region_parser", "_picture", "overlays"),
     ("_shape_of_light", "_measure_source", "measuring"),
     # 2: the network
-    ("network", "network.calibration", "network._onnx_file", "network.weights",
+    ("network", "network.calibration", "network._onnx_file", "network.pictures", "network.weights",
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
@@ -35,11 +35,15 @@ LAYERS = (
      "training._frame_labels", "training.export_sets", "training.labels", "training.cutouts",
      "training.giants", "training.fields", "training.artefacts",
      "training.network_input", "training.compose", "training.other_surveys", "training.deep",
-     "training.dataset", "training._typed_loss", "training._trainer", "training._type_samples",
+     "training.dataset", "training.picture_sets", "training.scored", "training.metrics",
+     "training._typed_loss", "training._trainer", "training._type_samples",
      "training._type_network", "training.train", "training._graph", "training.export",
-     "training.types", "training.evaluate", "training.ship", "training.__main__"),
+     "training.types", "training.evaluate", "training.ship", "training.__main__",
+     "training._stock_trainer", "training.stock", "training.export_stock", "training.scoring",
+     "training.finish", "training.summary", "training.robustness", "training._figures",
+     "training._gallery", "training.report"),
     ("_simulated_sources", "simulation", "_cli_fields", "_cli_detect", "demo", "_cli_arguments",
-     "_cli_match", "_cli_measure", "_cli_training", "cli"),
+     "_cli_match", "_cli_measure", "_cli_training", "_cli_evaluate", "cli"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 

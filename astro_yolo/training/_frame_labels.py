@@ -26,7 +26,7 @@ class FrameLabels:
 
     ``boxes`` (N, 4) and ``ignored`` (M, 4) are xmin, ymin, xmax, ymax in edge pixels, cut at the
     frame; ``kinds`` (N,) are indices of `~astro_yolo.catalog.CLASSES`, ``shares`` (N, 5) their soft
-    classes and ``ids`` (N,) objIDs.
+    classes, ``ids`` (N,) objIDs and ``magnitudes`` (N,) cModelMag_r, NaN where unknown.
     """
 
     boxes: np.ndarray
@@ -34,6 +34,7 @@ class FrameLabels:
     shares: np.ndarray
     ids: np.ndarray
     ignored: np.ndarray
+    magnitudes: np.ndarray
 
 
 def label_frame(catalog, votes, wcs, shape, selection):
@@ -86,7 +87,16 @@ def label_frame(catalog, votes, wcs, shape, selection):
         shares=shares[wanted],
         ids=np.asarray(catalog["objID"])[wanted],
         ignored=boxes[visible & ~wanted],
+        magnitudes=_magnitudes(catalog)[wanted],
     )
+
+
+def _magnitudes(catalog):
+    """Return r magnitudes; SDSS marks those that it could not measure by -9999."""
+    if "cModelMag_r" not in catalog.colnames:
+        return np.full(len(catalog), np.nan)
+    values = np.asarray(catalog["cModelMag_r"], dtype=float)
+    return np.where(values > 0, values, np.nan)
 
 
 def _classes(catalog, votes):

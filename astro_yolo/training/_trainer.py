@@ -13,6 +13,11 @@ from ultralytics.utils import SETTINGS, torch_utils
 from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.training._typed_loss import TypedDetectionLoss
 
+try:
+    from ultralytics.utils.events import events
+except ImportError:  # where it was before
+    from ultralytics.hub.utils import events
+
 
 def use_all_cores(threads=None):
     """Let torch use ``threads`` (all) cores; ultralytics keeps one back otherwise."""
@@ -21,17 +26,14 @@ def use_all_cores(threads=None):
 
 
 def stay_offline():
-    """Switch off ultralytics' usage reports and its loggers to other services."""
+    """Switch off ultralytics' usage reports and loggers to other services, in this process."""
     quiet = {key: False for key, value in SETTINGS.items() if isinstance(value, bool)}
-    SETTINGS.update(quiet)
+    dict.update(SETTINGS, quiet)  # not its own update, which writes the user's settings file
+    events.enabled = False
 
 
-class TypedModel(DetectionModel):
-    """A detection model trained by `TypedDetectionLoss`, in bfloat16 where the CPU has it."""
-
-    def init_criterion(self):
-        """Return the loss."""
-        return TypedDetectionLoss(self)
+class FastModel(DetectionModel):
+    """A detection model that trains in bfloat16 where the CPU has it."""
 
     def _predict_once(self, x, *args, **kwargs):
         """Run the layers in bfloat16 while training on a CPU; hand out float32."""
@@ -41,6 +43,23 @@ class TypedModel(DetectionModel):
         with torch.autocast("cpu", torch.bfloat16):
             out = super()._predict_once(x, *args, **kwargs)
         return _as_float(out)
+
+    def made_fast(self, device, threads=None):
+        """Return the model as it trains fastest on a device."""
+        if device.type != "cpu":
+            return self
+        use_all_cores(threads)
+        model = self.to(memory_format=torch.channels_last)
+        model.bfloat16 = _has_bfloat16()
+        return model
+
+
+class TypedModel(FastModel):
+    """A model trained by `TypedDetectionLoss`."""
+
+    def init_criterion(self):
+        """Return the loss."""
+        return TypedDetectionLoss(self)
 
 
 def _as_float(value):
@@ -62,11 +81,7 @@ class TypedTrainer(DetectionTrainer):
         model = TypedModel(cfg, nc=len(OUTPUTS), ch=3, verbose=verbose)
         if weights:
             model.load(weights)
-        if self.device.type == "cpu":
-            use_all_cores(self.threads)
-            model = model.to(memory_format=torch.channels_last)
-            model.bfloat16 = _has_bfloat16()
-        return model
+        return model.made_fast(self.device, self.threads)
 
     def set_model_attributes(self):
         """Store the names of the outputs, not those of the label files, in the model."""

@@ -21,7 +21,7 @@ from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
 from astro_yolo.training.network_input import to_input
 from astro_yolo.training.other_surveys import split_of_name
 
-__all__ = ["compose_deep", "read_stamps"]
+__all__ = ["compose_deep", "deep_planes", "read_stamps"]
 
 _NOISE = np.array([0.016, 0.025, 0.035], np.float32)  # g, r, i: as an SDSS frame's, nanomaggies
 _PSF_REACH = 20  # pixels
@@ -67,6 +67,28 @@ def compose_deep(stamps, rng, *, size=416):
     -------
     astro_yolo.training.compose.Sample
     """
+    planes, noise, boxes, kinds = deep_planes(stamps, rng, size)
+    return clip_sample(Sample(to_input(planes, noise, rng), boxes, kinds), size)
+
+
+def deep_planes(stamps, rng, size):
+    """
+    Return a blank sky filled with galaxies and a few stars, before any stretch.
+
+    Parameters
+    ----------
+    stamps, rng, size
+        As of `compose_deep`.
+
+    Returns
+    -------
+    planes : (3, size, size) float32 array
+        g, r, i, in nanomaggies as deep as an SDSS frame.
+    noise : (3,) array
+        Of each band.
+    boxes, kinds : (N, 4), (N,) arrays
+        Objects, in edge pixels; they may reach beyond the sky.
+    """
     noise = _NOISE * np.exp(rng.normal(0, 0.2, 3)).astype(np.float32)
     width = rng.uniform(0.6, 1.4)
     zoom = np.exp(rng.uniform(np.log(0.25), np.log(1.3)))
@@ -78,8 +100,7 @@ def compose_deep(stamps, rng, *, size=416):
     planes += _grain(planes.shape, rng) * noise[:, None, None]
     boxes = np.array([box for box, _ in objects])
     kinds = np.array([kind for _, kind in objects])
-    sample = Sample(to_input(planes, noise, rng), boxes, kinds)
-    return clip_sample(sample, size)
+    return planes, noise, boxes, kinds
 
 
 def _grain(shape, rng):

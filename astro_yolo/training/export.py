@@ -55,6 +55,13 @@ def export_onnx(checkpoint, path, *, name, version, overwrite=False):
         msg = f"path must not exist unless overwrite=True, got {path}"
         raise FileExistsError(msg)
     model = _inference_model(torch, checkpoint)
+    write_graph(torch, model, path)
+    write_metadata(path, _first_metadata(model, name, version))
+    return path
+
+
+def write_graph(torch, model, path):
+    """Write a network as an ONNX file for inputs of any size."""
     sample = torch.zeros(1, 3, 160, 224)
     axes = {"images": {2: "height", 3: "width"}, "output0": {2: "cells"}}
     torch.onnx.export(
@@ -67,18 +74,28 @@ def export_onnx(checkpoint, path, *, name, version, overwrite=False):
         opset_version=17,
         dynamo=False,
     )
-    write_metadata(path, _first_metadata(model, name, version))
-    return path
 
 
 def _inference_model(torch, checkpoint):
     """Return the averaged, fused float32 network of a checkpoint in export mode."""
     from astro_yolo.training._graph import rearrange
 
+    model = load_fused(torch, checkpoint)
+    rearrange(model)
+    return ready_for_export(model)
+
+
+def load_fused(torch, checkpoint):
+    """Return the averaged, fused float32 network of a checkpoint, with the head of all cells."""
     saved = torch.load(checkpoint, map_location="cpu", weights_only=False)
     model = (saved.get("ema") or saved["model"]).float().eval()
-    model = model.fuse()
-    rearrange(model)
+    if getattr(model.model[-1], "end2end", False):
+        model.model[-1].end2end = False  # before fusing, which drops the head that is not used
+    return model.fuse(verbose=False)
+
+
+def ready_for_export(model):
+    """Return a network with its head in export mode and weights that bfloat16 holds."""
     head = model.model[-1]
     head.export, head.format, head.dynamic = True, "onnx", True
     for parameter in model.parameters():

@@ -352,8 +352,11 @@ def _coco(images):
              "height": image["height"]}
         )  # fmt: skip
         labels: FrameLabels = image["labels"]
-        for box, kind in zip(labels.boxes, labels.kinds, strict=True):
+        objects = zip(labels.boxes, labels.kinds, labels.magnitudes, strict=True)
+        for box, kind, magnitude in objects:
             annotations.append(_annotation(number, box, int(kind) + 1, 0))
+            if np.isfinite(magnitude):
+                annotations[-1]["magnitude_r"] = round(float(magnitude), 3)
         for box in labels.ignored:
             annotations += [_annotation(number, box, k + 1, 1) for k in range(len(CLASSES))]
     for number, annotation in enumerate(annotations, start=1):

@@ -1,0 +1,187 @@
+"""The commands ``astro-yolo train``, ``evaluate`` and ``report``."""
+
+import argparse
+import sys
+from pathlib import Path
+
+__all__ = ["add_parsers"]
+
+_EXAMPLES = """
+examples:
+  astro-yolo train T2 -o runs/T2 --model yolo11n.yaml --image-size 1024
+      train on the set in T2, and write the weights runs/T2/T2.onnx
+  astro-yolo train T2 -o runs/T2 --model yolo11n.yaml --image-size 1024 --resume
+      the same after a kill: it goes on with the last whole epoch
+  astro-yolo detect g.fits r.fits i.fits --model runs/T2/T2.onnx -o galaxies.ecsv
+  astro-yolo evaluate runs/T2/T2.onnx T4 --stretch LH -o evaluations/T2-LH
+      score the pictures of set T4 that are stretched by LH
+  astro-yolo report evaluations/* --run T2=runs/T2 --run T4=runs/T4 -o report
+      one page with curves, tables and galleries: report/report.html
+
+Training needs the extra "train"; ultralytics' network access and usage reports are off.
+exit status: 0 done, 1 something failed, 2 when the command itself is wrong.
+"""
+
+
+def add_parsers(commands):
+    """
+    Add the commands to the sub-parsers of the main one.
+
+    Parameters
+    ----------
+    commands : object
+        What `argparse.ArgumentParser.add_subparsers` returned.
+    """
+    _add_train(_command(commands, "train", "train a YOLO network on a detection set"))
+    _add_evaluate(_command(commands, "evaluate", "score a network on a detection set"))
+    _add_report(_command(commands, "report", "make one page of trainings and evaluations"))
+
+
+def _command(commands, name, text):
+    """Return the parser of a command."""
+    return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.",
+                               epilog=_EXAMPLES,
+                               formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+
+
+def _add_train(command):
+    command.add_argument("data", metavar="SET", help="data.yaml, or the folder that holds it")
+    command.add_argument("-o", "--out", required=True, metavar="FOLDER", help="of the run")
+    command.add_argument("--recipe", metavar="T1-T6", help="the set must be of this recipe")
+    command.add_argument("--model", default="yolo11n.yaml", metavar="YAML",
+                         help="yolo11n to yolo11m, yolo26n to yolo26m, yolov3, yolov3-tiny (.yaml) "
+                         "or a file of your own (%(default)s)")  # fmt: skip
+    for name, kind, default, text in (
+        ("epochs", int, 100, "passes over the set"),
+        ("batch", int, 16, "pictures a step"),
+        ("image-size", int, 640, "longer side of the input, pixels"),
+        ("learning-rate", float, 2e-3, "the highest"),
+        ("patience", int, 20, "epochs without progress after which it stops"),
+        ("mosaic", float, 1.0, "share of pictures joined of four"),
+        ("seed", int, 20261124, "of the random numbers"),
+    ):
+        command.add_argument(f"--{name}", type=kind, default=default, help=f"{text} (%(default)s)")
+    command.add_argument("--device", default="cpu", help="cpu or cuda (%(default)s)")
+    command.add_argument("--threads", type=int, help="of the CPU (all)")
+    command.add_argument("--resume", action="store_true", help="go on with a run that was stopped")
+    command.add_argument("--stretch", help="of the pictures, where the set does not say it")
+    command.add_argument("--name", help="of the weights (that of the folder)")
+    command.add_argument("--version", default="1", help="of the weights (%(default)s)")
+    command.set_defaults(run=_guarded(_train))
+
+
+def _add_evaluate(command):
+    command.add_argument("model", help="name of weights in the package, or an .onnx file")
+    command.add_argument("data", metavar="SET", help="data.yaml, or the folder that holds it")
+    command.add_argument("-o", "--out", required=True, metavar="FOLDER", help="where to write")
+    command.add_argument("--split", default="val", help="train, val or test (%(default)s)")
+    command.add_argument("--stretch", help="only pictures of this stretch")
+    command.add_argument("--device", help="cpu or cuda")
+    command.add_argument("--overwrite", action="store_true", help="replace an evaluation")
+    command.set_defaults(run=_guarded(_evaluate))
+
+
+def _add_report(command):
+    command.add_argument("evaluations", nargs="*", metavar="FOLDER", help="of astro-yolo evaluate")
+    command.add_argument("--run", action="append", default=[], metavar="NAME=FOLDER", dest="runs",
+                         help="curves of a training; may be repeated")  # fmt: skip
+    command.add_argument("--matrix", metavar="FILE",
+                         help="table with the columns trained and tested")  # fmt: skip
+    command.add_argument("-o", "--out", required=True, metavar="FOLDER", help="where to write")
+    command.add_argument("--title", default="", help="of the page")
+    command.add_argument("--draws", type=int, default=200, help="of the bootstrap (%(default)s)")
+    command.add_argument("--overwrite", action="store_true", help="replace a report")
+    command.set_defaults(run=_guarded(_report))
+
+
+def _guarded(work):
+    """Return a function that says in one line what went wrong."""
+
+    def run(options):
+        from astro_yolo.exceptions import AstroYoloError
+
+        try:
+            return work(options)
+        except (AstroYoloError, OSError, ValueError) as error:
+            print(f"astro-yolo: {error}", file=sys.stderr)
+            return 1
+
+    return run
+
+
+def _train(options):
+    """Train, export, calibrate on the validation split, and say where the weights are."""
+    import json
+
+    from astro_yolo._files import replacing
+    from astro_yolo.training.export_stock import output_of
+    from astro_yolo.training.finish import finish_weights
+    from astro_yolo.training.picture_sets import read_set, stretch_of
+    from astro_yolo.training.recipes import RecipeError, find_recipe
+    from astro_yolo.training.stock import StockRecipe, train_stock
+
+    pictures = read_set(options.data)
+    if options.recipe:
+        recipe = find_recipe(options.recipe).name
+        if pictures.recipe != recipe:
+            msg = f"recipe: the set {options.data} is of {pictures.recipe or 'none'}, not {recipe}"
+            raise RecipeError(msg)
+    stretch = stretch_of(pictures, options.stretch)
+    for label in pictures.names:
+        output_of(label)  # before hours of training
+    fields = StockRecipe.__dataclass_fields__
+    recipe = StockRecipe(**{k: v for k, v in vars(options).items() if k in fields})
+    out = Path(options.out)
+    best = train_stock(
+        pictures.marker, out, recipe, device=options.device, threads=options.threads,
+        resume=options.resume, progress=True,
+    )  # fmt: skip
+    name = options.name or out.resolve().name
+    path, line = finish_weights(
+        best, out / f"{name}.onnx", pictures, recipe, stretch=stretch, name=name,
+        version=options.version, overwrite=options.resume,
+    )  # fmt: skip
+    with replacing(path.with_suffix(".json"), overwrite=True) as part:
+        part.write_text(json.dumps({name: line}, indent=1) + "\n", encoding="utf-8")
+    print(path)
+    return 0
+
+
+def _evaluate(options):
+    """Score a network, write what it found, and print the headline."""
+    from astro_yolo.training.scoring import evaluate_set, write_evaluation
+    from astro_yolo.training.summary import headline
+
+    folder = Path(options.out)
+    if (folder / "evaluation.json").exists() and not options.overwrite:
+        msg = f"{folder} holds an evaluation already; --overwrite replaces it"
+        raise FileExistsError(msg)
+    found = evaluate_set(
+        options.model, options.data, split=options.split, stretch=options.stretch,
+        device=options.device, progress=True,
+    )  # fmt: skip
+    write_evaluation(found, folder, overwrite=options.overwrite)
+    numbers = headline(
+        list(found.pictures), len(found.names), threshold=found.about["threshold"]
+    )
+    for name, value in numbers.items():
+        print(f"{name:18} {value:.4f}")
+    return 0
+
+
+def _report(options):
+    """Write the page."""
+    from astropy.table import Table
+
+    from astro_yolo.training.report import read_results, write_report
+    from astro_yolo.training.scoring import read_evaluation
+
+    runs = {}
+    for text in options.runs:
+        name, _, folder = text.rpartition("=")
+        runs[name or Path(folder).name] = read_results(folder)
+    evaluations = {Path(folder).name: read_evaluation(folder) for folder in options.evaluations}
+    matrix = Table.read(options.matrix, format="ascii.ecsv") if options.matrix else None
+    print(write_report(options.out, evaluations, runs, matrix=matrix, title=options.title,
+                       draws=options.draws, overwrite=options.overwrite))  # fmt: skip
+    return 0

@@ -1,0 +1,97 @@
+"""What a YOLO set on disk says, and what is wrong with one that is not."""
+
+import json
+
+import numpy as np
+import pytest
+
+from astro_yolo.tests.stock_sets import write_set
+from astro_yolo.training.picture_sets import (
+    PictureSet,
+    SetError,
+    label_path,
+    read_boxes,
+    read_set,
+    stretch_of,
+)
+
+
+def test_pictures_and_names(tmp_path):
+    """The folder and its data.yaml mean the same; pictures are sorted."""
+    marker = write_set(tmp_path)
+    found = read_set(tmp_path)
+    assert found == read_set(marker)
+    assert found.names == ("elliptical", "spiral")
+    assert [path.name for path in found.pictures("val")] == ["000-L.png", "001-L.png"]
+    assert found.pictures("val", "L") == found.pictures("val")
+    with pytest.raises(SetError, match="'val' must hold pictures of the stretch SH, got none"):
+        found.pictures("val", "SH")
+    with pytest.raises(SetError, match="'test' must hold pictures, got none"):
+        found.pictures("test")
+
+
+def test_other_ways_to_write_it(tmp_path):
+    """A list of names, a list of folders, a text file of pictures, and a path in front."""
+    write_set(tmp_path / "set")
+    listed = tmp_path / "set" / "val.txt"
+    listed.write_text("images/val/001-L.png\n\n")
+    marker = tmp_path / "data.yaml"
+    marker.write_text(
+        "path: set\ntrain: [images/train, images/val]\nval: val.txt\nnames: [a, b]\n"
+    )
+    found = read_set(marker)
+    assert found.names == ("a", "b")
+    assert len(found.pictures("train")) == 10
+    assert [path.name for path in found.pictures("val")] == ["001-L.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("train: x\nval: x\n", "must have names"),
+        ("- a\n", "must have train, val, names"),
+        ("train: [", "must be YAML"),
+        ("train: images\nval: nowhere\nnames: [a]\n", "names nowhere, and .*nowhere does not"),
+        ("train: images\nval: images\nnames: {0: a, 2: b}\n", "numbered from 0 without a gap"),
+    ],
+)
+def test_files_that_are_no_set(tmp_path, text, rule):
+    """The file and the rule are named."""
+    (tmp_path / "images").mkdir()
+    (tmp_path / "data.yaml").write_text(text)
+    with pytest.raises(SetError, match=f"data.yaml.*{rule}"):
+        read_set(tmp_path)
+
+
+def test_boxes_are_edge_pixels(tmp_path):
+    """A box of a quarter of the picture about its middle, and an ignored one."""
+    picture = tmp_path / "images" / "train" / "a.png"
+    for kind, text in (("labels", "1 0.5 0.5 0.5 0.25\n"), ("ignore", "0.5 0.5 1 1\n\n")):
+        path = label_path(picture, kind)
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    boxes, kinds = read_boxes(picture, "labels", (80, 40))
+    np.testing.assert_allclose(boxes, [[10, 30, 30, 50]])
+    assert kinds.tolist() == [1]
+    boxes, kinds = read_boxes(picture, "ignore", (80, 40))
+    np.testing.assert_allclose(boxes, [[0, 0, 40, 80]])
+    assert kinds.tolist() == [-1]
+    boxes, kinds = read_boxes(tmp_path / "images" / "none.png", "labels", (80, 40))
+    assert boxes.shape == (0, 4)
+    label_path(picture, "labels").write_text("1 0.5 0.5\n")
+    with pytest.raises(SetError, match="must hold 5 numbers a line"):
+        read_boxes(picture, "labels", (80, 40))
+
+
+def test_the_stretch_of_a_set(tmp_path):
+    """That of its recipe, the first of several; a set that does not say it needs it named."""
+    write_set(tmp_path)
+    with pytest.raises(SetError, match="stretch must be named"):
+        stretch_of(read_set(tmp_path))
+    assert stretch_of(read_set(tmp_path), "asinh") == "asinh"
+    with pytest.raises(SetError, match="got 'XL'"):
+        stretch_of(read_set(tmp_path), "XL")
+    (tmp_path / "recipe.json").write_text(json.dumps({"recipe": "T5", "filters": ["SH", "LH"]}))
+    found = read_set(tmp_path)
+    assert isinstance(found, PictureSet)
+    assert (found.recipe, stretch_of(found)) == ("T5", "LH")

@@ -1,0 +1,97 @@
+"""Networks on sets, through the real Detector, and the tables they leave."""
+
+import json
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from astro_yolo import Detector
+from astro_yolo.tests import blob_network
+from astro_yolo.tests.stock_sets import write_set
+from astro_yolo.training.export_stock import ExportError
+from astro_yolo.training.picture_sets import SetError, label_path
+from astro_yolo.training.scored import ScoredPicture
+from astro_yolo.training.scoring import (
+    Evaluation,
+    evaluate_set,
+    read_evaluation,
+    write_evaluation,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Two pictures with two blobs each."""
+    return write_set(tmp_path_factory.mktemp("set"))
+
+
+@pytest.fixture(scope="module")
+def detector():
+    """The network of the tests, which finds isolated blobs."""
+    return Detector(blob_network.PATH, backend="onnxruntime")
+
+
+def test_pictures_are_detected_in_as_they_lie(data, detector):
+    """Blobs are found at their labels, with rows as in the file, to a pixel."""
+    found = evaluate_set(detector, data)
+    assert found.names == ("elliptical", "spiral")
+    assert found.about["split"] == "val"
+    assert len(found.pictures) == 2
+    near = 0
+    for picture in found.pictures:
+        assert len(picture.truth) == 2
+        assert picture.ignored.shape == (1, 4)
+        middle = (picture.truth[:, :2] + picture.truth[:, 2:]) / 2
+        for box in picture.boxes:
+            distance = np.hypot(*(middle - (box[:2] + box[2:]) / 2).T)
+            near += distance.min() < 1
+    assert near > 0
+
+
+def test_written_and_read_back(data, detector, tmp_path):
+    """Every number survives; an evaluation is not replaced by mistake."""
+    found = evaluate_set(detector, data, split="train")
+    write_evaluation(found, tmp_path / "e")
+    again = read_evaluation(tmp_path / "e")
+    assert (again.names, again.about) == (found.names, found.about)
+    for one, other in zip(found.pictures, again.pictures, strict=True):
+        for item in fields(ScoredPicture):
+            np.testing.assert_array_equal(getattr(one, item.name), getattr(other, item.name))
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        write_evaluation(found, tmp_path / "e")
+    write_evaluation(Evaluation((), found.names, found.about), tmp_path / "e", overwrite=True)
+    assert read_evaluation(tmp_path / "e").pictures == ()
+    with pytest.raises(SetError, match="must hold an evaluation"):
+        read_evaluation(tmp_path)
+
+
+def test_magnitudes_come_from_the_coco_file(data, detector, tmp_path):
+    """The r magnitude of each object, NaN where there is none."""
+    marker = write_set(tmp_path / "set")
+    coco = {
+        "images": [{"id": 1, "file_name": "images/val/000-L.png"}],
+        "annotations": [
+            {"image_id": 1, "iscrowd": 0, "magnitude_r": 17.25},
+            {"image_id": 1, "iscrowd": 1},
+            {"image_id": 1, "iscrowd": 0},
+        ],
+    }
+    (marker.parent / "coco-val.json").write_text(json.dumps(coco))
+    first, second = evaluate_set(detector, marker).pictures
+    np.testing.assert_array_equal(first.magnitudes, [17.25, np.nan])
+    assert np.isnan(second.magnitudes).all()
+
+
+def test_bad_sets_are_named(detector, tmp_path):
+    """A class that detection does not have, a damaged picture, a label out of range."""
+    with pytest.raises(ExportError, match="class 'cat'"):
+        evaluate_set(detector, write_set(tmp_path / "cats", names=("cat", "spiral")))
+    marker = write_set(tmp_path / "set")
+    picture = tmp_path / "set" / "images" / "val" / "000-L.png"
+    label_path(picture, "labels").write_text("2 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(SetError, match="must have classes 0 to 1, got 2"):
+        evaluate_set(detector, marker)
+    picture.write_bytes(b"\x89PNG")
+    with pytest.raises(SetError, match=r"000-L.png must be a picture"):
+        evaluate_set(detector, marker)

@@ -1,0 +1,177 @@
+"""A real, tiny training of stock networks: repeatable, safe to kill, and silent on the network."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from astropy.table import Table
+
+from astro_yolo.tests.stock_sets import write_set
+from astro_yolo.training.picture_sets import SetError
+from astro_yolo.training.stock import StockRecipe, TrainingError, train_stock
+
+pytest.importorskip("ultralytics", reason="needs the train extra")
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.timeout(300),
+]
+
+TINY = StockRecipe(epochs=2, batch=4, image_size=64, mosaic=0.0)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Eight pictures of 64 pixels to learn from, two to look at."""
+    return write_set(tmp_path_factory.mktemp("set"))
+
+
+@pytest.fixture(scope="module")
+def run(data, tmp_path_factory):
+    """Train for two epochs."""
+    out = tmp_path_factory.mktemp("runs") / "tiny"
+    train_stock(data, out, TINY)
+    return out
+
+
+def test_every_epoch_has_a_row(run):
+    """Two epochs of two steps each; the numbers of the validation lie in 0..1."""
+    table = Table.read(run / "results.ecsv")
+    assert table["epoch"].tolist() == [1, 2]
+    assert table["iteration"].tolist() == [2, 4]
+    assert np.isfinite(table["loss"]).all()
+    for name in ("recall", "mean_iou", "ap50", "ap50_95"):
+        assert ((table[name] >= 0) & (table[name] <= 1)).all()
+
+
+def test_a_run_is_not_repeated_by_mistake(data, run):
+    """A second run into the folder is refused; to resume a finished one gives its result."""
+    with pytest.raises(FileExistsError, match="resume=True"):
+        train_stock(data, run, TINY)
+    assert train_stock(data, run, TINY, resume=True) == run / "weights" / "best.pt"
+    with pytest.raises(TrainingError, match="another epochs"):
+        train_stock(data, run, StockRecipe(epochs=3, batch=4, image_size=64), resume=True)
+
+
+def test_the_seed_decides(data, run, tmp_path, capsys):
+    """The same recipe gives the same losses, and says one line an epoch."""
+    train_stock(data, tmp_path / "again", TINY, progress=True)
+    first, second = (Table.read(p / "results.ecsv") for p in (run, tmp_path / "again"))
+    np.testing.assert_allclose(first["loss"], second["loss"], rtol=1e-5)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 2
+    assert lines[1].startswith("epoch 2 of 2: loss ")
+
+
+def test_killed_and_resumed(data, tmp_path):
+    """SIGKILL in the middle of training; the second call goes on with the epoch that was cut."""
+    out, epochs = tmp_path / "run", 12
+    code = (
+        "import sys; from astro_yolo.training.stock import *\n"
+        f"train_stock(sys.argv[1], sys.argv[2], StockRecipe(epochs={epochs}, batch=4, "
+        "image_size=64, mosaic=0.0))"
+    )
+    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, data, out])
+    results = out / "results.ecsv"
+    try:
+        while process.poll() is None and not (results.is_file() and rows(results) >= 2):
+            time.sleep(0.01)
+    finally:
+        process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    before = Table.read(results)
+    recipe = StockRecipe(epochs=epochs, batch=4, image_size=64, mosaic=0.0)
+    best = train_stock(data, out, recipe, resume=True)
+    assert best.is_file()
+    after = Table.read(results)
+    assert after["epoch"].tolist() == list(range(1, epochs + 1))
+    kept = len(before) - 1  # the last row may have been cut off from its checkpoint
+    assert after["loss"][:kept].tolist() == before["loss"][:kept].tolist()
+
+
+def rows(path):
+    """Return the number of rows of a table that is replaced now and then."""
+    return sum(line[:1].isdigit() for line in path.read_text().splitlines())
+
+
+def test_early_stop(data, tmp_path, monkeypatch):
+    """Where AP50-95 stays as it is for ``patience`` epochs, training ends."""
+    from astro_yolo.training import _stock_trainer
+
+    monkeypatch.setattr(_stock_trainer, "average_precision", lambda *_, **__: np.full((2, 10), 0.5))
+    recipe = StockRecipe(epochs=30, batch=8, image_size=64, patience=2, mosaic=0.0)
+    train_stock(data, tmp_path / "run", recipe)
+    assert Table.read(tmp_path / "run" / "results.ecsv")["epoch"].tolist() == [1, 2, 3]
+
+
+@pytest.mark.parametrize("model", ["yolo26n.yaml", "yolov3-tiny.yaml"])
+def test_other_networks(data, tmp_path, model):
+    """One without suppression and one of the third generation train as well."""
+    recipe = StockRecipe(model=model, epochs=1, batch=8, image_size=64, mosaic=0.0)
+    assert train_stock(data, tmp_path / "run", recipe).is_file()
+
+
+def test_ignored_regions_do_not_move_the_loss(run):
+    """The class loss has no gradient inside an ignored box, and has one on empty sky."""
+    import torch
+    from ultralytics.cfg import get_cfg
+
+    from astro_yolo.training._stock_trainer import IgnoringLoss
+
+    model = torch.load(run / "weights" / "last.pt", weights_only=False)["ema"].float().train()
+    model.args = get_cfg()
+    loss = IgnoringLoss(model)
+    batch = {
+        "batch_idx": torch.zeros(2),
+        "cls": torch.tensor([[1.0], [2.0]]),  # the second class, and one beyond the last
+        "bboxes": torch.tensor([[0.25, 0.25, 0.25, 0.25], [0.75, 0.75, 0.25, 0.25]]),
+    }
+    predictions = model(torch.full((1, 3, 64, 64), 0.1))
+    predictions["scores"] = predictions["scores"].detach().requires_grad_()
+    total, _ = loss(predictions, batch)
+    total.sum().backward()
+    cells = predictions["scores"].grad[0][:, :64].reshape(2, 8, 8)  # stride 8
+    assert (cells[:, 5:7, 5:7] == 0).all()  # cell centres at 44 and 52, inside 40..56
+    assert (cells[:, 0, 6:] != 0).all()
+
+
+def test_nothing_is_reported_home(run):
+    """Ultralytics' usage reports are off, and the user's settings file is as it was."""
+    from ultralytics.utils import SETTINGS
+
+    from astro_yolo.training._trainer import events, stay_offline
+
+    before = SETTINGS.file.read_text()
+    events.enabled = SETTINGS["sync"] = True
+    on_disk = SETTINGS.file.read_text()
+    stay_offline()
+    assert not events.enabled
+    assert not SETTINGS["sync"]
+    assert SETTINGS.file.read_text() == on_disk
+    SETTINGS.file.write_text(before)
+
+
+def test_bad_input_is_named(data, tmp_path):
+    """A missing set, an empty one, an unknown network and odd numbers: one clear error each."""
+    out = tmp_path / "run"
+    with pytest.raises(SetError, match=r"nothing.data.yaml does not exist"):
+        train_stock(tmp_path / "nothing" / "data.yaml", out)
+    (tmp_path / "empty").mkdir()
+    marker = write_set(tmp_path / "empty", train=0)
+    with pytest.raises(SetError, match="split 'train' must hold pictures, got none"):
+        train_stock(marker, out)
+    with pytest.raises(TrainingError, match=r"'yolo99n.yaml' is neither a file nor a network"):
+        train_stock(data, out, StockRecipe(model="yolo99n.yaml", image_size=64))
+    for change, rule in (
+        ({"image_size": 100}, "multiple of 32, got 100"),
+        ({"epochs": 0}, "epochs must be at least 1"),
+        ({"model": "yolo11n.pt"}, r"a .yaml file, got 'yolo11n.pt'"),
+    ):
+        with pytest.raises(TrainingError, match=rule):
+            train_stock(data, out, StockRecipe(**change))
+    # nothing of it is in the way of the right one
+    assert train_stock(data, out, StockRecipe(epochs=1, batch=8, image_size=64)).is_file()

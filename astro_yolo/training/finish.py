@@ -1,0 +1,68 @@
+"""From a trained stock network to weights that ``detect`` takes: export, score, calibrate."""
+
+from pathlib import Path
+
+import cv2
+
+from astro_yolo.training.export_stock import calibrate_stock, export_stock, output_of
+from astro_yolo.training.scoring import evaluate_set
+
+__all__ = ["finish_weights"]
+
+_SDSS_SCALE = 0.396  # arcsec per pixel, of the recipes' pictures
+
+
+def finish_weights(
+    checkpoint, path, pictures, recipe, *, stretch, name=None, version="1", overwrite=False
+):
+    """
+    Export a trained network, and calibrate it on the validation split of its set.
+
+    Parameters
+    ----------
+    checkpoint : path-like
+        Of `~astro_yolo.training.stock.train_stock`.
+    path : path-like
+        ONNX file to write; it appears under this name when it is calibrated.
+    pictures : PictureSet
+        The set it was trained on.
+    recipe : StockRecipe
+        How.
+    stretch : str
+        Of the pictures, see `~astro_yolo.training.picture_sets.stretch_of`; the validation
+        pictures of this stretch are used, of a set made with several.
+    name, version : str, optional
+        Of the weights.
+    overwrite : bool, optional
+        Replace an existing file.
+
+    Returns
+    -------
+    path : `~pathlib.Path`
+        The file.
+    line : dict
+        Its line for a registry.
+    """
+    path = Path(path)
+    for label in pictures.names:
+        output_of(label)
+    sample = cv2.imread(str(pictures.pictures("train")[0]))
+    several = len(pictures.filters) > 1
+    scale = recipe.scale
+    around = (_SDSS_SCALE * (1 - scale), _SDSS_SCALE * (1 + scale)) if pictures.recipe else None
+    if path.exists() and not overwrite:
+        msg = f"path: {path} exists already; overwrite=True replaces it"
+        raise FileExistsError(msg)
+    part = path.with_name(f".{path.name}")
+    part = part.with_suffix(".part.onnx")
+    try:
+        export_stock(
+            checkpoint, part, stretch=stretch, zoom=recipe.image_size / max(sample.shape[:2]),
+            name=name or path.stem, version=version, pixel_scale=around, overwrite=True,
+        )  # fmt: skip
+        found = evaluate_set(part, pictures.marker, stretch=stretch if several else None)
+        line = calibrate_stock(part, found.pictures)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path, line | {"file": path.name}

@@ -1,0 +1,236 @@
+"""YOLO detection sets on disk: pictures, labels and what is to be ignored."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from astro_yolo.exceptions import AstroYoloError
+from astro_yolo.filters import FILTERS
+
+__all__ = ["PictureSet", "SetError", "read_boxes", "read_set"]
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
+
+
+class SetError(AstroYoloError, ValueError):
+    """A data set is missing, empty or wrong in itself."""
+
+
+@dataclass(frozen=True)
+class PictureSet:
+    """
+    A YOLO detection set.
+
+    Attributes
+    ----------
+    marker : `~pathlib.Path`
+        Its ``data.yaml``.
+    names : tuple of str
+        Classes.
+    splits : dict of str to tuple of `~pathlib.Path`
+        Pictures of ``train``, ``val`` and ``test``, sorted.
+    recipe : str
+        Name of AstroCV's recipe it was made by; empty for any other set.
+    filters : tuple of str
+        Stretches of its pictures, where it says so.
+    """
+
+    marker: Path
+    names: tuple
+    splits: dict
+    recipe: str = ""
+    filters: tuple = ()
+
+    def pictures(self, split, stretch=None):
+        """
+        Return the pictures of a split.
+
+        Parameters
+        ----------
+        split : str
+            ``train``, ``val`` or ``test``.
+        stretch : str, optional
+            Only those named ``*-STRETCH``, as the recipes name them.
+
+        Returns
+        -------
+        tuple of `~pathlib.Path`
+
+        Raises
+        ------
+        SetError
+            If there is none.
+        """
+        chosen = self.splits.get(split, ())
+        if stretch is not None:
+            chosen = tuple(path for path in chosen if path.stem.endswith(f"-{stretch}"))
+        if not chosen:
+            of = "" if stretch is None else f" of the stretch {stretch}"
+            msg = f"{self.marker}: the split {split!r} must hold pictures{of}, got none"
+            raise SetError(msg)
+        return chosen
+
+
+def read_set(path):
+    """
+    Read what a YOLO detection set says about itself, and list its pictures.
+
+    Parameters
+    ----------
+    path : path-like
+        ``data.yaml``, or the folder that holds it.
+
+    Returns
+    -------
+    PictureSet
+
+    Raises
+    ------
+    SetError
+        If the file is missing or no such file, a split is missing, or a class has no name.
+    """
+    import yaml
+
+    marker = Path(path)
+    marker = marker / "data.yaml" if marker.is_dir() else marker
+    if not marker.is_file():
+        msg = f"data must be a data.yaml or a folder with one, and {marker} does not exist"
+        raise SetError(msg)
+    try:
+        data = yaml.safe_load(marker.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        msg = f"{marker} must be YAML: {' '.join(str(error).split())}"
+        raise SetError(msg) from error
+    missing = [key for key in ("train", "val", "names") if not dict_of(data).get(key)]
+    if missing:
+        msg = f"{marker} must have {', '.join(missing)}"
+        raise SetError(msg)
+    root = marker.parent / str(data.get("path") or "")
+    splits = {split: _listed(marker, root, data.get(split)) for split in ("train", "val", "test")}
+    state = _state(marker.parent / "recipe.json")
+    return PictureSet(
+        marker.absolute(), _names(marker, data["names"]), splits,
+        str(state.get("recipe", "")), tuple(state.get("filters", ())),
+    )  # fmt: skip
+
+
+def dict_of(value):
+    """Return a dict as it is, and an empty one for anything else."""
+    return value if isinstance(value, dict) else {}
+
+
+def _names(marker, names):
+    """Return the class names by number; YAML holds a list or a mapping."""
+    if isinstance(names, dict):
+        if sorted(names) != list(range(len(names))):
+            msg = f"{marker}: names must be numbered from 0 without a gap, got {sorted(names)}"
+            raise SetError(msg)
+        names = [names[k] for k in range(len(names))]
+    return tuple(str(name) for name in names)
+
+
+def _listed(marker, root, places):
+    """Return the pictures in folders or listed in text files."""
+    found = []
+    for place in [places] if isinstance(places, str) else places or []:
+        path = root / place
+        if path.is_dir():
+            found += [p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES]
+        elif path.is_file():
+            lines = path.read_text(encoding="utf-8").split("\n")
+            found += [path.parent / line.strip() for line in lines if line.strip()]
+        else:
+            msg = f"{marker} names {place}, and {path} does not exist"
+            raise SetError(msg)
+    return tuple(sorted(path.absolute() for path in found))
+
+
+def _state(path):
+    """Return what a recipe left beside the set."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def stretch_of(pictures, stretch=None):
+    """
+    Return the stretch that a network trained on a set asks for.
+
+    Parameters
+    ----------
+    pictures : PictureSet
+        The set.
+    stretch : str, optional
+        One of `~astro_yolo.stretch.STRETCHES`, which wins.
+
+    Returns
+    -------
+    str
+        By default the set's own stretch, of several the first in the order of
+        `~astro_yolo.filters.FILTERS`.
+
+    Raises
+    ------
+    SetError
+        If there is no such stretch, or none is known.
+    """
+    from astro_yolo.stretch import STRETCHES
+
+    if stretch is None:
+        known = [name for name in FILTERS if name in pictures.filters]
+        if not known:
+            msg = f"stretch must be named: {pictures.marker.parent} does not say how its pictures"
+            raise SetError(f"{msg} were made; one of {', '.join(STRETCHES)}")
+        return known[0]
+    if stretch not in STRETCHES:
+        msg = f"stretch must be one of {', '.join(STRETCHES)}, got {stretch!r}"
+        raise SetError(msg)
+    return stretch
+
+
+def read_boxes(picture, kind, shape):
+    """
+    Read the label file of a picture, or what is to be ignored on it.
+
+    Parameters
+    ----------
+    picture : path-like
+        ``.../images/...``; its text file stands in ``labels`` or ``ignore`` instead.
+    kind : {"labels", "ignore"}
+        Which file; a missing one holds nothing.
+    shape : (int, int)
+        Rows and columns of the picture.
+
+    Returns
+    -------
+    boxes : (N, 4) array
+        xmin, ymin, xmax, ymax in edge pixels.
+    classes : (N,) int array
+        Classes; -1 for what is ignored.
+
+    Raises
+    ------
+    SetError
+        If the file is not in YOLO's form.
+    """
+    path = label_path(picture, kind)
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    columns = 5 if kind == "labels" else 4
+    try:
+        rows = np.array([line.split() for line in text.splitlines() if line.strip()], dtype=float)
+        rows = rows.reshape(-1, columns)
+    except ValueError as error:
+        msg = f"{path} must hold {columns} numbers a line"
+        raise SetError(msg) from error
+    classes = rows[:, 0].astype(int) if columns == 5 else np.full(len(rows), -1)
+    x, y, width, height = (rows[:, -4:] * ([shape[1], shape[0]] * 2)).T
+    return np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], 1), classes
+
+
+def label_path(picture, kind):
+    """Return the text file that belongs to a picture; YOLO swaps the last ``images``."""
+    parts = list(Path(picture).with_suffix(".txt").parts)
+    place = len(parts) - 1 - parts[::-1].index("images") if "images" in parts else None
+    if place is not None:
+        parts[place] = kind
+    return Path(*parts)

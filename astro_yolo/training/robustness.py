@@ -1,0 +1,271 @@
+"""Trained on one stretch, tested on another: AstroCV's robustness study on pictures that are here.
+
+Galaxy Zoo's cutouts are JPEGs that SkyServer has stretched. They are brought back to relative flux
+(`~astro_yolo.training.cutouts.linearise`) and then stretched as wanted; `restretch_error` says what
+that step costs. Sets are written as those of `~astro_yolo.training.export_sets`: pictures
+``NAME-STRETCH.jpg``, labels and what is to be ignored.
+"""
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from astro_yolo._files import replacing
+from astro_yolo.catalog import CLASSES
+from astro_yolo.filters import FILTERS
+from astro_yolo.stretch import STRETCHES, to_rgb
+from astro_yolo.training.compose import IGNORE, STAR
+from astro_yolo.training.cutouts import _SOFTENING, _WEIGHTS, linearise, read_picture
+from astro_yolo.training.deep import deep_planes
+from astro_yolo.training.picture_sets import SetError
+from astro_yolo.training.scoring import evaluate_set
+from astro_yolo.training.summary import headline
+
+__all__ = ["cross_matrix", "cutout_set", "deep_set", "restretch_error", "skyserver_picture"]
+
+_QUALITY = 97  # of JPEG, AstroCV's
+_SKYSERVER_QUALITY = 75  # that of the cutouts, by their quantisation tables
+
+
+def cutout_set(cutouts, out, stretches=FILTERS, *, size=None):
+    """
+    Make a YOLO set of cutouts, each in some stretches.
+
+    Parameters
+    ----------
+    cutouts : sequence of Cutout
+        Of `~astro_yolo.training.dataset.measure_cutouts` or
+        `~astro_yolo.training.other_surveys.read_other_surveys`; its galaxy is the object, its
+        neighbours are ignored.
+    out : path-like
+        Folder to make; ``data.yaml`` is written last.
+    stretches : sequence of str, optional
+        Of `~astro_yolo.stretch.STRETCHES`.
+    size : int, optional
+        Longer side of the pictures, pixels: they are made smaller in flux. By default they stay.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        ``data.yaml``.
+
+    Raises
+    ------
+    SetError
+        If there is no cutout with a class, a stretch is unknown, or the folder is not empty.
+    """
+    wanted = [c for c in cutouts if c.label in CLASSES and np.isfinite(c.box).all()]
+    folder = _claim(out, stretches)
+    if not wanted:
+        msg = "cutouts must hold one with a class and a box, got none"
+        raise SetError(msg)
+    for cutout in wanted:
+        light, zoom = _shrunk(linearise(read_picture(cutout.path)), size)
+        kinds = np.array([CLASSES.index(cutout.label)])
+        boxes, ignored = cutout.box[None] * zoom, cutout.others * zoom
+        _write(folder, cutout.split, cutout.path.stem, light, stretches, boxes, kinds, ignored)
+    return _finish(folder, stretches)
+
+
+def deep_set(stamps, out, number, stretches=FILTERS, *, size=416, seed=0):
+    """
+    Make a YOLO set of Hubble's galaxies on a blank sky.
+
+    Parameters
+    ----------
+    stamps : list of (ny, nx) array
+        From `~astro_yolo.training.deep.read_stamps`.
+    out : path-like
+        Folder to make.
+    number : int
+        Skies; all are in the split ``test``. Their galaxies have no class but ``unknown``, their
+        stars are left out.
+    stretches, size : optional
+        As of `cutout_set`.
+    seed : int, optional
+        Of the random numbers.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        ``data.yaml``.
+    """
+    folder = _claim(out, stretches)
+    for k in range(number):
+        planes, _, boxes, kinds = deep_planes(stamps, np.random.default_rng([seed, k]), size)
+        boxes = np.clip(boxes, 0, size)
+        inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+        galaxy = inside & (kinds != STAR) & (kinds != IGNORE)
+        labels = np.full(galaxy.sum(), CLASSES.index("unknown"))
+        ignored = boxes[inside & (kinds == IGNORE)]
+        _write(folder, "test", f"{k:04d}", planes[::-1], stretches, boxes[galaxy], labels, ignored)
+    return _finish(folder, stretches)
+
+
+def _claim(out, stretches):
+    """Return the folder of a new set."""
+    unknown = [name for name in stretches if name not in STRETCHES]
+    if unknown or not stretches:
+        msg = f"stretches must be among {', '.join(STRETCHES)}, got {', '.join(unknown) or 'none'}"
+        raise SetError(msg)
+    folder = Path(out).absolute()
+    if folder.exists() and any(folder.iterdir()):
+        msg = f"out: {folder} must be a new or an empty folder"
+        raise SetError(msg)
+    return folder
+
+
+def _shrunk(light, size):
+    """Return light on fewer pixels, and the pixels of the new for one of the old."""
+    zoom = 1.0 if size is None else size / max(light.shape[1:])
+    if zoom == 1.0:
+        return light, 1.0
+    side = round(light.shape[2] * zoom), round(light.shape[1] * zoom)
+    planes = [cv2.resize(plane, side, interpolation=cv2.INTER_AREA) for plane in light]
+    return np.stack(planes), zoom
+
+
+def _write(folder, split, name, channels, stretches, boxes, kinds, ignored):
+    """Write the pictures of a set with their labels."""
+    shape = channels.shape[1:]
+    for kind in ("images", "labels", "ignore"):
+        (folder / kind / split).mkdir(parents=True, exist_ok=True)
+    for stretch in stretches:
+        stem = f"{name}-{stretch}"
+        rows = zip(kinds, _shares(boxes, shape), strict=True)
+        labels = "".join(f"{kind} {row}\n" for kind, row in rows)
+        (folder / "labels" / split / f"{stem}.txt").write_text(labels, encoding="utf-8")
+        text = "".join(f"{row}\n" for row in _shares(ignored, shape))
+        (folder / "ignore" / split / f"{stem}.txt").write_text(text, encoding="utf-8")
+        path = folder / "images" / split / f"{stem}.jpg"
+        path.write_bytes(_jpeg(to_rgb(channels, stretch), _QUALITY))
+
+
+def _shares(boxes, shape):
+    """Return boxes as YOLO writes them."""
+    boxes = np.clip(np.asarray(boxes, dtype=float).reshape(-1, 4), 0, [shape[1], shape[0]] * 2)
+    boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
+    x0, y0, x1, y1 = (boxes / ([shape[1], shape[0]] * 2)).T
+    columns = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=1)
+    return [" ".join(f"{value:.6f}" for value in row) for row in columns]
+
+
+def _jpeg(rgb, quality):
+    """Return the bytes of a JPEG."""
+    return cv2.imencode(".jpg", rgb[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+
+
+def _finish(folder, stretches):
+    """Write what makes the set whole."""
+    names = "".join(f"  {k}: {name}\n" for k, name in enumerate(CLASSES))
+    for split in ("train", "val", "test"):
+        (folder / "images" / split).mkdir(parents=True, exist_ok=True)
+    with replacing(folder / "recipe.json", overwrite=True) as part:
+        part.write_text(json.dumps({"filters": list(stretches)}), encoding="utf-8")
+    with replacing(folder / "data.yaml", overwrite=True) as part:
+        lines = "".join(f"{split}: images/{split}\n" for split in ("train", "val", "test"))
+        part.write_text(f"{lines}names:\n{names}", encoding="utf-8")
+    return folder / "data.yaml"
+
+
+def cross_matrix(models, sets, *, split="val", progress=False):
+    """
+    Test every network on every set.
+
+    Parameters
+    ----------
+    models : dict of str to path-like or Detector
+        What each was trained on, and its weights.
+    sets : dict of str to (path-like, str or None)
+        Name of a test; its set and the stretch of the pictures to take (None: all).
+    split : str, optional
+        Of the sets.
+    progress : bool, optional
+        Say on standard error what is at work.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        Columns ``trained``, ``tested``, ``pictures``, ``objects`` and those of
+        `~astro_yolo.training.summary.headline`.
+    """
+    from astropy.table import Table
+
+    rows = []
+    for trained, model in models.items():
+        for tested, (data, stretch) in sets.items():
+            found = evaluate_set(model, data, split=split, stretch=stretch, progress=progress)
+            pictures = list(found.pictures)
+            numbers = headline(pictures, len(found.names), threshold=found.about["threshold"])
+            objects = sum(len(picture.truth) for picture in pictures)
+            rows.append({"trained": trained, "tested": tested, "pictures": len(pictures),
+                         "objects": objects, **numbers})  # fmt: skip
+    return Table(rows=rows)
+
+
+def skyserver_picture(channels):
+    """
+    Stretch as SkyServer's colour cutouts are: what `~astro_yolo.training.cutouts.linearise` undoes.
+
+    Parameters
+    ----------
+    channels : (3, ny, nx) array
+        i, r, g in nanomaggies.
+
+    Returns
+    -------
+    (ny, nx, 3) uint8 array
+        Red, green, blue.
+    """
+    weighted = np.maximum(np.asarray(channels, dtype=np.float32), 0) * _WEIGHTS[:, None, None]
+    total = weighted.sum(axis=0)
+    factor = np.arcsinh(_SOFTENING * total) / (_SOFTENING * np.maximum(total, 1e-9))
+    unit = weighted * factor
+    unit = unit / np.maximum(unit.max(axis=0), 1)
+    return (np.moveaxis(unit, 0, -1) * 255 + 0.5).astype(np.uint8)
+
+
+def restretch_error(channels, stretches=FILTERS, *, threshold=0.1):
+    """
+    Measure what de-stretching a JPEG costs, on a field whose flux is known.
+
+    The field becomes an 8-bit JPEG by SkyServer's stretch, is de-stretched, and stretched anew;
+    this is compared with the stretch of the flux itself, over the pixels that hold light.
+
+    Parameters
+    ----------
+    channels : (3, ny, nx) array
+        i, r, g in nanomaggies, sky-subtracted.
+    stretches : sequence of str, optional
+        Of `~astro_yolo.stretch.STRETCHES`.
+    threshold : float, optional
+        A pixel holds light where the mean of the channels reaches this, nanomaggies.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        A row a stretch: ``median`` and ``percentile_95`` of the absolute difference in grey
+        levels of 255; the row ``flux`` has relative differences of the flux instead.
+    """
+    from astropy.table import Table
+
+    channels = np.nan_to_num(np.asarray(channels, dtype=np.float32))
+    code = np.frombuffer(_jpeg(skyserver_picture(channels), _SKYSERVER_QUALITY), np.uint8)
+    again = linearise(cv2.imdecode(code, cv2.IMREAD_COLOR)[..., ::-1])
+    mean = channels.mean(axis=0)
+    light = mean >= threshold
+    if not light.any():
+        msg = f"channels must hold a pixel of at least {threshold} nanomaggies, got none"
+        raise SetError(msg)
+    rows = [_differences("flux", np.abs(again.mean(axis=0) - mean)[light] / mean[light])]
+    for name in stretches:
+        pictures = [to_rgb(planes, name).astype(int)[light] for planes in (again, channels)]
+        rows.append(_differences(name, np.abs(pictures[0] - pictures[1])))
+    return Table(rows=rows)
+
+
+def _differences(name, values):
+    return {"stretch": name, "median": float(np.median(values)),
+            "percentile_95": float(np.percentile(values, 95))}  # fmt: skip

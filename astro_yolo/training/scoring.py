@@ -1,0 +1,273 @@
+"""Run `~astro_yolo.detection.Detector` on the pictures of a set, and keep what it found.
+
+What is scored is the product itself: the same stretch, suppression and calibration that anyone gets
+from ``detect``.
+"""
+
+import json
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from astro_yolo._files import replacing
+from astro_yolo.detection import Detector
+from astro_yolo.exceptions import NoDetectionsWarning
+from astro_yolo.training.export_stock import output_of
+from astro_yolo.training.picture_sets import SetError, read_boxes, read_set
+from astro_yolo.training.scored import ScoredPicture
+
+__all__ = ["Evaluation", "evaluate_set", "read_evaluation", "score_picture", "write_evaluation"]
+
+_STATE = "evaluation.json"
+_MARKS = {"truth": "truth.ecsv", "found": "detections.ecsv"}
+_LOWEST = 0.001  # AstroCV's
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """
+    A network on a set.
+
+    Attributes
+    ----------
+    pictures : tuple of ScoredPicture
+        With the path of the picture as name.
+    names : tuple of str
+        Classes.
+    about : dict
+        ``model``, ``sha256``, ``data``, ``split``, ``stretch``, ``threshold`` (the default score).
+    """
+
+    pictures: tuple
+    names: tuple
+    about: dict
+
+
+def evaluate_set(model, data, *, split="val", stretch=None, device=None, progress=False):
+    """
+    Detect in every picture of a set.
+
+    Parameters
+    ----------
+    model : str, path-like or Detector
+        As of `~astro_yolo.detection.Detector`.
+    data : path-like
+        ``data.yaml`` or its folder.
+    split : str, optional
+        ``train``, ``val`` or ``test``.
+    stretch : str, optional
+        Only pictures of this stretch, of a set made with several.
+    device : str, optional
+        "cpu" or "cuda".
+    progress : bool, optional
+        Say on standard error which picture is at work.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    SetError, ExportError
+        If the set is missing, empty or damaged, or has a class that `detect` does not know.
+    ModelError
+        If the network cannot be loaded.
+    """
+    pictures = read_set(data)
+    names = tuple(output_of(name) for name in pictures.names)
+    detector = model if isinstance(model, Detector) else Detector(model, device=device)
+    magnitudes = _magnitudes(pictures, split)
+    scored = []
+    chosen = pictures.pictures(split, stretch)
+    for k, path in enumerate(chosen):
+        if progress:
+            print(f"picture {k + 1} of {len(chosen)}: {path.name}", file=sys.stderr, flush=True)
+        scored.append(score_picture(detector, path, names, magnitudes.get(path)))
+    about = {
+        "model": detector.weights.name, "sha256": detector.weights.sha256,
+        "data": str(pictures.marker), "split": split, "stretch": stretch or "",
+        "recipe": pictures.recipe, "threshold": detector.weights.default_score,
+    }  # fmt: skip
+    return Evaluation(tuple(scored), names, about)
+
+
+def score_picture(detector, path, names, magnitudes=None):
+    """
+    Detect in one picture, and read its labels.
+
+    Parameters
+    ----------
+    detector : Detector
+        The network.
+    path : path-like
+        Picture of a YOLO set.
+    names : sequence of str
+        Classes of the set.
+    magnitudes : (M,) array, optional
+        Of the labels.
+
+    Returns
+    -------
+    ScoredPicture
+        Boxes in edge pixels with rows as in the file. Detections of a class that the set does not
+        have are left out; a set with one class takes them all for it.
+    """
+    picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
+    if picture is None:
+        msg = f"{path} must be a picture, and cannot be read as one"
+        raise SetError(msg)
+    truth, kinds = read_boxes(path, "labels", picture.shape[:2])
+    if len(kinds) and not 0 <= kinds.min() <= kinds.max() < len(names):
+        msg = f"the labels of {path} must have classes 0 to {len(names) - 1}, got {kinds.max()}"
+        raise SetError(msg)
+    boxes, scores, labels = found_in(
+        detector, np.ascontiguousarray(picture[..., ::-1]), stars="star" in names
+    )
+    known = np.array([label in names or len(names) == 1 for label in labels], dtype=bool)
+    classes = [names.index(label) if label in names else 0 for label in labels]
+    return ScoredPicture(
+        name=str(path), truth=truth, truth_classes=kinds, boxes=boxes[known],
+        scores=scores[known], classes=np.array(classes, dtype=int)[known],
+        ignored=read_boxes(path, "ignore", picture.shape[:2])[0],
+        magnitudes=magnitudes if magnitudes is not None and len(magnitudes) == len(truth) else None,
+    )  # fmt: skip
+
+
+def found_in(detector, rgb, *, stars=False):
+    """Return boxes in edge pixels, scores and labels of what is found in an 8-bit picture."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoDetectionsWarning)
+        table = detector.detect(rgb, score=_LOWEST, include_stars=stars)
+    corners = [np.asarray(table[name], dtype=float) for name in ("xmin", "ymin", "xmax", "ymax")]
+    scores = np.asarray(table["score"], dtype=float)
+    if stars:
+        scores = np.maximum(scores, np.asarray(table["p_star"], dtype=float))
+    return np.stack(corners, axis=1).reshape(-1, 4) + 0.5, scores, [str(n) for n in table["label"]]
+
+
+def _magnitudes(pictures, split):
+    """Return the magnitudes of the objects of each picture, where the set's COCO file has them."""
+    path = pictures.marker.parent / f"coco-{split}.json"
+    if not path.is_file():
+        return {}
+    coco = json.loads(path.read_text(encoding="utf-8"))
+    places = {image["id"]: (pictures.marker.parent / image["file_name"]).absolute()
+              for image in coco.get("images", ())}  # fmt: skip
+    found = {}
+    for annotation in coco.get("annotations", ()):
+        if not annotation.get("iscrowd") and annotation["image_id"] in places:
+            value = annotation.get("magnitude_r")
+            values = found.setdefault(places[annotation["image_id"]], [])
+            values.append(np.nan if value is None else float(value))
+    return found
+
+
+def write_evaluation(evaluation, folder, *, overwrite=False):
+    """
+    Write an evaluation: two tables of boxes, and what they are about.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        From `evaluate_set`.
+    folder : path-like
+        Folder to make; ``evaluation.json`` is written last.
+    overwrite : bool, optional
+        Replace an evaluation that is there.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        The folder.
+
+    Raises
+    ------
+    FileExistsError
+        If there is one and ``overwrite`` is False.
+    """
+    from astropy.table import Table
+
+    folder = Path(folder)
+    if (folder / _STATE).exists() and not overwrite:
+        msg = f"folder: {folder} holds an evaluation already; overwrite=True replaces it"
+        raise FileExistsError(msg)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / _STATE).unlink(missing_ok=True)
+    for kind, rows in _rows(evaluation).items():
+        with replacing(folder / _MARKS[kind], overwrite=True) as part:
+            Table(rows).write(part, format="ascii.ecsv", delimiter=",")
+    state = {**evaluation.about, "names": list(evaluation.names),
+             "pictures": [picture.name for picture in evaluation.pictures]}  # fmt: skip
+    with replacing(folder / _STATE, overwrite=True) as part:
+        part.write_text(json.dumps(state, indent=1), encoding="utf-8")
+    return folder
+
+
+def _rows(evaluation):
+    """Return the columns of both tables; an ignored region is a truth of class -1."""
+    sides = ("xmin", "ymin", "xmax", "ymax")
+    nothing = np.empty(0), np.empty((0, 4)), np.empty(0), np.empty(0)  # where there is no picture
+    parts = {"truth": [nothing], "found": [nothing]}
+    for k, p in enumerate(evaluation.pictures):
+        boxes = np.concatenate([p.truth, p.ignored])
+        kinds = np.concatenate([p.truth_classes, np.full(len(p.ignored), -1)])
+        light = np.concatenate([p.magnitudes, np.full(len(p.ignored), np.nan)])
+        parts["truth"].append((np.full(len(boxes), k), boxes, kinds, light))
+        parts["found"].append((np.full(len(p.boxes), k), p.boxes, p.classes, p.scores))
+    tables = {}
+    for kind, last in (("truth", "magnitude"), ("found", "score")):
+        number, boxes, kinds, values = (
+            np.concatenate(column) for column in zip(*parts[kind], strict=True)
+        )
+        columns = {"picture": number.astype(int)}
+        columns |= dict(zip(sides, boxes.T, strict=True))
+        tables[kind] = columns | {"class": kinds.astype(int), last: values}
+    return tables
+
+
+def read_evaluation(folder):
+    """
+    Read what `write_evaluation` wrote.
+
+    Parameters
+    ----------
+    folder : path-like
+        Its folder.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    SetError
+        If there is none.
+    """
+    from astropy.table import Table
+
+    folder = Path(folder)
+    if not (folder / _STATE).is_file():
+        msg = f"folder: {folder} must hold an evaluation, and {_STATE} is missing"
+        raise SetError(msg)
+    about = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    names, paths = about.pop("names"), about.pop("pictures")
+    tables = {k: Table.read(folder / name, format="ascii.ecsv") for k, name in _MARKS.items()}
+    pictures = [_picture(k, path, tables) for k, path in enumerate(paths)]
+    return Evaluation(tuple(pictures), tuple(names), about)
+
+
+def _picture(number, path, tables):
+    """Return one picture of the tables."""
+    truth, found = (table[table["picture"] == number] for table in tables.values())
+    boxes = {key: np.stack([table[name] for name in ("xmin", "ymin", "xmax", "ymax")], axis=-1)
+             for key, table in (("truth", truth), ("found", found))}  # fmt: skip
+    real = np.asarray(truth["class"]) >= 0
+    return ScoredPicture(
+        name=path, truth=boxes["truth"][real], truth_classes=truth["class"][real],
+        ignored=boxes["truth"][~real], magnitudes=np.asarray(truth["magnitude"], float)[real],
+        boxes=boxes["found"], scores=found["score"], classes=found["class"],
+    )  # fmt: skip

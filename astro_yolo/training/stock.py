@@ -1,0 +1,264 @@
+"""Train a stock YOLO network on any detection set, with ultralytics (AGPL-3.0, extra ``train``)."""
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from astro_yolo._files import replacing
+from astro_yolo.exceptions import AstroYoloError, require
+from astro_yolo.training.picture_sets import read_set
+
+__all__ = ["RESULTS", "StockRecipe", "TrainingError", "train_stock"]
+
+#: File of a run with a row an epoch.
+RESULTS = "results.ecsv"
+
+_STATE = "training.json"
+_DONE = "done.json"
+
+
+class TrainingError(AstroYoloError, ValueError):
+    """A training cannot be run as asked for."""
+
+
+@dataclass(frozen=True)
+class StockRecipe:
+    """
+    How a stock network is trained.
+
+    Attributes
+    ----------
+    model : str
+        YAML of a network that ultralytics has (``yolo11n.yaml`` to ``yolo11m.yaml``,
+        ``yolo26n.yaml`` to ``yolo26m.yaml``, ``yolov3.yaml`` and ``yolov3-tiny.yaml`` as of
+        AstroCV's last update, ...) or path of a YAML of your own. Training starts from random
+        weights.
+    epochs, batch : int
+        Passes over the set, and pictures a step.
+    image_size : int
+        Longer side that pictures are brought to, pixels; the longer side of the pictures
+        themselves trains at their own scale. A multiple of 32.
+    learning_rate : float
+        Of AdamW at its highest.
+    patience : int
+        Epochs without a better AP50-95 after which training stops.
+    mosaic : float
+        How often four pictures are joined into one, 0 to 1; never in the last tenth of the epochs.
+    scale : float
+        Sizes vary by this share.
+    seed : int
+        Of the random numbers.
+    """
+
+    model: str = "yolo11n.yaml"
+    epochs: int = 100
+    batch: int = 16
+    image_size: int = 640
+    learning_rate: float = 2e-3
+    patience: int = 20
+    mosaic: float = 1.0
+    scale: float = 0.3
+    seed: int = 20261124
+
+
+def train_stock(
+    data, out, recipe=None, *, device="cpu", threads=None, resume=False, progress=False
+):
+    """
+    Train a stock network on a YOLO detection set.
+
+    The set's ``ignore`` files, where it has them, are neither objects nor background. After
+    every epoch a row is added to ``results.ecsv`` (see Notes), and ``weights/last.pt`` and
+    ``weights/best.pt`` are replaced in one step: the process may be killed at any moment and
+    the run resumed. Ultralytics' usage reports and downloads are off.
+
+    Parameters
+    ----------
+    data : path-like
+        ``data.yaml`` or its folder.
+    out : path-like
+        Folder of the run.
+    recipe : StockRecipe, optional
+        Network and schedule.
+    device : str, optional
+        "cpu" (all cores; bfloat16 and channels last where the processor has them) or "cuda".
+    threads : int, optional
+        CPU threads; all cores by default.
+    resume : bool, optional
+        Go on with a run of the same recipe, or return its result if it has ended.
+    progress : bool, optional
+        Print a line an epoch to standard error.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        ``weights/best.pt``, a pickle that runs code when loaded: for your own use. See
+        `~astro_yolo.training.export_stock.export_stock`.
+
+    Raises
+    ------
+    SetError, TrainingError
+        If the set is missing or empty, the recipe has a wrong value or the network is unknown,
+        or the run to resume was another.
+    FileExistsError
+        If ``out`` holds a run and ``resume`` is False.
+    MissingExtraError
+        If ultralytics is not installed.
+
+    Notes
+    -----
+    Columns: ``epoch``, ``iteration`` (steps so far), ``loss`` and its parts; of the validation
+    split ``recall`` and ``mean_iou`` by AstroCV's protocol, ``ap50`` and ``ap50_95`` as
+    means over classes; ``learning_rate``, ``seconds``. A resumed run repeats the numbers of an
+    unbroken one only nearly, as ultralytics stores averaged weights in half precision.
+    """
+    recipe, out = recipe or StockRecipe(), Path(out).absolute()
+    pictures = read_set(data)
+    for split in ("train", "val"):
+        pictures.pictures(split)
+    _check(recipe)
+    last, best = out / "weights" / "last.pt", out / "weights" / "best.pt"
+    if (out / _STATE).exists() and not resume:
+        msg = f"out must not hold a run unless resume=True, got {out}"
+        raise FileExistsError(msg)
+    _claim(out, recipe, pictures)
+    if (out / _DONE).is_file():
+        return best
+    trainer_of = _import_trainer()
+    with trainer_of.quiet_logger():
+        if not (last.exists() and trainer_of.finished(last, recipe.epochs)):
+            try:
+                _run(trainer_of, recipe, pictures, out, device, threads, show=progress)
+            finally:
+                if not last.exists():  # it never began
+                    (out / _STATE).unlink()
+    with replacing(out / _DONE, overwrite=True) as part:
+        part.write_text(json.dumps({"best": str(best.relative_to(out))}), encoding="utf-8")
+    return best
+
+
+def _check(recipe):
+    """Raise unless the numbers of a recipe are in their range."""
+    for name, smallest in (("epochs", 1), ("batch", 1), ("image_size", 32), ("patience", 1)):
+        if not getattr(recipe, name) >= smallest:
+            msg = f"{name} must be at least {smallest}, got {getattr(recipe, name)}"
+            raise TrainingError(msg)
+    if recipe.image_size % 32:
+        msg = f"image_size must be a multiple of 32, got {recipe.image_size}"
+        raise TrainingError(msg)
+    model = str(recipe.model)
+    if not model.endswith((".yaml", ".yml")) or "://" in model:
+        msg = f"model must be the name or path of a .yaml file, got {model!r}"
+        raise TrainingError(msg)
+
+
+def _claim(out, recipe, pictures):
+    """Make the folder of the run, or make sure that it is the same run."""
+    state = {"recipe": asdict(recipe), "data": str(pictures.marker)}
+    path = out / _STATE
+    if path.is_file():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        old = before["recipe"]
+        other = [key for key, value in state["recipe"].items() if old.get(key) != value]
+        other += ["data"] if before["data"] != state["data"] else []
+        if other:
+            msg = f"resume: the run in {out} was begun with another {', '.join(other)}"
+            raise TrainingError(msg)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(path, overwrite=True) as part:
+        part.write_text(json.dumps(state, indent=1), encoding="utf-8")
+
+
+def _import_trainer():
+    """Import torch and ultralytics without letting them look for the network."""
+    from astro_yolo.network.ultralytics_backend import quiet_environment
+
+    with quiet_environment():
+        require("ultralytics", extra="train", feature="Training")
+        from astro_yolo.training import _stock_trainer, _trainer
+
+    _trainer.stay_offline()
+    _stock_trainer.keep_opencv_alone()
+    return _stock_trainer
+
+
+def _run(trainer_of, recipe, pictures, out, device, threads, *, show):
+    """Train, or go on from the last checkpoint."""
+    from astro_yolo.network.ultralytics_backend import quiet_environment
+
+    last = out / "weights" / "last.pt"
+    settings = _settings(recipe, pictures.marker, out, device)
+    if last.exists():
+        settings |= {"resume": str(last), "model": str(last)}
+    with quiet_environment():
+        try:
+            trainer = trainer_of.StockTrainer(overrides=settings)
+            trainer.threads = threads
+            trainer.watch = _Watch(out / RESULTS, recipe.epochs, show=show)
+            trainer.train()
+        except FileNotFoundError as error:
+            if not last.exists() and not Path(recipe.model).exists():
+                msg = f"model {recipe.model!r} is neither a file nor a network of ultralytics"
+                raise TrainingError(msg) from error
+            raise
+
+
+class _Watch:
+    """Adds the row of an epoch to the table of the run, and prints it."""
+
+    def __init__(self, path, epochs, *, show):
+        self._path, self._epochs, self._show = path, epochs, show
+
+    def __call__(self, row):
+        from astropy.table import Table, vstack
+
+        table = Table(rows=[row])
+        if self._path.is_file():
+            before = Table.read(self._path, format="ascii.ecsv")
+            # an epoch that was cut off between its row and its checkpoint is done again
+            table = vstack([before[before["epoch"] < row["epoch"]], table])
+        with replacing(self._path, overwrite=True) as part:
+            table.write(part, format="ascii.ecsv", delimiter=",")
+        if self._show:
+            numbers = ", ".join(f"{name} {row[name]:.3f}" for name in
+                                ("loss", "recall", "mean_iou", "ap50", "ap50_95"))  # fmt: skip
+            print(f"epoch {row['epoch']} of {self._epochs}: {numbers}, {row['seconds']:.0f} s",
+                  file=sys.stderr, flush=True)  # fmt: skip
+
+
+def _settings(recipe, marker, out, device):
+    """Return ultralytics' settings: the sky has no up, and colour is data."""
+    return {
+        "model": recipe.model,
+        "data": str(marker),
+        "project": str(out.parent),
+        "name": out.name,
+        "exist_ok": True,
+        "pretrained": False,
+        "epochs": recipe.epochs,
+        "batch": recipe.batch,
+        "nbs": recipe.batch,  # one optimiser step a batch
+        "imgsz": recipe.image_size,
+        "optimizer": "AdamW",
+        "lr0": recipe.learning_rate,
+        "lrf": 0.01,
+        "cos_lr": True,
+        "warmup_epochs": min(3.0, recipe.epochs / 10),
+        "patience": recipe.patience,
+        "seed": recipe.seed,
+        "device": device,
+        "workers": 0 if device == "cpu" else 8,
+        "amp": device != "cpu",
+        "plots": False,
+        "mosaic": recipe.mosaic,
+        "close_mosaic": -(-recipe.epochs // 10) if recipe.mosaic else 0,
+        "scale": recipe.scale,
+        "fliplr": 0.5,
+        "flipud": 0.5,
+        "hsv_h": 0.0,
+        "hsv_s": 0.1,
+        "hsv_v": 0.1,
+        "erasing": 0.0,
+    }
