@@ -40,6 +40,11 @@ class Conf(ConfigNamespace):
         "",
         "Device of the network when none is given, e.g. 'cpu' or 'cuda'; empty: the runtime's own.",
     )
+    openvino_precision = _Item(
+        ["float32", "bfloat16"],
+        "Arithmetic of the OpenVINO backend. bfloat16 takes a third less time in the network, on"
+        " processors that have it, and moves single scores by up to 0.04, boxes by 0.4 pixels.",
+    )
     cache_dir = _Item(
         "",
         "Folder for downloaded frames; empty: 'astro_yolo' in the user's cache folder.",

@@ -51,11 +51,13 @@ def unpack(data, folder):
     return plain
 
 
-def ours(paths, backend, model):
+def ours(paths, backend, model, precision="float32"):
     """Return a function that detects in the three bands with a loaded network."""
-    from astro_yolo import Detector
+    from astro_yolo import Detector, conf
 
-    detector = Detector(model, backend=backend)
+    with conf.set_temp("openvino_precision", precision):
+        detector = Detector(model, backend=backend)
+        detector.backend  # noqa: B018, it is loaded when it is asked for
     bands = {band: str(path) for band, path in paths.items()}
     return lambda: len(detector.detect(bands))
 
@@ -167,6 +169,9 @@ def programs(options, paths, folder):
     if not options.others_only:
         for backend in backends():
             jobs[f"astro-yolo, {backend}, warm"] = (ours(paths, backend, options.model), options.n)
+        if find_spec("openvino"):
+            fast = ours(paths, "openvino", options.model, "bfloat16")
+            jobs["astro-yolo, openvino in bfloat16, warm"] = (fast, options.n)
         for backend in backends():
             cold = cold_command(paths, folder, options.model, backend)
             jobs[f"astro-yolo, {backend}, cold command"] = (cold, options.cold)

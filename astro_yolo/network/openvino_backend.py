@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from astro_yolo.config import conf
 from astro_yolo.exceptions import ModelError, require
 from astro_yolo.network._backend import Backend, physical_cores
 
@@ -15,7 +16,7 @@ _MAX_COMPILED = 4  # shapes kept compiled; the tiles of one image share a single
 
 class OpenVINOBackend(Backend):
     """
-    OpenVINO on the CPU, in bfloat16 where the processor has it.
+    OpenVINO on the CPU.
 
     Parameters
     ----------
@@ -23,8 +24,9 @@ class OpenVINOBackend(Backend):
         An ONNX weight file.
     device : {None, "cpu"}, optional
         There is no other here.
-    precision : {None, "bf16", "f32"}, optional
-        None takes bfloat16 where the processor computes in it natively.
+    precision : {None, "float32", "bfloat16"}, optional
+        None takes ``conf.openvino_precision``. A processor that does not compute in bfloat16
+        natively uses float32.
 
     Raises
     ------
@@ -50,7 +52,8 @@ class OpenVINOBackend(Backend):
         self.version = openvino.__version__
         self._core = openvino.Core()
         capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        hint = precision or ("bf16" if "BF16" in capabilities else "f32")
+        wanted = (precision or conf.openvino_precision) == "bfloat16"
+        hint = "bf16" if wanted and "BF16" in capabilities else "f32"
         self.precision = {"bf16": "bfloat16", "f32": "float32"}[hint]
         self._settings = {
             "PERFORMANCE_HINT": "LATENCY",

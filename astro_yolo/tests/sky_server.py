@@ -5,6 +5,9 @@ real Galaxy Zoo 2 ones of Stripe 82, joined to it by position within 2 arcsec; b
 database that is asked the very statements that the package sends. Tables of which there are no data
 here (zooSpec, zooNoSpec, ...) are there and empty. It answers in SkyServer's form, and can be told
 to misbehave in the ways SkyServer is known to.
+
+There is no catalogue of a second field here. Where two are needed, what SEP measures on frame
+2820-3-122 stands in for one, with the real votes of Galaxy Zoo 2 joined to it.
 """
 
 import contextlib
@@ -21,7 +24,9 @@ import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
+from astro_yolo.image import read_image
 from astro_yolo.training.galaxy_zoo import GZ1_COLUMNS, GZ2_COLUMNS
+from astro_yolo.training.labels import find_sources, star_galaxy
 from astro_yolo.training.queries import ZOO_TABLES
 
 # column of PhotoObjAll -> column of the photoObj file, and the band of a vector
@@ -38,7 +43,7 @@ PHOTO = {
 }  # fmt: skip
 
 
-def database(data):
+def database(data, *, two_fields=False):
     """Return an SQLite connection with the tables of SkyServer that the package asks."""
     photo = Table.read(data / "sas/dr17/eboss/photoObj/301/94/1/photoObj-000094-1-0012.fits")
     photo = Table(photo, masked=True)
@@ -57,7 +62,40 @@ def database(data):
         ]  # fmt: skip
         rows = stripe_82_rows(photo, votes, answers) if name == "zoo2Stripe82Normal" else []
         fill(connection, name, columns, rows)
+    if two_fields:
+        add_second_field(connection, data, votes, answers)
     return connection
+
+
+def add_second_field(connection, data, votes, answers):
+    """Put the sources of field 2820-3-122 into the tables, and the votes for them."""
+    frames = data / "sas/dr17/eboss/photoObj/frames/301/2820/3"
+    image = read_image(frames / "frame-r-002820-3-0122.fits.bz2")
+    plane = image.data[0]
+    noise = 1.4826 * np.median(np.abs(plane - np.median(plane)))
+    found, _ = find_sources(plane / noise, plane)
+    sky = image.wcs.pixel_to_world(found.x, found.y)
+    light = np.maximum(found.aperture_flux, 1e-3)
+    columns = {
+        "objID": 10**18 + np.arange(len(found.x)), "ra": sky.ra.deg, "dec": sky.dec.deg,
+        "rowc_r": found.y + 0.5, "colc_r": found.x + 0.5, "petroRad_r": 0.396 * found.petrosian,
+        "petroR50_r": 0.396 * found.half_light, "cModelMag_r": 22.5 - 2.5 * np.log10(light),
+        "type": np.where(star_galaxy(found)[0] == 0, 6, 3),
+    }  # fmt: skip
+    same = {"run": 2820, "rerun": 301, "camcol": 3, "field": 122, "mode": 1, "clean": 1}
+    for row in zip(*(values.tolist() for values in columns.values()), strict=True):
+        known = same | dict(zip(columns, row, strict=True))
+        insert(connection, "PhotoObjAll", [known.get(name, 0) for name in PHOTO])
+    voted = SkyCoord(np.array(votes["ra"]), np.array(votes["dec"]), unit="deg")
+    nearest, distance, _ = voted.match_to_catalog_sky(sky)
+    for k in np.flatnonzero(distance.arcsec < 2):
+        shares = [float(votes[name][k]) for name in answers]
+        insert(connection, "zoo2Stripe82Normal", [int(columns["objID"][nearest[k]]), *shares])
+
+
+def insert(connection, name, row):
+    """Put one row into a table."""
+    connection.execute(f"INSERT INTO {name} VALUES ({', '.join('?' * len(row))})", row)
 
 
 def fill(connection, name, columns, rows):
@@ -127,7 +165,7 @@ class Handler(http.server.SimpleHTTPRequestHandler):
 
 
 @contextlib.contextmanager
-def small_sdss(data, root=None):
+def small_sdss(data, root=None, *, two_fields=False):
     """
     Run the server; yield it, with its address as ``url``.
 
@@ -135,11 +173,12 @@ def small_sdss(data, root=None):
     request: "503", "time-out", or bytes that are sent as a success. ``slowness`` is in
     seconds a file.
     """
+    connection = database(data, two_fields=two_fields)
     handler = functools.partial(Handler, directory=str(root or data / "sas"))
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
     server.asked, server.trouble, server.slowness, server.delay = [], [], 0.0, 1.0
-    server.lock, server.connection = threading.Lock(), database(data)
+    server.lock, server.connection = threading.Lock(), connection
     server.url = f"http://127.0.0.1:{server.server_address[1]}"
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:

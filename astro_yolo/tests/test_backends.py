@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import astro_yolo
+from astro_yolo.config import conf
 from astro_yolo.exceptions import ModelError, WeightsError
 from astro_yolo.image import read_image
 from astro_yolo.network._backend import Backend, physical_cores
@@ -243,27 +244,51 @@ def joined_halves(torch, values, block, kind):
     return torch.cat(parts)
 
 
-@pytest.mark.parametrize("backend", ["openvino", "openvino-f32", "ultralytics"])
-def test_backends_agree_on_the_shipped_weights(shipped, example, backend, tmp_path):
-    """Boxes within 0.3 pixels and scores within 0.02 of ONNX Runtime in float32."""
-    if backend.startswith("openvino"):
-        pytest.importorskip("openvino", reason="the extra 'openvino' is not installed")
-        from astro_yolo.network.openvino_backend import OpenVINOBackend
+@pytest.fixture(scope="module", params=["example", "sky"])
+def field(request):
+    """The embedded field, and a real one."""
+    return request.getfixturevalue("example" if request.param == "example" else "sky")
 
-        precision = "f32" if backend.endswith("f32") else None
-        other = OpenVINOBackend(shipped, "cpu", precision=precision)
-    else:
+
+@pytest.fixture(scope="module")
+def sky(shared_data):
+    """A real SDSS field in the network's stretch."""
+    path = "sas/dr17/eboss/photoObj/frames/301/94/1/frame-{}-000094-1-0012.fits.bz2"
+    image = read_image([shared_data / path.format(band) for band in "gri"])
+    ny, nx = (side // 16 * 16 for side in image.shape)
+    return to_network(image.data, image.mask)[:, :ny, :nx].copy()
+
+
+@pytest.mark.parametrize(
+    ("backend", "of_box", "of_score"),
+    [("openvino", 0.3, 0.02), ("openvino in bfloat16", 0.5, 0.05), ("ultralytics", 0.3, 0.02)],
+)
+def test_backends_agree_on_the_shipped_weights(
+    shipped, field, backend, of_box, of_score, tmp_path
+):
+    """Boxes within 0.3 pixels, scores within 0.02 of ONNX Runtime; bfloat16 must be asked for."""
+    if backend == "ultralytics":
         other = load_backend(torch_twin(shipped, tmp_path), "ultralytics", "cpu")
-    expected = load_backend(shipped, "onnxruntime", "cpu").run(example[None]).copy()
-    raw = other.run(example[None])
+    else:
+        pytest.importorskip("openvino", reason="the extra 'openvino' is not installed")
+        with conf.set_temp("openvino_precision", "bfloat16" if "bf" in backend else "float32"):
+            other = load_backend(shipped, "openvino")
+    expected = load_backend(shipped, "onnxruntime", "cpu").run(field[None]).copy()
+    raw = other.run(field[None])
     near = np.maximum(expected[9], expected[10]) > 0.1
     assert near.sum() > 20
     corners = [
         np.concatenate([r[:2, near] - r[2:4, near] / 2, r[:2, near] + r[2:4, near] / 2])
         for r in (raw, expected)
     ]
-    assert np.abs(corners[0] - corners[1]).max() < 0.3
-    assert np.abs(raw[4:] - expected[4:]).max() < 0.02
+    assert np.abs(corners[0] - corners[1]).max() < of_box
+    assert np.abs(raw[4:] - expected[4:]).max() < of_score
+
+
+def test_openvino_is_exact_unless_told_otherwise(blobs):
+    """The default arithmetic is float32."""
+    pytest.importorskip("openvino", reason="the extra 'openvino' is not installed")
+    assert load_backend(blobs, "openvino").precision == "float32"
 
 
 def test_pt_file_that_is_no_network(tmp_path):

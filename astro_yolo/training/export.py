@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import warnings
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -64,16 +65,20 @@ def write_graph(torch, model, path):
     """Write a network as an ONNX file for inputs of any size."""
     sample = torch.zeros(1, 3, 160, 224)
     axes = {"images": {2: "height", 3: "width"}, "output0": {2: "cells"}}
-    torch.onnx.export(
-        model,
-        (sample,),
-        str(path),
-        input_names=["images"],
-        output_names=["output0"],
-        dynamic_axes=axes,
-        opset_version=17,
-        dynamo=False,
-    )
+    with warnings.catch_warnings():
+        # torch's older exporter: its newer one needs onnxscript, and fixes the sides
+        warnings.simplefilter("ignore", DeprecationWarning)
+        warnings.simplefilter("ignore", torch.jit.TracerWarning)
+        torch.onnx.export(
+            model,
+            (sample,),
+            str(path),
+            input_names=["images"],
+            output_names=["output0"],
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
 
 
 def _inference_model(torch, checkpoint):
