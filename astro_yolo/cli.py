@@ -7,6 +7,7 @@ import sys
 from astro_yolo import __version__
 from astro_yolo._cli_arguments import add_parser
 from astro_yolo._cli_detect import run
+from astro_yolo._cli_ds9 import add_parser as add_ds9_parser
 from astro_yolo._cli_evaluate import add_parsers as add_evaluate_parsers
 from astro_yolo._cli_match import add_parsers as add_match_parsers
 from astro_yolo._cli_measure import add_parser as add_measure_parser
@@ -63,6 +64,7 @@ def _parser():
     add_parser(commands, run)
     add_measure_parser(commands)
     add_match_parsers(commands)
+    add_ds9_parser(commands)
     add_sdss_parser(commands)
     add_evaluate_parsers(commands)
     _add_demo(commands)

@@ -3,9 +3,9 @@
 What to raise when: an input picture that cannot be used is an `ImageError` (`BandError` when the
 bands contradict each other, `WCSError` when the sky coordinates do); trouble with a network is a
 `ModelError` (`WeightsError` when the weight file itself is at fault); a region file or a shape name
-is a `RegionError`; an optional dependency that is not installed is a `MissingExtraError`. Every
-error is also the builtin that a caller would expect, and says which argument broke which rule and
-what was got. A wrong *kind* of argument is a plain `TypeError`.
+is a `RegionError`; trouble with DS9 is a `DS9Error`; an optional dependency that is not installed
+is a `MissingExtraError`. Every error is also the builtin that a caller would expect, and says which
+argument broke which rule and what was got. A wrong *kind* of argument is a plain `TypeError`.
 """
 
 import sys
@@ -18,6 +18,10 @@ __all__ = [
     "AstroYoloError",
     "AstroYoloWarning",
     "BandError",
+    "DS9AmbiguousError",
+    "DS9Error",
+    "DS9NotFoundError",
+    "DS9TimeoutError",
     "ImageError",
     "InputWarning",
     "MatchError",
@@ -69,6 +73,22 @@ class MatchError(AstroYoloError, ValueError):
 
 class MeasurementError(AstroYoloError, ValueError):
     """A table cannot be measured: columns, zero points or an aperture are missing or wrong."""
+
+
+class DS9Error(AstroYoloError, RuntimeError):
+    """DS9 refused a command, or did something else than was asked."""
+
+
+class DS9NotFoundError(DS9Error, ConnectionError):
+    """There is no running DS9 of this name, or it has gone."""
+
+
+class DS9AmbiguousError(DS9Error, ValueError):
+    """Several running DS9s fit, and one must be named."""
+
+
+class DS9TimeoutError(DS9Error, TimeoutError):
+    """DS9 runs and does not answer: it is busy, stopped, or waits at a dialog."""
 
 
 class MissingExtraError(AstroYoloError, ImportError):

@@ -1,0 +1,280 @@
+"""The command ``astro-yolo ds9``: detections in an open SAOImage DS9, and back."""
+
+import argparse
+import sys
+from pathlib import Path
+
+__all__ = ["add_parser"]
+
+_EXAMPLES = """
+examples:
+  astro-yolo ds9 detect
+      find the galaxies in the frame that DS9 shows, and draw them there
+  astro-yolo ds9 push galaxies.ecsv --min-score 0.5
+  astro-yolo ds9 pull -o edited.ecsv
+  astro-yolo ds9 diff galaxies.ecsv
+  astro-yolo ds9 review galaxies.ecsv --out judged --labels myset
+      judge detections one by one with a key each; stop and go on as you like
+  astro-yolo ds9 install-menu
+      the same from DS9's Analysis menu; DS9 reads it when it starts
+
+DS9 must be running. With several of them name one: --xpa TITLE.
+exit status: 0 done, 1 something failed, 2 when the command itself is wrong.
+"""
+
+
+def add_parser(commands):
+    """
+    Add the command to the sub-parsers of the main one.
+
+    Parameters
+    ----------
+    commands : object
+        What `argparse.ArgumentParser.add_subparsers` returned.
+    """
+    parser = commands.add_parser(
+        "ds9", help="detections in an open DS9, and back", epilog=_EXAMPLES,
+        description="Detections in an open SAOImage DS9, and back.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--xpa", metavar="TITLE", help="title or address of the DS9")
+    parser.add_argument("--backend", choices=("auto", "pyds9", "xpa"), default="auto",
+                        help="how to talk to it (%(default)s)")
+    parser.add_argument("--timeout", type=float, default=30.0, metavar="S",
+                        help="for one call (%(default)s)")
+    parser.add_argument("--dialog", action="store_true", help="show errors and results in DS9")
+    steps = parser.add_subparsers(required=True, metavar="STEP")
+    _add_push(_step(steps, "push", "draw a table of detections", _push))
+    _add_pull(_step(steps, "pull", "write the regions of a frame as a table", _pull))
+    diff = _step(steps, "diff", "say what was changed since a table was pushed", _diff)
+    diff.add_argument("table", help="what was pushed")
+    diff.add_argument("-o", "--output", metavar="FILE", help="write the changes")
+    diff.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    _add_detect(_step(steps, "detect", "find the galaxies of the frame and draw them", _detect))
+    match = _step(steps, "match", "colour the regions by whether a catalogue has them", _match)
+    match.add_argument("catalog", help="any table with positions that Astropy reads")
+    match.add_argument("--radius", type=float, default=2.0, metavar="ARCSEC",
+                       help="largest separation (%(default)s)")
+    _add_review(_step(steps, "review", "judge detections one by one", _review))
+    _step(steps, "remove", "take the regions away that this program drew", _remove)
+    for name, text in (("install-menu", "add entries to DS9's Analysis menu"),
+                       ("uninstall-menu", "take them away again")):
+        menu = _step(steps, name, text, _install if name == "install-menu" else _uninstall)
+        menu.add_argument("--path", metavar="FILE", help="analysis file (~/.ds9.ans)")
+
+
+def _step(steps, name, text, work):
+    """Return the parser of a step."""
+    step = steps.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    if "menu" not in name:
+        step.add_argument("--frame", type=int, metavar="N", help="frame (the current one)")
+    step.set_defaults(run=lambda options: _guarded(work, options))
+    return step
+
+
+def _add_push(step):
+    step.add_argument("table", help="table of detections")
+    step.add_argument("--shape", choices=("ellipse", "box", "circle", "polygon"),
+                      default="ellipse", help="(%(default)s)")
+    step.add_argument("--text", default="auto", metavar="FORMAT",
+                      help="beside each: a format of columns, or none")
+    step.add_argument("--min-score", type=float, metavar="P", help="leave out lower scores")
+    step.add_argument("--coords", choices=("image", "icrs"), help="pixels or sky (what fits)")
+    step.add_argument("--keep", action="store_true", help="keep what was pushed before")
+
+
+def _add_pull(step):
+    step.add_argument("-o", "--output", required=True, metavar="FILE", help="table to write")
+    step.add_argument("--ours", action="store_true", help="only what this program drew")
+    step.add_argument("--overwrite", action="store_true", help="replace an existing file")
+
+
+def _add_detect(step):
+    step.add_argument("--model", default="default", help="weights (%(default)s)")
+    step.add_argument("--score", type=float, metavar="P", help="smallest score")
+    step.add_argument("-o", "--output", metavar="FILE", help="write the table as well")
+    step.add_argument("--overwrite", action="store_true", help="replace an existing file")
+
+
+def _add_review(step):
+    step.add_argument("table", help="table of detections of the image that DS9 shows")
+    step.add_argument("--order", default="uncertainty", metavar="BY",
+                      help="uncertainty, score, class or a column (%(default)s)")
+    step.add_argument("--journal", metavar="FILE", help="decisions (TABLE.review.jsonl)")
+    step.add_argument("--out", metavar="STEM", help="write STEM.ecsv and STEM.reg at the end")
+    step.add_argument("--labels", metavar="FOLDER", help="add image and labels to this YOLO set")
+    step.add_argument("--name", help="of the image in the set (that of the table)")
+    step.add_argument("--split", choices=("train", "val"), default="train", help="(%(default)s)")
+    step.add_argument("--stretch", default="LH", help="of the picture in the set (%(default)s)")
+    step.add_argument("--overwrite", action="store_true", help="replace existing files")
+
+
+def _guarded(work, options):
+    """Do a step; say in one line what went wrong, in DS9 too if it was started from there."""
+    from astro_yolo.exceptions import AstroYoloError
+
+    try:
+        return work(options)
+    except (AstroYoloError, OSError, ValueError) as error:
+        print(f"astro-yolo: {error}", file=sys.stderr)
+        if options.dialog:
+            _tell(options, f"astro-yolo could not do this.\n\n{error}\n")
+        return 1
+
+
+def _tell(options, text):
+    """Show a text in a window of DS9, which does not block it."""
+    from astro_yolo.exceptions import AstroYoloError
+
+    if options.dialog:
+        try:
+            _bridge(options).set("analysis text", text)
+        except AstroYoloError as error:
+            print(f"astro-yolo: {error}", file=sys.stderr)
+    else:
+        print(text)
+
+
+def _bridge(options):
+    """Return the connection to the DS9 that is meant."""
+    from astro_yolo.ds9 import DS9Bridge
+
+    return DS9Bridge(options.xpa, backend=options.backend, timeout=options.timeout)
+
+
+def _push(options):
+    """Draw a table."""
+    from astro_yolo.catalog import read_table
+
+    table = read_table(options.table)
+    text = None if options.text == "none" else options.text
+    _bridge(options).push(
+        table, shape=options.shape, text=text, min_score=options.min_score, frame=options.frame,
+        coords=options.coords, replace=not options.keep,
+    )  # fmt: skip
+    return 0
+
+
+def _pull(options):
+    """Write the regions."""
+    from astro_yolo.catalog import write_table
+
+    table = _bridge(options).pull(frame=options.frame)
+    if options.ours:
+        table = table[table["ours"]]
+    write_table(table, options.output, overwrite=options.overwrite)
+    _tell(options, f"{len(table)} regions written to {Path(options.output).absolute()}")
+    return 0
+
+
+def _diff(options):
+    """Print and write the changes."""
+    from collections import Counter
+
+    from astro_yolo.catalog import read_table, write_table
+
+    changes = _bridge(options).diff(read_table(options.table), frame=options.frame)
+    for word, count in sorted(Counter(changes["change"].tolist()).items()):
+        print(f"{word:12} {count}")
+    if options.output:
+        write_table(changes, options.output, overwrite=options.overwrite)
+    return 0
+
+
+def _detect(options):
+    """Find the galaxies of what the frame shows."""
+    from astro_yolo import detect
+    from astro_yolo.catalog import write_table
+    from astro_yolo.exceptions import NoDetectionsWarning
+
+    bridge = _bridge(options)
+    if options.output and Path(options.output).exists() and not options.overwrite:
+        msg = f"{options.output} exists already; --overwrite replaces it"
+        raise FileExistsError(msg)
+    image = bridge.read(frame=options.frame)
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NoDetectionsWarning)
+        table = detect(image, model=options.model, score=options.score)
+    bridge.push(table, frame=options.frame, coords="image")
+    if options.output:
+        write_table(table, options.output, overwrite=options.overwrite)
+    if not len(table):
+        _tell(options, "no galaxies were found")
+    elif not options.dialog:
+        print(f"{len(table)} galaxies")
+    return 0
+
+
+def _match(options):
+    """Colour the regions green where a catalogue has the object, and magenta elsewhere."""
+    import astropy.units as u
+    import numpy as np
+    from astropy.table import Table
+
+    from astro_yolo import crossmatch
+
+    bridge = _bridge(options)
+    table = bridge.pull(frame=options.frame)
+    table = table[table["ours"]]
+    catalog = Table.read(options.catalog)
+    found = crossmatch(table, catalog, options.radius * u.arcsec)
+    matched = {int(number) for number in np.asarray(found.matched["id"])}
+    colors = {True: "#00ff66", False: "#ff33cc"}
+    for number in table["id"]:
+        bridge.recolor(f"ay-id={number}", colors[int(number) in matched], frame=options.frame)
+    _tell(options, f"{len(matched)} of {len(table)} regions have a partner within "
+                   f"{options.radius:g} arcsec (green); the others are magenta")  # fmt: skip
+    return 0
+
+
+def _review(options):
+    """Ask about detections until all are decided, or the person stops."""
+    from astro_yolo.catalog import read_table
+    from astro_yolo.ds9.label_set import write_labels, write_reviewed
+    from astro_yolo.ds9.review import Review
+    from astro_yolo.ds9.reviewing import ReviewLoop, from_all, keys_of_ds9, keys_of_terminal
+
+    path = Path(options.table)
+    review = Review(read_table(path), options.journal or f"{path}.review.jsonl",
+                    order=options.order)  # fmt: skip
+    bridge = _bridge(options)
+    if options.frame is not None:
+        bridge.set(f"frame {options.frame}")
+    loop = ReviewLoop(bridge, review)
+    with keys_of_ds9(bridge) as pressed:
+        loop.run(from_all([pressed, keys_of_terminal()], bridge))
+    print(f"{review.left} of {len(read_table(path))} detections are not decided yet")
+    table = review.result()
+    if options.out:
+        for written in write_reviewed(table, options.out, overwrite=options.overwrite):
+            print(written)
+    if options.labels:
+        print(write_labels(
+            table, bridge.read(frame=options.frame), options.labels, options.name or path.stem,
+            split=options.split, stretch=options.stretch, overwrite=options.overwrite,
+        ))  # fmt: skip
+    return 0
+
+
+def _remove(options):
+    """Take our regions away."""
+    _bridge(options).remove(frame=options.frame)
+    return 0
+
+
+def _install(options):
+    """Write the entries of the menu."""
+    from astro_yolo.ds9 import install_menu
+
+    print(f"{install_menu(options.path)}: start DS9 anew to see Analysis > astro-yolo")
+    return 0
+
+
+def _uninstall(options):
+    """Take the entries away."""
+    from astro_yolo.ds9 import uninstall_menu
+
+    print("entries taken away" if uninstall_menu(options.path) else "there were no entries")
+    return 0

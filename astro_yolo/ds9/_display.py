@@ -1,0 +1,341 @@
+"""What DS9 shows: images, frames, places."""
+
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from astropy.coordinates import SkyCoord
+from astropy.io import fits
+from astropy.wcs import WCS
+
+from astro_yolo._files import replacing
+from astro_yolo._sky import pixel_to_sky, sky_to_pixel
+from astro_yolo.exceptions import DS9Error, WCSError
+
+__all__ = ["Display", "frame_wcs", "same_grid"]
+
+_SAME = 0.02  # pixels that the corners of two grids may differ
+_PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
+_PACKED = (".bz2", ".xz")  # that DS9 leaves to programs which may not be there
+_UNSAFE = str.maketrans({"{": "_", "}": "_", "[": "_", "]": "_", " ": "_"})
+
+
+class Display:
+    """The part of `~astro_yolo.ds9.DS9Bridge` that is about images."""
+
+    def show(self, image, *, hdu=None, wcs=None, stretch="lupton", frame=None):
+        """
+        Show an image.
+
+        Nothing that is there is replaced, unless the frame is named: an image needs a new frame
+        where the current one shows something, as DS9 drops a frame's regions with its image.
+
+        Parameters
+        ----------
+        image : path-like, HDUList, HDU, CCDData, NDData, (ny, nx) array, or sequence or dict
+            A sequence or dict of three bands, from short to long wavelength, is shown as an RGB
+            frame.
+        hdu : int or str, optional
+            Which HDU of a file or list; by default its first image.
+        wcs : WCS, optional
+            Sky coordinates of an array.
+        stretch : str, optional
+            Of three bands: one of `~astro_yolo.stretch.STRETCHES`.
+        frame : int, optional
+            Number of the frame that shows it instead of what it showed.
+
+        Returns
+        -------
+        int
+            Number of the frame.
+
+        Raises
+        ------
+        DS9Error
+            If DS9 cannot show it.
+        ImageError
+            If bands cannot be read or aligned.
+        """
+        with self._lock:
+            if isinstance(image, (list, tuple, dict)) and not isinstance(image, fits.HDUList):
+                return self._show_bands(image, stretch, frame, hdu)
+            self._new_frame(frame)
+            if not isinstance(image, (str, Path)):
+                self.set("fits image.fits", _fits_bytes(image, hdu, wcs))
+            elif Path(image).suffix.lower() in _PACKED:
+                with fits.open(image) as hdus:
+                    self.set(f"fits {Path(image).stem.translate(_UNSAFE)}",
+                             _fits_bytes(hdus, hdu, wcs))  # fmt: skip
+            else:
+                part = "" if hdu is None else f"[{hdu}]"
+                self.set(f"file {{{Path(image).absolute()}{part}}}")
+            self._require_image()
+            self.set("scale mode zscale")  # from the faintest to the brightest pixel all is black
+            return int(self.get("frame"))
+
+    def _show_bands(self, bands, stretch, frame, hdu):
+        """Show three bands in colour."""
+        from astro_yolo.image import read_image
+        from astro_yolo.stretch import to_channels, to_rgb
+
+        image = read_image(bands, hdu=hdu)
+        if image.n_bands != 3:
+            msg = f"image must have three bands for a colour frame, got {image.n_bands}"
+            raise DS9Error(msg)
+        whole = image.window(0, image.shape[0], 0, image.shape[1]) if image.is_lazy else image
+        rgb = to_rgb(to_channels(whole.data), stretch)
+        if frame is not None:
+            self._require_frame(frame)
+            self.set(f"frame {frame}")
+            self.set("frame delete")
+        self.set("rgb")
+        for k, channel in enumerate(("red", "green", "blue")):
+            self.set(f"rgb {channel}")
+            self.set("fits image.fits", _fits_bytes(np.ascontiguousarray(rgb[..., k]), None,
+                                                    image.wcs))  # fmt: skip
+            self.set("scale linear")
+            self.set("scale limits 0 255")
+        self._require_image()
+        return int(self.get("frame"))
+
+    def _new_frame(self, frame):
+        """Make a frame current that may show a new image."""
+        if frame is not None:
+            self.set(f"frame {int(frame)}")
+        elif not self.frames() or self.get("frame has fits") == "yes":
+            self.set("frame new")
+
+    def _require_image(self):
+        """Raise if the current frame shows nothing: DS9 would take regions and lose them."""
+        if not self.frames():
+            msg = "DS9 has no frame"
+            raise DS9Error(msg)
+        if self.get("frame has fits") != "yes":
+            msg = f"frame {self.get('frame')} of DS9 shows no image"
+            raise DS9Error(msg)
+
+    def _require_frame(self, number):
+        """Raise if there is no such frame; DS9 would make it."""
+        frames = self.get("frame all").split()
+        if str(number) not in frames:
+            msg = f"frame must be one of {', '.join(frames) or 'none'}, got {number}"
+            raise DS9Error(msg)
+
+    def frames(self):
+        """
+        Return the numbers of all frames.
+
+        Returns
+        -------
+        list of int
+        """
+        return [int(number) for number in self.get("frame all").split()]
+
+    def read(self, *, frame=None):
+        """
+        Return the image that a frame shows, also one that is in no file.
+
+        Parameters
+        ----------
+        frame : int, optional
+            Number of the frame; by default the current one.
+
+        Returns
+        -------
+        `~astropy.io.fits.HDUList` or list of them
+            Three, blue, green and red, of an RGB frame.
+
+        Raises
+        ------
+        DS9Error
+            If the frame shows no image.
+        """
+        with self._lock, self._frame(frame):
+            self._require_image()
+            if not self._is_colour():
+                return self._read()
+            now, channels = self.get("rgb channel"), []
+            for channel in ("blue", "green", "red"):
+                self.set(f"rgb {channel}")
+                channels.append(self._read())
+            self.set(f"rgb {now}")
+            return channels
+
+    def _read(self):
+        return fits.open(io.BytesIO(self.get("fits", binary=True)))
+
+    def _is_colour(self):
+        """Say whether the current frame has three channels."""
+        # no query tells it; the command tcl has no answer but its error
+        try:
+            self.set("tcl {error [$current(frame) get type]}")
+        except DS9Error as error:
+            return str(error).endswith("rgb")
+        return False
+
+    def pan_to(self, x, y=None, *, zoom=None):
+        """
+        Bring a place to the middle of the current frame.
+
+        Parameters
+        ----------
+        x, y : float, or a `~astropy.coordinates.SkyCoord` alone
+            0-based pixels, or a position on the sky.
+        zoom : float, optional
+            Screen pixels for one of the image.
+        """
+        if isinstance(x, SkyCoord):
+            self.set(f"pan to {x.icrs.ra.deg:.8f} {x.icrs.dec.deg:.8f} wcs icrs degrees")
+        else:
+            self.set(f"pan to {float(x) + 1:.4f} {float(y) + 1:.4f} image")
+        if zoom is not None:
+            self.set(f"zoom to {float(zoom):g}")
+
+    def blink(self, on=True):  # noqa: FBT002, as one says it
+        """
+        Let frames take turns, or stop that.
+
+        Parameters
+        ----------
+        on : bool, optional
+            Start or stop.
+        """
+        self.set("blink" if on else "single")
+
+    def tile(self, on=True, *, match=True):  # noqa: FBT002, as one says it
+        """
+        Show all frames side by side, or one alone.
+
+        Parameters
+        ----------
+        on : bool, optional
+            Side by side.
+        match : bool, optional
+            Bring all to the piece of sky of the current one, where it has sky coordinates.
+        """
+        self.set("tile" if on else "single")
+        if on and match and frame_wcs(self) is not None:
+            self.set("match frame wcs")
+
+    def screenshot(self, path, *, overwrite=False):
+        """
+        Save what the current frame shows, with its regions.
+
+        Parameters
+        ----------
+        path : path-like
+            PNG, JPEG or TIFF file.
+        overwrite : bool, optional
+            Replace an existing file.
+
+        Raises
+        ------
+        OSError
+            If the file exists and ``overwrite`` is False.
+        DS9Error
+            If the ending is another one, or DS9 says that it is done and there is no file.
+        """
+        path = Path(path)
+        if path.suffix.lower() not in _PICTURES:
+            msg = f"path must end with one of {', '.join(_PICTURES)}, got {path.name!r}"
+            raise DS9Error(msg)
+        with self._lock, replacing(path, overwrite=overwrite) as part:
+            self.set("tcl {package require Img}")  # Debian's DS9 does not load it by itself
+            self.set("raise")
+            self.set(f"saveimage {_PICTURES[path.suffix.lower()]} {{{part.absolute()}}}")
+            if not part.is_file():
+                msg = f"DS9 did not write {path}: is its window hidden?"
+                raise DS9Error(msg)
+
+
+def frame_wcs(bridge):
+    """
+    Return the sky coordinates of the current frame.
+
+    Parameters
+    ----------
+    bridge : DS9Bridge
+        The connection.
+
+    Returns
+    -------
+    WCS or None
+        None if the frame shows nothing, or something without.
+    """
+    if bridge.get("frame has fits") != "yes":
+        return None
+    header = fits.Header.fromstring(bridge.get("fits header"), sep="\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            wcs = WCS(header, naxis=2)
+        except Exception:  # noqa: BLE001, a header may be wrong in any way; DS9 shows it all the same
+            return None
+    wcs.pixel_shape = header.get("NAXIS1"), header.get("NAXIS2")
+    return wcs if wcs.has_celestial else None
+
+
+def same_grid(wcs, other, table=None):
+    """
+    Say whether two WCS give the same pixels for the same sky.
+
+    Parameters
+    ----------
+    wcs, other : WCS or None
+        To compare.
+    table : `~astropy.table.Table`, optional
+        Compare where its boxes are; by default at the corners of the image.
+
+    Returns
+    -------
+    bool
+    """
+    if wcs is None or other is None:
+        return wcs is other
+    if table is not None and len(table):
+        edges = [np.asarray(getattr(table[n], "value", table[n]), float)
+                 for n in ("xmin", "xmax", "ymin", "ymax")]  # fmt: skip
+        spans = np.nanmin(edges[0]), np.nanmax(edges[1]), np.nanmin(edges[2]), np.nanmax(edges[3])
+    else:
+        width, height = other.pixel_shape or (1000, 1000)
+        spans = 0, width, 0, height
+    x, y = (side.ravel() for side in np.meshgrid(
+        np.linspace(*spans[:2], 3), np.linspace(*spans[2:], 3)))  # fmt: skip
+    try:
+        there = sky_to_pixel(other, *pixel_to_sky(wcs, x, y))
+    except (ValueError, WCSError):
+        return False
+    return bool(np.all(np.hypot(there[0] - x, there[1] - y) < _SAME))
+
+
+def _fits_bytes(image, hdu, wcs):
+    """Return an image as the bytes of a FITS file."""
+    header = None if wcs is None else wcs.to_header(relax=True)
+    if isinstance(image, fits.HDUList):
+        image = image[_first_image(image) if hdu is None else hdu]
+    elif hasattr(image, "uncertainty"):  # NDData, CCDData
+        header = image.wcs.to_header(relax=True) if image.wcs is not None else header
+        image = np.asarray(image.data)
+    if hasattr(image, "header"):
+        data, header = image.data, image.header
+    else:
+        data = np.asarray(image)
+    if data is None or data.ndim != 2:
+        shape = None if data is None else data.shape
+        msg = f"image must be a path or a plane of two dimensions, got shape {shape}"
+        raise DS9Error(msg)
+    if data.dtype.kind == "b" or data.dtype.itemsize == 2 and data.dtype.kind == "f":
+        data = data.astype(np.float32)
+    stream = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(data, header)]).writeto(stream, output_verify="silentfix")
+    return stream.getvalue()
+
+
+def _first_image(hdus):
+    """Return the number of the first image of a list."""
+    for number, hdu in enumerate(hdus):
+        if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2:
+            return number
+    msg = "image must hold an HDU with a plane of two dimensions, got none"
+    raise DS9Error(msg)

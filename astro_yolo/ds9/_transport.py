@@ -1,0 +1,270 @@
+"""How commands travel to DS9: the XPA library that pyds9 brings, or the XPA programs.
+
+Of pyds9 only its binding of the XPA library is used. Its own classes start DS9 unasked, hide
+DS9's messages when a query fails, and hang with several threads; importing it starts a name server
+that listens on every network, unless it is told not to.
+"""
+
+import ctypes
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from types import ModuleType
+
+from astro_yolo.exceptions import (
+    DS9Error,
+    DS9NotFoundError,
+    DS9TimeoutError,
+    MissingExtraError,
+)
+
+__all__ = ["BACKENDS", "LOOPBACK", "Target", "load_transport"]
+
+#: Names that ``backend=`` accepts.
+BACKENDS = ("auto", "pyds9", "xpa")
+
+#: XPA listens and connects on this machine alone, unless the user has said otherwise.
+LOOPBACK = {"XPA_METHOD": "localhost"}
+
+_MOST = 100  # running DS9s that are listed
+_PROGRAMS = ("xpaget", "xpaset")
+_LISTED = re.compile(r"DS9:(\S+)\s+(\S+)")
+_REGISTERED = re.compile(r"^DS9\s+(\S+)\s+\S+\s+(\S+)", re.MULTILINE)
+_MARK = re.compile(r"XPA\$ERROR\s*(.*?)\s*(?:\(DS9:[^)]*\))?\s*$", re.DOTALL)
+_GONE = ("no 'xpaget' access points", "no 'xpaset' access points", "not find", "connection refused",
+         "could not connect")  # fmt: skip
+_LIBRARY = threading.RLock()  # the library hangs when two threads call it
+
+
+@dataclass(frozen=True)
+class Target:
+    """A running DS9: its title, and the address that is its alone."""
+
+    title: str
+    address: str
+
+
+def load_transport(backend, timeout):
+    """
+    Return the way to DS9.
+
+    Parameters
+    ----------
+    backend : {"auto", "pyds9", "xpa"}
+        "auto" takes pyds9 where it is installed and loads, else the programs.
+    timeout : float
+        Seconds that one call may take.
+
+    Returns
+    -------
+    object
+        With ``name``, ``targets()``, ``get(address, command)`` and
+        ``set(address, command, data)``; data are bytes.
+
+    Raises
+    ------
+    ValueError
+        If the name is unknown.
+    MissingExtraError
+        If what was asked for is not there.
+    """
+    if backend not in BACKENDS:
+        msg = f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}"
+        raise ValueError(msg)
+    if backend != "xpa":
+        try:
+            return _Library(_load_library(timeout), timeout)
+        except ImportError:
+            if backend == "pyds9":
+                raise
+    missing = [name for name in _PROGRAMS if shutil.which(name) is None]
+    if missing:
+        msg = (
+            f'Talking to DS9 needs pyds9 (pip install "astro-yolo[ds9]") or the programs'
+            f" {', '.join(missing)} (Debian: xpa-tools)"
+        )
+        raise MissingExtraError(msg)
+    return _Programs(timeout)
+
+
+def _load_library(timeout):
+    """Import pyds9 without its side effects, and return its binding of the XPA library."""
+    import warnings
+
+    if find_spec("pyds9") is None:
+        msg = 'Talking to DS9 by pyds9 needs pip install "astro-yolo[ds9]" (and a C compiler)'
+        raise MissingExtraError(msg)
+    for name in ("XPA_SHORT_TIMEOUT", "XPA_LONG_TIMEOUT"):  # read once, at the first call
+        os.environ.setdefault(name, str(max(1, round(timeout))))
+    for name, value in LOOPBACK.items():
+        os.environ.setdefault(name, value)
+    with _environment({"PYDS9_NOXPANS": "1"}), _distutils(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import pyds9
+        except (ImportError, OSError) as error:  # built for another Python, or not whole
+            msg = f"pyds9 is installed and does not load: {error}"
+            raise MissingExtraError(msg) from error
+    return pyds9.xpa
+
+
+@contextmanager
+def _environment(values):
+    """Set environment variables for a while."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextmanager
+def _distutils():
+    """Stand in for the one function of distutils that pyds9 needs; Python 3.12 has none."""
+    names = ("distutils", "distutils.spawn")
+    if sys.version_info < (3, 12) or names[0] in sys.modules:
+        yield
+        return
+    parent, spawn = (ModuleType(name) for name in names)
+    spawn.find_executable = lambda name, path=None: shutil.which(name, path=path)
+    parent.spawn = spawn
+    sys.modules.update(zip(names, (parent, spawn), strict=True))
+    try:
+        yield
+    finally:
+        for name in names:
+            sys.modules.pop(name, None)
+
+
+class _Library:
+    """The XPA library in this process. Its time-outs hold for the whole process."""
+
+    name = "pyds9"
+
+    def __init__(self, xpa, timeout):
+        self._xpa, self._timeout = xpa, timeout
+
+    def targets(self):
+        """Return the running DS9s."""
+        with _LIBRARY:
+            try:
+                found = self._xpa.xpaaccess(b"DS9:*", None, _MOST)
+            except (TypeError, ValueError):  # how the binding fails: a name server that went
+                found = None
+        text = b"\n".join(found or []).decode(errors="replace")
+        return [Target(*found) for found in _LISTED.findall(text)]
+
+    def get(self, address, command):
+        """Return DS9's answer to a query."""
+        with _LIBRARY:
+            buffers, names, messages = (self._pointers() for _ in range(3))
+            lengths = (ctypes.c_int * 1)()
+            got = self._xpa.XPAGet(
+                None, address.encode(), command.encode(), None, buffers, lengths, names, messages, 1
+            )
+            answer = ctypes.string_at(buffers[0], lengths[0]) if got and buffers[0] else b""
+            said = self._said(messages)
+            self._free(buffers, names, messages)
+        _check(said, command, self._timeout, reached=got > 0)
+        return answer
+
+    def set(self, address, command, data=None):
+        """Send a command with its data."""
+        with _LIBRARY:
+            names, messages = self._pointers(), self._pointers()
+            got = self._xpa.XPASet(
+                None, address.encode(), command.encode(), None, data, len(data or b""), names,
+                messages, 1,
+            )  # fmt: skip
+            said = self._said(messages)
+            self._free(names, messages)
+        _check(said, command, self._timeout, reached=got > 0)
+
+    def _pointers(self):
+        return (self._xpa.c_byte_p * 1)()
+
+    def _said(self, messages):
+        return ctypes.string_at(messages[0]).decode(errors="replace") if messages[0] else ""
+
+    def _free(self, *arrays):
+        for pointers in arrays:
+            if pointers[0]:
+                self._xpa.libc.free(pointers[0])
+
+
+class _Programs:
+    """The programs xpaget and xpaset, one process a call."""
+
+    name = "xpa"
+
+    def __init__(self, timeout):
+        self._timeout = timeout
+
+    def targets(self):
+        """Return the running DS9s."""
+        # the name server's own list: xpaaccess leaves the titles out
+        text = self._run(["xpaget", "xpans"])[0].decode(errors="replace")
+        return [Target(*found) for found in _REGISTERED.findall(text)]
+
+    def get(self, address, command):
+        """Return DS9's answer to a query."""
+        answer, said = self._run(["xpaget", address, command])
+        _check(said, command, self._timeout)
+        return answer
+
+    def set(self, address, command, data=None):
+        """Send a command with its data."""
+        flags = ["-p"] if data is None else []
+        _check(self._run(["xpaset", *flags, address, command], data)[1], command, self._timeout)
+
+    def _run(self, arguments, data=None):
+        given = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
+        try:
+            done = subprocess.run(  # noqa: S603, no shell; the names are ours
+                arguments, capture_output=True, timeout=self._timeout, check=False,
+                env=LOOPBACK | os.environ, **given,
+            )  # fmt: skip
+        except subprocess.TimeoutExpired as error:
+            raise _too_late(arguments[-1], self._timeout) from error
+        return done.stdout, done.stderr.decode(errors="replace")
+
+
+def _check(said, command, timeout, *, reached=True):
+    """Raise what a message of XPA's means."""
+    lower = said.lower()
+    if not reached or any(words in lower for words in _GONE):
+        msg = f"DS9 has gone: it does not answer {_short(command)!r} any more"
+        raise DS9NotFoundError(msg)
+    if "XPA$ERROR" not in said:
+        return
+    if "timeout" in lower or "timed out" in lower:
+        raise _too_late(command, timeout)
+    if "connection reset" in lower or "broken pipe" in lower or "unexpected end" in lower:
+        msg = f"DS9 has gone in the middle of {_short(command)!r}"
+        raise DS9NotFoundError(msg)
+    words = _MARK.search(said)
+    msg = f"DS9 refused {_short(command)!r}: {(words.group(1) if words else said).strip()}"
+    raise DS9Error(msg)
+
+
+def _too_late(command, timeout):
+    msg = (
+        f"DS9 did not answer {_short(command)!r} within {timeout:g} s: is it busy, stopped, or is"
+        " a dialog open in it?"
+    )
+    return DS9TimeoutError(msg)
+
+
+def _short(command):
+    return command if len(command) < 60 else f"{command[:57]}..."

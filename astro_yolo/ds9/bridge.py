@@ -1,0 +1,408 @@
+"""Detections over the image in an open DS9, and what somebody made of them there."""
+
+import re
+import secrets
+import threading
+from contextlib import contextmanager
+
+import numpy as np
+
+from astro_yolo.catalog import table_wcs
+from astro_yolo.ds9._display import Display, frame_wcs, same_grid
+from astro_yolo.ds9._transport import load_transport
+from astro_yolo.ds9.diff import diff_regions
+from astro_yolo.exceptions import DS9AmbiguousError, DS9Error, DS9NotFoundError
+from astro_yolo.region_parser import parse_regions
+from astro_yolo.region_text import TEXT, format_regions
+
+__all__ = ["DS9Bridge"]
+
+_TAG = "astro_yolo"
+_RUN = re.compile(r"tag=\{ay-run=([0-9a-f]{8})\}")
+_MANY = 1000  # regions from which on texts are left out: nobody can read them, DS9 draws slowly
+_LONGEST = 4000  # characters of a command that XPA carries
+_UNBRACED = str.maketrans({"{": "(", "}": ")"})
+
+
+class DS9Bridge(Display):
+    """
+    A connection to a running SAOImage DS9.
+
+    It never starts a DS9 (see `~astro_yolo.ds9.launch`), and several threads may use one.
+
+    Parameters
+    ----------
+    target : str, optional
+        Title of the DS9, or its address (``ip:port``, DS9's ``$xpa_method``). Without it there
+        must be one DS9 alone.
+    backend : {"auto", "pyds9", "xpa"}, optional
+        pyds9, or the programs xpaget and xpaset; "auto" takes the first that is there.
+    timeout : float, optional
+        Seconds that one call may take. pyds9 has one time-out per process: that of the first
+        bridge.
+
+    Raises
+    ------
+    DS9NotFoundError
+        If no DS9 of that name runs, or none that XPA knows.
+    DS9AmbiguousError
+        If several run and none was named.
+    DS9TimeoutError
+        If it does not answer.
+    MissingExtraError
+        If neither pyds9 nor the programs are there.
+
+    Examples
+    --------
+    .. doctest-skip::
+
+        >>> from astro_yolo.ds9 import DS9Bridge
+        >>> ds9 = DS9Bridge()
+        >>> ds9.show("frame-r.fits")
+        >>> ds9.push(table)
+        >>> edited = ds9.pull()
+    """
+
+    def __init__(self, target=None, *, backend="auto", timeout=30.0):
+        if not timeout > 0:
+            msg = f"timeout must be above 0 s, got {timeout}"
+            raise ValueError(msg)
+        self._lock = threading.RLock()
+        self._transport = load_transport(backend, timeout)
+        self._target = _find(self._transport, target)
+        self.get("version")  # a stopped one is in the list too
+
+    @property
+    def title(self):
+        """Title of the DS9."""
+        return self._target.title
+
+    @property
+    def address(self):
+        """Its address, which no other DS9 has."""
+        return self._target.address
+
+    @property
+    def backend(self):
+        """How commands travel: "pyds9" or "xpa"."""
+        return self._transport.name
+
+    def __repr__(self):
+        return f"<DS9Bridge {self.title} at {self.address} by {self.backend}>"
+
+    def get(self, command, *, binary=False):
+        """
+        Return DS9's answer to a query (DS9 reference manual, "XPA Access Points").
+
+        Parameters
+        ----------
+        command : str
+            Such as ``"frame"`` or ``"regions -system image"``; one line.
+        binary : bool, optional
+            Return bytes, as of ``"fits"``.
+
+        Returns
+        -------
+        str or bytes
+            A text without the line feed at its end.
+
+        Raises
+        ------
+        DS9Error
+            With DS9's own words if it refuses; `DS9NotFoundError` if it has gone,
+            `DS9TimeoutError` if it does not answer.
+        """
+        with self._lock:
+            answer = self._transport.get(self.address, _line(command))
+        return answer if binary else answer.decode(errors="replace").rstrip("\n")
+
+    def set(self, command, data=None):
+        """
+        Send a command to DS9.
+
+        Parameters
+        ----------
+        command : str
+            Such as ``"zoom to fit"``; one line.
+        data : str or bytes, optional
+            What belongs to it, as regions to ``"regions"``.
+
+        Raises
+        ------
+        DS9Error
+            As `get`.
+        """
+        data = data.encode() if isinstance(data, str) else data
+        with self._lock:
+            self._transport.set(self.address, _line(command), data)
+
+    def push(
+        self, table, *, shape="ellipse", color=None, text="auto", min_score=None, frame=None,
+        coords=None, replace=True,
+    ):  # fmt: skip
+        """
+        Draw detections over the image of a frame.
+
+        Each region has the tags ``astro_yolo``, its class, ``ay-id=`` with its id and ``ay-run=``
+        with the push. Regions that this package did not draw are never touched.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            A result table, or any with ``xmin, ymin, xmax, ymax``. Rows without finite edges are
+            left out with a warning.
+        shape, color : optional
+            As of `~astro_yolo.overlays.write_regions`.
+        text : str or None, optional
+            Format of the text beside each; "auto" is ``"{id} {label} {score:.2f}"``, and nothing
+            for more than 1000 rows.
+        min_score : float, optional
+            Leave out rows of a lower score.
+        frame : int, optional
+            Number of the frame; by default the current one.
+        coords : {"image", "icrs"}, optional
+            By default pixels where the frame shows the image that was searched, and
+            sky positions where it shows another one.
+        replace : bool, optional
+            Take away what was pushed into the frame before, once the new regions are there.
+
+        Returns
+        -------
+        str
+            Name of the push, eight digits: ``ds9.set("regions group {ay-run=NAME} delete")``.
+
+        Raises
+        ------
+        RegionError
+            If the table or an option is not valid.
+        DS9Error
+            If the frame does not exist or shows nothing, or not all regions arrived; what did is
+            then taken away again, and the regions of earlier pushes stay.
+        """
+        if min_score is not None:
+            table = table[np.asarray(table["score"], dtype=float) >= min_score]
+        if text == "auto":
+            known = {"id", "label", "score"} <= set(table.colnames)
+            text = TEXT if known and len(table) <= _MANY else None
+        run = secrets.token_hex(4)
+        with self._lock, self._frame(frame):
+            self._require_image()
+            if coords is None:
+                coords = self._coords(table)
+            words = format_regions(table, shape=shape, frame=coords, color=color, text=text,
+                                   tags=(_TAG, f"ay-run={run}"))  # fmt: skip
+            before = set(_RUN.findall(self._regions())) if replace else set()
+            wanted = words.count(f"ay-run={run}")
+            if wanted:
+                self._send(words, run, wanted)
+            for name in before:
+                self.set(f"regions group {{ay-run={name}}} delete")
+        return run
+
+    def _coords(self, table):
+        """Return the coordinates in which a table fits the current frame."""
+        wcs = table_wcs(table)
+        if wcs is None:
+            return "image"
+        return "image" if same_grid(wcs, frame_wcs(self), table) else "icrs"
+
+    def _send(self, words, run, wanted):
+        """Send regions, and make sure that all arrived."""
+        try:
+            self.set("regions", words)
+            arrived = self._regions().count(f"ay-run={run}")
+        except DS9NotFoundError:
+            raise
+        except DS9Error:
+            self.set(f"regions group {{ay-run={run}}} delete")
+            raise
+        if arrived != wanted:
+            self.set(f"regions group {{ay-run={run}}} delete")
+            msg = f"DS9 took {arrived} of {wanted} regions: they were taken away again"
+            raise DS9Error(msg)
+
+    def _regions(self, system="image"):
+        """Return the regions of the current frame as text."""
+        if system == "image":
+            return self.get("regions -format ds9 -system image -strip no")
+        return self.get("regions -format ds9 -system wcs -sky icrs -skyformat degrees -strip no")
+
+    def pull(self, *, frame=None, wcs=None):
+        """
+        Return the regions that a frame shows now, the user's own too.
+
+        Parameters
+        ----------
+        frame : int, optional
+            Number of the frame; by default the current one.
+        wcs : WCS, optional
+            Give pixels of another image, that with these sky coordinates.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            As of `~astro_yolo.overlays.read_regions`, and ``ours``: whether this package drew it.
+            Shapes that are no outline (lines, annuli, ...) are left out with a warning.
+
+        Raises
+        ------
+        DS9Error
+            If there is no such frame, or DS9 does not answer.
+        """
+        with self._lock, self._frame(frame):
+            own = frame_wcs(self)
+            other = wcs is not None and not same_grid(wcs, own)
+            text = self._regions("icrs" if other else "image")
+        table = parse_regions(text, wcs=wcs if other else own)
+        table["ours"] = np.asarray(table["id"]) > 0
+        return table
+
+    def diff(self, table, *, frame=None, tolerance=0.1):
+        """
+        Return what changed since detections were pushed.
+
+        Parameters
+        ----------
+        table : `~astropy.table.Table`
+            What was pushed. Rows left out at the push (``min_score``) count as deleted.
+        frame, tolerance : optional
+            As of `pull` and `~astro_yolo.ds9.diff_regions`.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            See `~astro_yolo.ds9.diff_regions`.
+        """
+        return diff_regions(
+            table, self.pull(frame=frame, wcs=table_wcs(table)), tolerance=tolerance
+        )
+
+    def recolor(self, label, color, *, frame=None):
+        """
+        Give all regions of a class another colour.
+
+        Parameters
+        ----------
+        label : str
+            Class, or any other tag.
+        color : str
+            Name, or ``#rrggbb``.
+        frame : int, optional
+            Number of the frame; by default the current one.
+        """
+        self._group(label, f"color {_word(color)}", frame)
+
+    def remove(self, ids=None, *, frame=None):
+        """
+        Take away regions that this package drew.
+
+        Parameters
+        ----------
+        ids : iterable of int, optional
+            Which; by default all.
+        frame : int, optional
+            Number of the frame; by default the current one.
+        """
+        names = [_TAG] if ids is None else [f"ay-id={int(number)}" for number in ids]
+        for name in names:
+            self._group(name, "delete", frame)
+
+    def select(self, ids, *, frame=None):
+        """
+        Select the regions with these ids, and no others.
+
+        Parameters
+        ----------
+        ids : iterable of int
+            Which.
+        frame : int, optional
+            Number of the frame; by default the current one.
+        """
+        with self._lock, self._frame(frame):
+            self.set("regions select none")
+            for number in ids:
+                self._group(f"ay-id={int(number)}", "select", None)
+
+    def selected(self, *, frame=None):
+        """
+        Return the selected regions.
+
+        Parameters
+        ----------
+        frame : int, optional
+            Number of the frame; by default the current one.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            As of `pull`.
+        """
+        with self._lock, self._frame(frame):
+            text = self.get("regions -format ds9 -system image -strip no selected")
+            table = parse_regions(text, wcs=frame_wcs(self))
+        table["ours"] = np.asarray(table["id"]) > 0
+        return table
+
+    def _group(self, name, command, frame):
+        """Do something to all regions with a tag; nothing where there are none."""
+        name = str(name).translate(_UNBRACED)
+        with self._lock, self._frame(frame):
+            if f"tag={{{name}}}" in self._regions():
+                self.set(f"regions group {{{name}}} {command}")
+
+    @contextmanager
+    def _frame(self, number):
+        """Make a frame the current one for a while; frames that blink stand still meanwhile."""
+        blinks = self.get("blink") == "yes"
+        if blinks:
+            self.set("single")
+        now = self.get("frame")
+        try:
+            if number is not None and str(number) != now:
+                self._require_frame(number)
+                self.set(f"frame {number}")
+            yield
+        finally:
+            if number is not None and now and str(number) != now:
+                self.set(f"frame {now}")
+            if blinks:
+                self.set("blink")
+
+
+def _find(transport, wanted):
+    """Return the one DS9 that is meant."""
+    running = transport.targets()
+    if wanted is None:
+        found = running
+    else:
+        name = str(wanted).removeprefix("DS9:")
+        found = [target for target in running if name in (target.title, target.address)]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(f"{target.title} ({target.address})" for target in found or running)
+    if found:
+        msg = f"target must name one of several DS9s by its address or title: {listed}"
+        raise DS9AmbiguousError(msg)
+    what = "no DS9 is running" if wanted is None else f"no DS9 {wanted!r} is running"
+    here = f"; running: {listed}" if listed else ""
+    msg = (
+        f"{what} that XPA knows{here}. Start one (ds9 &), or register it: File > XPA > Connect;"
+        " the program xpans must be on PATH (Debian: xpa-tools)"
+    )
+    raise DS9NotFoundError(msg)
+
+
+def _line(command):
+    """Return a command that XPA can carry."""
+    if "\n" in command or len(command) > _LONGEST:
+        msg = f"command must be one line of up to {_LONGEST} characters, got {command[:60]!r}..."
+        raise ValueError(msg)
+    return command
+
+
+def _word(text):
+    """Return a word that is no more than one."""
+    if not re.fullmatch(r"#?\w+", str(text)):
+        msg = f"color must be a name or #rrggbb, got {text!r}"
+        raise ValueError(msg)
+    return text

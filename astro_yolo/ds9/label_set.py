@@ -1,0 +1,167 @@
+"""What was judged, as a set that the training pipeline and other YOLO and COCO tools read."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from astro_yolo._columns import CLASSES
+from astro_yolo._files import replacing
+from astro_yolo.catalog import write_table
+from astro_yolo.ds9.review import ReviewError
+from astro_yolo.overlays import write_regions
+
+__all__ = ["write_labels", "write_reviewed"]
+
+_SPLITS = ("train", "val")
+
+
+def write_reviewed(table, stem, *, overwrite=False):
+    """
+    Write a reviewed table as ECSV and as DS9 regions.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Of `~astro_yolo.ds9.review.Review.result`.
+    stem : path-like
+        Path without an ending.
+    overwrite : bool, optional
+        Replace existing files.
+
+    Returns
+    -------
+    list of `~pathlib.Path`
+        ``STEM.ecsv`` and ``STEM.reg``.
+
+    Raises
+    ------
+    OSError
+        If a file exists and ``overwrite`` is False; then none is written.
+    """
+    paths = [Path(f"{stem}{ending}") for ending in (".ecsv", ".reg")]
+    there = [str(path) for path in paths if path.exists()]
+    if there and not overwrite:
+        msg = f"stem: {', '.join(there)} exists already; overwrite=True replaces it"
+        raise FileExistsError(msg)
+    write_table(table, paths[0], overwrite=overwrite)
+    write_regions(table, paths[1], shape="box", frame="image", overwrite=overwrite)
+    return paths
+
+
+def write_labels(table, image, folder, name, *, split="train", stretch="LH", overwrite=False):
+    """
+    Add an image and its objects to a YOLO set, beside COCO's form of it.
+
+    The set is one that ``astro-yolo train`` takes: ``images/SPLIT/NAME-STRETCH.png``,
+    ``labels/SPLIT/NAME-STRETCH.txt``, ``coco-SPLIT.json`` and ``data.yaml``. Stars are
+    left out. Images judged later are added to the same set. Row 0 of a picture is the
+    bottom of the image, as in all sets of this package.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        What is on the image: ``xmin, ymin, xmax, ymax`` in 0-based pixels, ``label``.
+    image : anything that `~astro_yolo.read_image` takes, or SkyImage
+        The image that was judged.
+    folder : path-like
+        The set.
+    name : str
+        Of the image.
+    split : {"train", "val"}, optional
+        Part of the set.
+    stretch : str, optional
+        One of `~astro_yolo.stretch.STRETCHES`.
+    overwrite : bool, optional
+        Replace an image of the same name.
+
+    Returns
+    -------
+    `~pathlib.Path`
+        The picture.
+
+    Raises
+    ------
+    ReviewError
+        If the split is unknown or a label is none of ours.
+    OSError
+        If the picture exists and ``overwrite`` is False.
+    """
+    import cv2
+
+    from astro_yolo.image import read_image
+    from astro_yolo.stretch import to_channels, to_rgb
+
+    if split not in _SPLITS:
+        msg = f"split must be one of {', '.join(_SPLITS)}, got {split!r}"
+        raise ReviewError(msg)
+    image = image if hasattr(image, "n_bands") else read_image(image)
+    boxes, kinds = _objects(table, image.shape)
+    folder = Path(folder)
+    picture = folder / "images" / split / f"{name}-{stretch}.png"
+    if picture.exists() and not overwrite:
+        msg = f"name: {picture} exists already; overwrite=True replaces it"
+        raise FileExistsError(msg)
+    for part in ("images", "labels"):
+        for each in _SPLITS:
+            (folder / part / each).mkdir(parents=True, exist_ok=True)
+    rgb = to_rgb([np.nan_to_num(plane) for plane in to_channels(image.data)], stretch)
+    _, code = cv2.imencode(".png", rgb[..., ::-1])
+    _write(folder / "labels" / split / f"{picture.stem}.txt", _yolo(boxes, kinds, image.shape))
+    with replacing(picture, overwrite=True) as part:
+        part.write_bytes(code.tobytes())
+    _write(folder / f"coco-{split}.json", _coco(folder, split, picture, boxes, kinds, image.shape))
+    names = "".join(f"  {k}: {label}\n" for k, label in enumerate(CLASSES))
+    places = "".join(f"{each}: images/{each}\n" for each in _SPLITS)
+    _write(folder / "data.yaml", f"{places}names:\n{names}")
+    return picture
+
+
+def _objects(table, shape):
+    """Return boxes in edge pixels, cut at the image, and numbers of the classes."""
+    labels = [str(label) for label in table["label"]]
+    unknown = sorted(set(labels) - {*CLASSES, "star"})
+    if unknown:
+        msg = f"label must be one of {', '.join(CLASSES)} or star, got {', '.join(unknown)}"
+        raise ReviewError(msg)
+    edges = [np.asarray(getattr(table[n], "value", table[n]), float)
+             for n in ("xmin", "ymin", "xmax", "ymax")]  # fmt: skip
+    boxes = np.clip(np.stack(edges, axis=1) + 0.5, 0, [shape[1], shape[0]] * 2)
+    kept = np.array([label != "star" for label in labels], bool)
+    kept &= (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
+    kinds = [CLASSES.index(label) for label, keep in zip(labels, kept, strict=True) if keep]
+    return boxes[kept], kinds
+
+
+def _yolo(boxes, kinds, shape):
+    """Return the label file: class, centre and size as shares of the picture."""
+    x0, y0, x1, y1 = (boxes / ([shape[1], shape[0]] * 2)).T
+    rows = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=1)
+    return "".join(f"{kind} {' '.join(f'{value:.7f}' for value in row)}\n"
+                   for kind, row in zip(kinds, rows, strict=True))  # fmt: skip
+
+
+def _coco(folder, split, picture, boxes, kinds, shape):
+    """Return COCO's form of the split with this picture in it."""
+    path, place = folder / f"coco-{split}.json", picture.relative_to(folder).as_posix()
+    old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    images = [entry for entry in old.get("images", []) if entry["file_name"] != place]
+    kept = {entry["id"] for entry in images}
+    notes = [note for note in old.get("annotations", []) if note["image_id"] in kept]
+    number = max(kept, default=0) + 1
+    images.append({"id": number, "file_name": place, "width": shape[1], "height": shape[0]})
+    for box, kind in zip(boxes.round(3).tolist(), kinds, strict=True):
+        width, height = round(box[2] - box[0], 3), round(box[3] - box[1], 3)
+        notes.append(
+            {"image_id": number, "category_id": kind + 1, "iscrowd": 0,
+             "bbox": [*box[:2], width, height], "area": round(width * height, 3)}
+        )  # fmt: skip
+    for k, note in enumerate(notes, 1):
+        note["id"] = k
+    categories = [{"id": k + 1, "name": label} for k, label in enumerate(CLASSES)]
+    return json.dumps({"images": images, "annotations": notes, "categories": categories})
+
+
+def _write(path, text):
+    with replacing(path, overwrite=True) as part:
+        part.write_text(text, encoding="utf-8")

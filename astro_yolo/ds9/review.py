@@ -1,0 +1,362 @@
+"""Judging detections one after the other, so that nothing that was decided is lost.
+
+Every decision is a line in a journal, which is on disk before the next question is asked. What is
+decided follows from the journal alone: a review that was cut off goes on where it was.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from astropy.table import QTable, vstack
+
+from astro_yolo._columns import CLASSES, LABELS, conform
+from astro_yolo.catalog import make_table, table_wcs
+from astro_yolo.exceptions import AstroYoloError
+
+__all__ = ["ORDERS", "STATES", "Review", "ReviewError"]
+
+#: Ways to order detections beside the name of any column: what is least sure comes first.
+ORDERS = ("uncertainty", "score", "class")
+
+#: What a detection may be.
+STATES = ("open", "confirmed", "deleted", "added")
+
+_EDGES = ("xmin", "ymin", "xmax", "ymax")
+
+
+class ReviewError(AstroYoloError, ValueError):
+    """A review cannot be done as asked for."""
+
+
+class Review:
+    """
+    The decisions about a table of detections.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        A result table.
+    journal : path-like
+        File of the decisions, made if it is not there. One of the same table is gone on with.
+    order : str, optional
+        "uncertainty" (score or class near a draw first), "score" (lowest first),
+        "class", or a column (smallest first).
+
+    Raises
+    ------
+    ReviewError
+        If columns are missing, the order is unknown, or the journal is of another table.
+    """
+
+    def __init__(self, table, journal, *, order="uncertainty"):
+        missing = [name for name in ("id", "label", *_EDGES) if name not in table.colnames]
+        if missing:
+            msg = f"table must have the columns {', '.join(missing)}"
+            raise ReviewError(msg)
+        self._table, self._path = table, Path(journal)
+        self._ids = [int(number) for number in table["id"]]
+        self._order = [self._ids[k] for k in _ordered(table, order)]
+        self._lines = self._open()
+        self._place = 0
+        self._replay()
+        self._to_first_open()
+
+    def _open(self):
+        """Read the journal, or begin it."""
+        head = {"table": _digest(self._table), "rows": len(self._table)}
+        if not self._path.exists():
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._append(head)
+            return []
+        raw = self._path.read_bytes()
+        whole = raw[: raw.rfind(b"\n") + 1]
+        if len(whole) < len(raw):  # the last line was cut off with the process
+            with self._path.open("r+b") as file:
+                file.truncate(len(whole))
+        try:
+            lines = [json.loads(line) for line in whole.decode().splitlines()]
+        except ValueError as error:
+            msg = f"journal: {self._path} is no journal of a review: {error}"
+            raise ReviewError(msg) from error
+        if not lines:
+            self._append(head)
+            return []
+        if lines[0] != head:
+            msg = f"journal: {self._path} is that of another table; name another file"
+            raise ReviewError(msg)
+        return lines[1:]
+
+    def _append(self, line):
+        """Write a line, down to the disk."""
+        with self._path.open("ab") as file:
+            file.write(json.dumps(line).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def _replay(self):
+        """Find out what holds now."""
+        done = []
+        for line in self._lines:
+            if line["do"] == "undo":
+                done.pop()
+            else:
+                done.append(line)
+        self._done = done
+        self._state = dict.fromkeys(self._ids, "open")
+        self._label = {i: str(label) for i, label in zip(self._ids, self._table["label"],
+                                                         strict=True)}  # fmt: skip
+        edges = [np.asarray(getattr(self._table[n], "value", self._table[n]), float)
+                 for n in _EDGES]  # fmt: skip
+        self._box = {i: tuple(box) for i, box in zip(self._ids, np.array(edges).T.tolist(),
+                                                     strict=True)}  # fmt: skip
+        for line in done:
+            self._apply(line)
+
+    def _apply(self, line):
+        number, do = line["id"], line["do"]
+        if do == "add":
+            self._state[number] = "added"
+        elif do == "delete":
+            self._state[number] = "deleted"
+        elif self._state[number] != "added":
+            self._state[number] = "confirmed"
+        self._label[number] = line.get("label", self._label.get(number))
+        self._box[number] = tuple(line.get("box", self._box.get(number)))
+
+    def _decide(self, line):
+        self._append(line)
+        self._lines.append(line)
+        self._replay()
+
+    @property
+    def current(self):
+        """Id of the detection that is asked about, or None at the end."""
+        return self._order[self._place] if self._place < len(self._order) else None
+
+    @property
+    def left(self):
+        """Number of detections without a decision."""
+        return sum(self._state[number] == "open" for number in self._ids)
+
+    def state(self, number):
+        """
+        Return what holds for a detection.
+
+        Parameters
+        ----------
+        number : int
+            Its id.
+
+        Returns
+        -------
+        state : str
+            One of `STATES`.
+        label : str
+            Class.
+        box : tuple of float
+            xmin, ymin, xmax, ymax.
+        """
+        return self._state[number], self._label[number], self._box[number]
+
+    def confirm(self, *, box=None, label=None):
+        """
+        Say that the current detection is right, if need be with another box or class.
+
+        Parameters
+        ----------
+        box : sequence of float, optional
+            xmin, ymin, xmax, ymax in pixels.
+        label : str, optional
+            Class.
+
+        Raises
+        ------
+        ReviewError
+            If there is no detection left, or the box or class is not valid.
+        """
+        line = {"do": "confirm", "id": self._asked()}
+        if label is not None:
+            line["label"] = _known(label)
+        if box is not None:
+            line["box"] = _checked(box)
+        self._decide(line)
+        self._to_first_open()
+
+    def delete(self):
+        """Say that the current detection is no object."""
+        self._decide({"do": "delete", "id": self._asked()})
+        self._to_first_open()
+
+    def add(self, box, label="unknown"):
+        """
+        Add an object that was not detected.
+
+        Parameters
+        ----------
+        box : sequence of float
+            xmin, ymin, xmax, ymax in pixels.
+        label : str, optional
+            Class.
+
+        Returns
+        -------
+        int
+            Its id, which no other has.
+        """
+        used = [line["id"] for line in self._lines if line["do"] == "add"]
+        number = max([0, *self._ids, *used]) + 1
+        self._decide({"do": "add", "id": number, "label": _known(label), "box": _checked(box)})
+        return number
+
+    def skip(self):
+        """Leave the current detection for later."""
+        if self.current is not None:
+            self._place += 1
+            self._to_first_open()
+
+    def back(self):
+        """Return to the detection before, decided or not."""
+        self._place = max(0, self._place - 1)
+
+    def undo(self):
+        """
+        Take the last decision back.
+
+        Returns
+        -------
+        dict or None
+            What was decided; None if there is nothing to take back.
+        """
+        if not self._done:
+            return None
+        last = self._done[-1]
+        self._decide({"do": "undo"})
+        if last["id"] in self._order:
+            self._place = self._order.index(last["id"])
+        return last
+
+    def result(self):
+        """
+        Return the detections that stand.
+
+        Returns
+        -------
+        `~astropy.table.QTable`
+            As the table, without the deleted and with the added rows, and with ``review``: one of
+            `STATES`. Where a box or class was changed, the sky columns follow; scores and
+            probabilities stay what the network said (1 and a draw for added rows).
+        """
+        kept = [k for k, number in enumerate(self._ids) if self._state[number] != "deleted"]
+        table = QTable(self._table[kept], copy=True)
+        for k, number in enumerate(int(i) for i in table["id"]):
+            self._update(table, k, number)
+        table = self._follow_sky(table)
+        added = [i for i, state in self._state.items() if state == "added"]
+        if added:
+            # the same columns in the same order as a table of detections; the rest is masked
+            table = vstack([table, self._added(added)], join_type="outer",
+                           metadata_conflicts="silent")  # fmt: skip
+        states = [self._state[int(number)] for number in table["id"]]
+        table["review"] = np.array(states, dtype="U9") if states else np.array([], dtype="U9")
+        table.meta = dict(self._table.meta)
+        return conform(table)
+
+    def _update(self, table, row, number):
+        """Put the box and the class that hold into a row."""
+        label = self._label[number]
+        if str(table["label"][row]) != label:
+            if table["label"].dtype.kind == "U" and table["label"].dtype.itemsize < 4 * len(label):
+                table["label"] = table["label"].astype(f"U{len(label)}")
+            table["label"][row] = label
+        for name, value in zip(_EDGES, self._box[number], strict=True):
+            table[name][row] = value
+
+    def _follow_sky(self, table):
+        """Give all boxes the centre and sky position that belong to them."""
+        again = self._made(np.stack([np.asarray(table[n], float) for n in _EDGES], axis=1),
+                           list(table["label"]))  # fmt: skip
+        for name in ("x", "y", "ra", "dec", "width", "height"):
+            if name in again.colnames and name in table.colnames:
+                table[name] = again[name]
+        return table
+
+    def _added(self, numbers):
+        """Return the added rows as a table."""
+        rows = self._made(np.array([self._box[i] for i in numbers]),
+                          [self._label[i] for i in numbers])  # fmt: skip
+        rows["id"] = numbers
+        return rows
+
+    def _made(self, edges, labels):
+        """Return a table of boxes, in their order."""
+        count = len(labels)
+        shares = np.full((count, len(CLASSES)), 1 / len(CLASSES))
+        return make_table(np.reshape(edges, (-1, 4)) + 0.5, np.ones(count), shares,
+                          np.zeros(count), np.zeros(count, int), wcs=table_wcs(self._table),
+                          label=labels)  # fmt: skip
+
+    def _asked(self):
+        if self.current is None:
+            msg = "every detection is decided; undo or back goes to one again"
+            raise ReviewError(msg)
+        return self.current
+
+    def _to_first_open(self):
+        """Go on to the next detection without a decision, at the end to one that was left out."""
+        places = [k for k, number in enumerate(self._order) if self._state[number] == "open"]
+        later = [k for k in places if k >= self._place]
+        if later or not places:
+            self._place = later[0] if later else len(self._order)
+        else:
+            self._place = places[0]
+
+
+def _ordered(table, order):
+    """Return rows in the order of the questions."""
+    if order == "class":
+        return np.argsort(np.asarray(table["label"]).astype(str), kind="stable")
+    if order == "uncertainty":
+        values = -_doubt(table)
+    elif order in table.colnames:
+        values = np.asarray(getattr(table[order], "value", table[order]))
+    else:
+        known = ", ".join(sorted({*ORDERS, *table.colnames}))
+        msg = f"order must be one of {known}, got {order!r}"
+        raise ReviewError(msg)
+    return np.argsort(values, kind="stable")
+
+
+def _doubt(table):
+    """Return how near a row is to a draw: whether it is a galaxy, and of which class, 0 to 1."""
+    doubt = np.zeros(len(table))
+    if "score" in table.colnames:
+        doubt = 1 - np.abs(2 * np.asarray(table["score"], float) - 1)
+    names = [f"p_{name}" for name in CLASSES]
+    if set(names) <= set(table.colnames):
+        shares = np.sort(np.stack([np.asarray(table[n], float) for n in names], axis=1), axis=1)
+        doubt = np.maximum(doubt, 1 - (shares[:, -1] - shares[:, -2]))
+    return np.nan_to_num(doubt)
+
+
+def _digest(table):
+    """Return a fingerprint of the boxes."""
+    rows = [[int(row["id"]), *(round(float(row[name]), 2) for name in _EDGES)] for row in table]
+    return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _known(label):
+    if label not in LABELS:
+        msg = f"label must be one of {', '.join(LABELS)}, got {label!r}"
+        raise ReviewError(msg)
+    return str(label)
+
+
+def _checked(box):
+    box = [round(float(side), 3) for side in box]
+    if len(box) != 4 or not np.all(np.isfinite(box)) or box[0] >= box[2] or box[1] >= box[3]:
+        msg = f"box must be xmin, ymin, xmax, ymax with a size above zero, got {box}"
+        raise ReviewError(msg)
+    return box

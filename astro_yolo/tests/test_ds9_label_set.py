@@ -1,0 +1,79 @@
+"""What was judged, as files: the training pipeline reads the very boxes again."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+
+from astro_yolo.catalog import make_table, read_table
+from astro_yolo.ds9.label_set import write_labels, write_reviewed
+from astro_yolo.ds9.review import ReviewError
+from astro_yolo.overlays import read_regions
+from astro_yolo.training.picture_sets import read_boxes, read_set
+
+
+@pytest.fixture
+def table():
+    """Two galaxies, one of them over the edge, and a star; edge pixels 10..20 are -0.5 of it."""
+    boxes = [[10, 20, 30, 50], [-4, 70, 6, 80], [60, 60, 64, 64]]
+    shares = [[0, 1, 0, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0]]
+    return make_table(boxes, [0.9, 0.8, 0.7], shares, np.zeros(3), np.zeros(3, int),
+                      label=["spiral", "merger", "star"])  # fmt: skip
+
+
+def image():
+    """One bright pixel in the second row from the bottom."""
+    plane = np.random.default_rng(0).normal(0, 0.01, (100, 120)).astype(np.float32)
+    plane[1, 100] = 50
+    return plane
+
+
+def test_the_pipeline_reads_it(table, tmp_path):
+    """Boxes and classes come back, the star does not; row 0 of the picture is the bottom."""
+    picture = write_labels(table, image(), tmp_path / "set", "one")
+    write_labels(table[:1], image(), tmp_path / "set", "two", split="val")
+    found = read_set(tmp_path / "set")
+    assert found.pictures("train") == (picture,)
+    boxes, kinds = read_boxes(picture, "labels", (100, 120))
+    np.testing.assert_allclose(boxes, [[10, 20, 30, 50], [0, 70, 6, 80]], atol=1e-4)
+    assert [found.names[k] for k in kinds] == ["spiral", "merger"]
+    shown = cv2.imread(str(picture)).sum(axis=2)
+    assert np.unravel_index(shown.argmax(), shown.shape) == (1, 100)
+
+
+def test_coco_form(table, tmp_path):
+    """The COCO file holds all images of a split; one that is replaced is there once."""
+    for name in ("one", "two", "one"):
+        write_labels(table, image(), tmp_path / "set", name, overwrite=True)
+    coco = json.loads((tmp_path / "set/coco-train.json").read_text())
+    assert sorted(entry["file_name"] for entry in coco["images"]) == [
+        "images/train/one-LH.png", "images/train/two-LH.png"]  # fmt: skip
+    assert len(coco["annotations"]) == 4
+    assert len({note["id"] for note in coco["annotations"]}) == 4
+    first = coco["annotations"][0]
+    assert (first["bbox"], first["area"], first["category_id"]) == ([10, 20, 20, 30], 600, 2)
+
+
+def test_table_and_regions(table, tmp_path):
+    """ECSV and region file hold the same; neither is replaced by mistake, not even one of them."""
+    paths = write_reviewed(table, tmp_path / "judged")
+    assert [path.name for path in paths] == ["judged.ecsv", "judged.reg"]
+    assert read_table(paths[0])["label"].tolist() == table["label"].tolist()
+    assert read_regions(paths[1])["id"].tolist() == table["id"].tolist()
+    paths[0].unlink()
+    with pytest.raises(FileExistsError, match=r"judged\.reg exists already"):
+        write_reviewed(table, tmp_path / "judged")
+    assert not paths[0].exists()
+
+
+def test_bad_input(table, tmp_path):
+    """Splits, classes and names that do not do are refused."""
+    with pytest.raises(ReviewError, match="split must be one of train, val, got 'test'"):
+        write_labels(table, image(), tmp_path / "set", "one", split="test")
+    write_labels(table, image(), tmp_path / "set", "one")
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        write_labels(table, image(), tmp_path / "set", "one")
+    table["label"][0] = "nova"
+    with pytest.raises(ReviewError, match="label must be one of .*got nova"):
+        write_labels(table, image(), tmp_path / "set", "two")
