@@ -118,7 +118,7 @@ def _guarded(work, options):
     except (AstroYoloError, OSError, ValueError) as error:
         print(f"astro-yolo: {error}", file=sys.stderr)
         if options.dialog:
-            _tell(options, f"astro-yolo could not do this.\n\n{error}\n")
+            _tell(options, f"astro-yolo: {error}\n")
         return 1
 
 

@@ -163,7 +163,8 @@ class Display:
             return channels
 
     def _read(self):
-        return fits.open(io.BytesIO(self.get("fits", binary=True)))
+        with fits.open(io.BytesIO(self.get("fits", binary=True))) as hdus:
+            return fits.HDUList([fits.PrimaryHDU(hdus[0].data, hdus[0].header)])
 
     def _is_colour(self):
         """Say whether the current frame has three channels."""
@@ -325,7 +326,7 @@ def _fits_bytes(image, hdu, wcs):
         shape = None if data is None else data.shape
         msg = f"image must be a path or a plane of two dimensions, got shape {shape}"
         raise DS9Error(msg)
-    if data.dtype.kind == "b" or data.dtype.itemsize == 2 and data.dtype.kind == "f":
+    if data.dtype.kind == "b" or (data.dtype.kind, data.dtype.itemsize) == ("f", 2):
         data = data.astype(np.float32)
     stream = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(data, header)]).writeto(stream, output_verify="silentfix")

@@ -12,19 +12,21 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import ModuleType
 
 from astro_yolo.exceptions import (
+    DS9AmbiguousError,
     DS9Error,
     DS9NotFoundError,
     DS9TimeoutError,
     MissingExtraError,
 )
 
-__all__ = ["BACKENDS", "LOOPBACK", "Target", "load_transport"]
+__all__ = ["BACKENDS", "LOOPBACK", "Target", "find_target", "load_transport"]
 
 #: Names that ``backend=`` accepts.
 BACKENDS = ("auto", "pyds9", "xpa")
@@ -38,7 +40,7 @@ _LISTED = re.compile(r"DS9:(\S+)\s+(\S+)")
 _REGISTERED = re.compile(r"^DS9\s+(\S+)\s+\S+\s+(\S+)", re.MULTILINE)
 _MARK = re.compile(r"XPA\$ERROR\s*(.*?)\s*(?:\(DS9:[^)]*\))?\s*$", re.DOTALL)
 _GONE = ("no 'xpaget' access points", "no 'xpaset' access points", "not find", "connection refused",
-         "could not connect")  # fmt: skip
+         "could not connect", "no response", "connection reset", "broken pipe")  # fmt: skip
 _LIBRARY = threading.RLock()  # the library hangs when two threads call it
 
 
@@ -114,6 +116,47 @@ def _load_library(timeout):
     return pyds9.xpa
 
 
+def find_target(transport, wanted):
+    """
+    Return the one DS9 that is meant.
+
+    Parameters
+    ----------
+    transport : object
+        Of `load_transport`.
+    wanted : str or None
+        Title or address; None for the only one.
+
+    Returns
+    -------
+    Target
+
+    Raises
+    ------
+    DS9NotFoundError, DS9AmbiguousError
+        If there is none, or there are several.
+    """
+    running = transport.targets()
+    if wanted is None:
+        found = running
+    else:
+        name = str(wanted).removeprefix("DS9:")
+        found = [target for target in running if name in (target.title, target.address)]
+    if len(found) == 1:
+        return found[0]
+    listed = ", ".join(f"{target.title} ({target.address})" for target in found or running)
+    if found:
+        msg = f"target must name one of several DS9s by its address or title: {listed}"
+        raise DS9AmbiguousError(msg)
+    what = "no DS9 is running" if wanted is None else f"no DS9 {wanted!r} is running"
+    here = f"; running: {listed}" if listed else ""
+    msg = (
+        f"{what} that XPA knows{here}. Start one (ds9 &), or register it: File > XPA > Connect;"
+        " the program xpans must be on PATH (Debian: xpa-tools)"
+    )
+    raise DS9NotFoundError(msg)
+
+
 @contextmanager
 def _environment(values):
     """Set environment variables for a while."""
@@ -167,6 +210,7 @@ class _Library:
 
     def get(self, address, command):
         """Return DS9's answer to a query."""
+        start = time.monotonic()
         with _LIBRARY:
             buffers, names, messages = (self._pointers() for _ in range(3))
             lengths = (ctypes.c_int * 1)()
@@ -176,11 +220,12 @@ class _Library:
             answer = ctypes.string_at(buffers[0], lengths[0]) if got and buffers[0] else b""
             said = self._said(messages)
             self._free(buffers, names, messages)
-        _check(said, command, self._timeout, reached=got > 0)
+        _check(said, command, self._timeout, start, reached=got > 0)
         return answer
 
     def set(self, address, command, data=None):
         """Send a command with its data."""
+        start = time.monotonic()
         with _LIBRARY:
             names, messages = self._pointers(), self._pointers()
             got = self._xpa.XPASet(
@@ -189,7 +234,7 @@ class _Library:
             )  # fmt: skip
             said = self._said(messages)
             self._free(names, messages)
-        _check(said, command, self._timeout, reached=got > 0)
+        _check(said, command, self._timeout, start, reached=got > 0)
 
     def _pointers(self):
         return (self._xpa.c_byte_p * 1)()
@@ -219,14 +264,17 @@ class _Programs:
 
     def get(self, address, command):
         """Return DS9's answer to a query."""
+        start = time.monotonic()
         answer, said = self._run(["xpaget", address, command])
-        _check(said, command, self._timeout)
+        _check(said, command, self._timeout, start)
         return answer
 
     def set(self, address, command, data=None):
         """Send a command with its data."""
         flags = ["-p"] if data is None else []
-        _check(self._run(["xpaset", *flags, address, command], data)[1], command, self._timeout)
+        start = time.monotonic()
+        said = self._run(["xpaset", *flags, address, command], data)[1]
+        _check(said, command, self._timeout, start)
 
     def _run(self, arguments, data=None):
         given = {"stdin": subprocess.DEVNULL} if data is None else {"input": data}
@@ -240,18 +288,16 @@ class _Programs:
         return done.stdout, done.stderr.decode(errors="replace")
 
 
-def _check(said, command, timeout, *, reached=True):
+def _check(said, command, timeout, start, *, reached=True):
     """Raise what a message of XPA's means."""
     lower = said.lower()
+    if reached and "XPA$ERROR" not in said:
+        return
+    late = time.monotonic() - start > 0.8 * timeout
+    if "timeout" in lower or "timed out" in lower or (late and "no response" in lower):
+        raise _too_late(command, timeout)
     if not reached or any(words in lower for words in _GONE):
         msg = f"DS9 has gone: it does not answer {_short(command)!r} any more"
-        raise DS9NotFoundError(msg)
-    if "XPA$ERROR" not in said:
-        return
-    if "timeout" in lower or "timed out" in lower:
-        raise _too_late(command, timeout)
-    if "connection reset" in lower or "broken pipe" in lower or "unexpected end" in lower:
-        msg = f"DS9 has gone in the middle of {_short(command)!r}"
         raise DS9NotFoundError(msg)
     words = _MARK.search(said)
     msg = f"DS9 refused {_short(command)!r}: {(words.group(1) if words else said).strip()}"

@@ -9,9 +9,9 @@ import numpy as np
 
 from astro_yolo.catalog import table_wcs
 from astro_yolo.ds9._display import Display, frame_wcs, same_grid
-from astro_yolo.ds9._transport import load_transport
+from astro_yolo.ds9._transport import find_target, load_transport
 from astro_yolo.ds9.diff import diff_regions
-from astro_yolo.exceptions import DS9AmbiguousError, DS9Error, DS9NotFoundError
+from astro_yolo.exceptions import DS9Error, DS9NotFoundError
 from astro_yolo.region_parser import parse_regions
 from astro_yolo.region_text import TEXT, format_regions
 
@@ -69,7 +69,7 @@ class DS9Bridge(Display):
             raise ValueError(msg)
         self._lock = threading.RLock()
         self._transport = load_transport(backend, timeout)
-        self._target = _find(self._transport, target)
+        self._target = find_target(self._transport, target)
         self.get("version")  # a stopped one is in the list too
 
     @property
@@ -367,29 +367,6 @@ class DS9Bridge(Display):
                 self.set(f"frame {now}")
             if blinks:
                 self.set("blink")
-
-
-def _find(transport, wanted):
-    """Return the one DS9 that is meant."""
-    running = transport.targets()
-    if wanted is None:
-        found = running
-    else:
-        name = str(wanted).removeprefix("DS9:")
-        found = [target for target in running if name in (target.title, target.address)]
-    if len(found) == 1:
-        return found[0]
-    listed = ", ".join(f"{target.title} ({target.address})" for target in found or running)
-    if found:
-        msg = f"target must name one of several DS9s by its address or title: {listed}"
-        raise DS9AmbiguousError(msg)
-    what = "no DS9 is running" if wanted is None else f"no DS9 {wanted!r} is running"
-    here = f"; running: {listed}" if listed else ""
-    msg = (
-        f"{what} that XPA knows{here}. Start one (ds9 &), or register it: File > XPA > Connect;"
-        " the program xpans must be on PATH (Debian: xpa-tools)"
-    )
-    raise DS9NotFoundError(msg)
 
 
 def _line(command):

@@ -4,7 +4,6 @@ DS9 reads ``.ds9.ans`` in the home folder when it starts (DS9 reference manual, 
 stands there besides ours is left as it is.
 """
 
-import shlex
 import sys
 from pathlib import Path
 
@@ -18,7 +17,7 @@ MENU_FILE = ".ds9.ans"
 _BEGIN, _END = "# begin astro-yolo", "# end astro-yolo"
 _ENTRIES = (
     ("Find galaxies", "menu", "detect"),
-    ("Find galaxies", "bind y", "detect"),
+    ("Find galaxies", "bind Control-Key-g", "detect"),
     ("Save the regions as a table...", "menu", "pull -o $entry(Table: .ecsv or .fits or .vot)"),
     ("Match with a catalogue...", "menu", "match $entry(Table with positions) --radius 2"),
     ("Take the regions away", "menu", "remove"),
@@ -42,7 +41,7 @@ def menu_text(python=sys.executable):
     lines = [_BEGIN, "hmenu astro-yolo"]
     keys = []
     for name, kind, command in _ENTRIES:
-        run = f"{shlex.quote(str(python))} -m astro_yolo ds9 --xpa $xpa_method --dialog {command}"
+        run = f"{_quoted(str(python))} -m astro_yolo ds9 --xpa $xpa_method --dialog {command}"
         entry = [name, "*", kind, f"{run} | $null", ""]
         (keys if kind.startswith("bind") else lines).extend(entry)
     return "\n".join([*lines, "end", "", *keys, _END, ""])
@@ -96,6 +95,11 @@ def uninstall_menu(path=None):
     else:
         path.unlink()
     return True
+
+
+def _quoted(path):
+    """Return a path as a word of Tcl's."""
+    return f'"{path}"' if " " in path else path
 
 
 def _rest(path):

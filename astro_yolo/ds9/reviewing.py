@@ -2,7 +2,6 @@
 
 import queue
 import re
-import shlex
 import sys
 import tempfile
 import threading
@@ -13,6 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from astro_yolo._columns import CLASSES
+from astro_yolo._files import replacing
+from astro_yolo.config import cache_folder
 from astro_yolo.exceptions import DS9Error
 from astro_yolo.region_parser import parse_regions
 
@@ -32,6 +33,7 @@ KEYS = {
 
 _POLL = 0.05  # seconds
 _TOLERANCE = 0.1  # pixels from which a box was moved
+_QUOTED = '"{}"'  # as DS9 takes a path with blanks
 _OURS = "tag={astro_yolo}"
 _REGION = re.compile(r"[+-]?[a-z]+\(")
 _ROOM = 12  # widths of a box that are shown around it
@@ -180,6 +182,17 @@ class ReviewLoop:
                           text="{id} {label}", replace=replace)  # fmt: skip
 
 
+def _script():
+    """Return the program that DS9 starts at a key; DS9 itself has no shell for its commands."""
+    path = cache_folder() / "ds9-key.sh"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # DS9 keeps the keys until it ends: without the file of a review they do nothing
+    with replacing(path, overwrite=True) as part:
+        part.write_text('#!/bin/sh\nif test -e "$2"; then echo "$1" >> "$2"; fi\n')
+        part.chmod(0o700)
+    return path
+
+
 @contextmanager
 def keys_of_ds9(bridge):
     """
@@ -195,14 +208,15 @@ def keys_of_ds9(bridge):
     callable
         Returns the keys that were pressed since the last call.
     """
+    script = _script()
     with tempfile.TemporaryDirectory(prefix="astro-yolo-") as folder:
         events = Path(folder) / "keys"
         events.touch()
         lines = []
         for key in KEYS:
-            # when the folder is gone, the key does nothing
-            tell = f"test -e {shlex.quote(str(events))} && echo {key} >> {shlex.quote(str(events))}"
-            lines += [f"astro-yolo {key}", "*", f"bind {key}", f"sh -c '{tell}' | $null", ""]
+            # Tk takes a bare digit for a mouse button
+            command = f"{_QUOTED.format(script)} {key} {_QUOTED.format(events)} | $null"
+            lines += [f"astro-yolo {key}", "*", f"bind Key-{key}", command, ""]
         bridge.set("analysis load", "\n".join(lines))
         done = 0
 

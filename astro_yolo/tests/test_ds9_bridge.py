@@ -178,7 +178,7 @@ def test_edits_come_back(bridge):
     bridge.set("regions", "\n".join(["image", *edited]))
     change = bridge.diff(table)
     words = dict(zip(change["id"].tolist(), change["change"].tolist(), strict=True))
-    assert words == {k: "kept" for k in range(1, 13)} | {
+    assert words == dict.fromkeys(range(1, 13), "kept") | {
         2: "moved", 3: "resized", 4: "relabelled", 5: "deleted", 0: "added"}  # fmt: skip
     moved = change[change["id"] == 2]
     assert_allclose(edges(moved)[0], edges(table)[1] + [30, -20, 30, -20], atol=1e-3)
@@ -196,10 +196,10 @@ def _larger(line, more):
 def test_onto_another_image_of_the_place(bridge, case):
     """Regions follow the sky onto a frame with other pixels, and back, to a tenth of a pixel."""
     wcs, other = make_wcs(**CASES[case]), make_wcs(**CASES[case])
-    other.wcs.crpix = other.wcs.crpix + [7, -4]
+    other.wcs.crpix += [7, -4]
     if other.sip is not None:
         other = make_wcs(**CASES[case])
-        other.wcs.crval = other.wcs.crval + [0.0005, 0.0003]
+        other.wcs.crval += [0.0005, 0.0003]
     base = example(15)
     table = make_table(edges(base) + 0.5, base["score"], np.full((15, 5), 0.2), np.zeros(15),
                        np.zeros(15, int), wcs=wcs, label=base["label"])  # fmt: skip
@@ -331,3 +331,10 @@ def test_a_stopped_ds9_is_a_timeout(bridge, ds9):  # noqa: F811
         for pid in pids:
             os.kill(int(pid), signal.SIGCONT)
     assert bridge.get("frame")
+
+
+def tcl(bridge, command):
+    """Return the value of a command of Tcl's: DS9 gives it in the words of an error alone."""
+    with pytest.raises(DS9Error) as said:
+        bridge.set(f"tcl {{error [{command}]}}")
+    return str(said.value).partition("': ")[2]

@@ -40,7 +40,9 @@ def test_words(now, word):
 
 def test_rows_point_at_their_tables():
     """Old rows come first in their order, then the new ones; -1 stands for none."""
-    after = rows((0, 70, 0, 80, 9, "spiral"), (7, 40, 0, 50, 8, "star"), (1, 0, 0, 10, 10, "spiral"))
+    after = rows(
+        (0, 70, 0, 80, 9, "spiral"), (7, 40, 0, 50, 8, "star"), (1, 0, 0, 10, 10, "spiral")
+    )
     found = diff_regions(BEFORE, after)
     assert found["id"].tolist() == [1, 2, 7, 0]
     assert found["change"].tolist() == ["kept", "deleted", "kept", "added"]
@@ -52,7 +54,8 @@ def test_rows_point_at_their_tables():
 
 def test_a_copy_was_added():
     """Of two regions with one id the nearer one is it."""
-    found = diff_regions(BEFORE[:1], rows((1, 90, 0, 100, 10, "spiral"), (1, 1, 0, 11, 10, "spiral")))
+    after = rows((1, 90, 0, 100, 10, "spiral"), (1, 1, 0, 11, 10, "spiral"))
+    found = diff_regions(BEFORE[:1], after)
     assert found["change"].tolist() == ["moved", "added"]
     assert found["after"].tolist() == [1, 0]
 

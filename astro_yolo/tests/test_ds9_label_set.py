@@ -75,5 +75,5 @@ def test_bad_input(table, tmp_path):
     with pytest.raises(FileExistsError, match="overwrite=True"):
         write_labels(table, image(), tmp_path / "set", "one")
     table["label"][0] = "nova"
-    with pytest.raises(ReviewError, match="label must be one of .*got nova"):
+    with pytest.raises(ReviewError, match=r"label must be one of .*got nova"):
         write_labels(table, image(), tmp_path / "set", "two")

@@ -3,6 +3,7 @@
 import sys
 import time
 
+import numpy as np
 import pytest
 from astropy.io import fits
 
@@ -10,7 +11,7 @@ from astro_yolo.ds9 import install_menu, uninstall_menu
 from astro_yolo.ds9.menu import menu_text
 
 from .ds9_fixture import ds9  # noqa: F401
-from .test_ds9_bridge import EXAMPLE, bridge  # noqa: F401
+from .test_ds9_bridge import EXAMPLE, bridge, tcl  # noqa: F401
 
 OWN = "# mine\nCount\n*\nmenu\nwc $filename | $text\n"
 
@@ -37,7 +38,7 @@ def test_a_file_of_our_own_goes(tmp_path):
     assert uninstall_menu(path)
     assert not path.exists()
     assert not uninstall_menu(path)
-    assert "'/a b/python' -m" in menu_text("/a b/python")
+    assert '"/a b/python" -m' in menu_text("/a b/python")
 
 
 def wait_for(condition, seconds=30):
@@ -64,23 +65,14 @@ def test_a_task_finds_galaxies(bridge, tmp_path):  # noqa: F811
 
 
 def test_trouble_is_shown_in_ds9(bridge):  # noqa: F811
-    """An empty frame: the task ends with a message in a window, and DS9 answers on."""
+    """An image without a usable pixel: a window says so, and DS9 answers on."""
+    bridge.set("analysis text", "nothing")
+    bridge.show(np.full((50, 60), np.nan, np.float32))
     bridge.set("analysis clear load", menu_text())
     listed = bridge.get("analysis task").splitlines()
     place = next(line.split()[0] for line in listed if "Find galaxies" in line)
-    before = _windows(bridge)
     bridge.set(f"analysis task {place}")
-    assert wait_for(lambda: _windows(bridge) > before)
+    assert wait_for(lambda: "astro-yolo: " in tcl(bridge, ".apXPAtxt.text get 1.0 end"), 20)
+    assert "must have finite pixels, got none" in tcl(bridge, ".apXPAtxt.text get 1.0 end")
     assert bridge.get("frame")
     bridge.set("analysis clear")
-
-
-def _windows(bridge):  # noqa: F811
-    """Return how many text windows are open."""
-    from astro_yolo.exceptions import DS9Error
-
-    try:
-        bridge.set("tcl {error [llength [lsearch -all [winfo children .] *text*]]}")
-    except DS9Error as error:
-        return int(str(error).rsplit(" ", 1)[1])
-    return pytest.fail("tcl gave no answer")

@@ -151,13 +151,13 @@ def test_tables_without_rows_or_sky(tmp_path):
 
 def test_bad_input(review, table, tmp_path):
     """Unknown classes, impossible boxes, missing columns and orders are named."""
-    with pytest.raises(ReviewError, match="label must be one of elliptical.*got 'nova'"):
+    with pytest.raises(ReviewError, match=r"label must be one of elliptical.*got 'nova'"):
         review.confirm(label="nova")
     for box in ([1, 1, 1, 5], [1, 2, 3], [np.nan, 0, 1, 1]):
         with pytest.raises(ReviewError, match="box must be xmin"):
             review.add(box)
     with pytest.raises(ReviewError, match="table must have the columns label"):
         Review(table["id", "xmin", "ymin", "xmax", "ymax"], tmp_path / "j")
-    with pytest.raises(ReviewError, match="order must be one of .*got 'beauty'"):
+    with pytest.raises(ReviewError, match=r"order must be one of .*got 'beauty'"):
         Review(table, tmp_path / "j", order="beauty")
     assert review.left == 4

@@ -1,0 +1,113 @@
+"""A DS9 of one's own: started, named, ended; and what happens without one."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from astro_yolo.ds9 import DS9Bridge, launch
+from astro_yolo.ds9._transport import Target, find_target
+from astro_yolo.exceptions import DS9AmbiguousError, DS9Error, DS9NotFoundError, MissingExtraError
+
+from .ds9_fixture import ds9  # noqa: F401
+
+
+@pytest.fixture
+def screen(ds9, monkeypatch):  # noqa: F811
+    """The display and the name server of the tests' own DS9."""
+    for name, value in ds9.environment.items():
+        monkeypatch.setenv(name, value)
+
+
+def running(title):
+    """Return the processes with a title."""
+    done = subprocess.run(["pgrep", "-f", f"title {title}"], capture_output=True, text=True,
+                          check=False)  # fmt: skip
+    return [int(pid) for pid in done.stdout.split()]
+
+
+@pytest.mark.parametrize("backend", ["pyds9", "xpa"])
+def test_it_runs_for_a_block(screen, backend):
+    """It is there inside the block, listens on this machine alone, and is gone afterwards."""
+    if backend == "pyds9":
+        pytest.importorskip("pyds9", reason="the extra 'ds9' is not installed")
+    with launch("astro_yolo_own", backend=backend) as bridge:
+        assert bridge.title == "astro_yolo_own"
+        assert bridge.backend == backend
+        (pid,) = running("astro_yolo_own")
+        assert all(place.startswith("127.") for place in listening(pid))
+        with pytest.raises(DS9AmbiguousError, match="astro_yolo_own"):
+            DS9Bridge(backend=backend)
+    assert running("astro_yolo_own") == []
+    with pytest.raises(DS9NotFoundError):
+        bridge.get("version")
+
+
+def listening(pid):
+    """Return the addresses on which a process listens (proc(5): /proc/net/tcp, state 0A)."""
+    sockets = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
+    found = []
+    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        words = line.split()
+        if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
+            number = bytes.fromhex(words[1].split(":")[0])[::-1]
+            found.append(".".join(map(str, number)))
+    assert found
+    return found
+
+
+def test_it_ends_with_an_error(screen):
+    """An error in the block ends DS9 too."""
+    with pytest.raises(ZeroDivisionError), launch("astro_yolo_own"):
+        raise ZeroDivisionError
+    assert running("astro_yolo_own") == []
+
+
+@pytest.mark.parametrize("backend", ["pyds9", "xpa"])
+def test_killed_in_the_middle(screen, backend):
+    """A DS9 that is killed is a DS9NotFoundError at the next call."""
+    if backend == "pyds9":
+        pytest.importorskip("pyds9", reason="the extra 'ds9' is not installed")
+    with launch("astro_yolo_own", backend=backend) as bridge:
+        for pid in running("astro_yolo_own"):
+            os.kill(pid, signal.SIGKILL)
+        for call in (lambda: bridge.get("version"), lambda: bridge.set("frame new"), bridge.pull):
+            with pytest.raises(DS9NotFoundError):
+                call()
+
+
+def test_no_display_and_no_program(screen, monkeypatch):
+    """Without a display or the program nothing is started, and the reason is given."""
+    monkeypatch.delenv("DISPLAY")
+    with pytest.raises(DS9Error, match="needs a display"), launch():
+        pass
+    monkeypatch.setenv("PATH", "/nowhere")
+    with pytest.raises(DS9NotFoundError, match="the program ds9 must be on PATH"), launch():
+        pass
+    with pytest.raises(MissingExtraError, match="the programs xpaget, xpaset"):
+        DS9Bridge(backend="xpa")
+
+
+class Running:
+    """A transport that lists some DS9s."""
+
+    def __init__(self, *titles):
+        self._titles = titles
+
+    def targets(self):
+        return [Target(title, f"7f000001:{k}") for k, title in enumerate(self._titles)]
+
+
+def test_which_one_is_meant():
+    """The only one, or the one named by title or address; all are listed if that is not clear."""
+    assert find_target(Running("a"), None).title == "a"
+    assert find_target(Running("a", "b"), "DS9:b").address == "7f000001:1"
+    assert find_target(Running("a", "a"), "7f000001:1").address == "7f000001:1"
+    with pytest.raises(DS9AmbiguousError, match=r"a \(7f000001:0\), b \(7f000001:1\)"):
+        find_target(Running("a", "b"), None)
+    with pytest.raises(DS9AmbiguousError, match=r"a \(7f000001:0\), a \(7f000001:1\)$"):
+        find_target(Running("a", "a", "b"), "a")
+    with pytest.raises(DS9NotFoundError, match=r"no DS9 is running that XPA knows\. Start one"):
+        find_target(Running(), None)

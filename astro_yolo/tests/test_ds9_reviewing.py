@@ -1,0 +1,105 @@
+"""The label loop in a real DS9: keys judge, regions are drawn, moved and taken over."""
+
+import io
+import time
+
+import numpy as np
+import pytest
+
+from astro_yolo.config import conf
+from astro_yolo.ds9.review import Review
+from astro_yolo.ds9.reviewing import ReviewLoop, from_all, keys_of_ds9, keys_of_terminal
+
+from .ds9_fixture import ds9  # noqa: F401
+from .test_ds9_bridge import bridge, edges, sky_image  # noqa: F401
+from .test_region_text import example
+
+
+@pytest.fixture
+def table():
+    return example(6)
+
+
+@pytest.fixture
+def loop(bridge, table, tmp_path, monkeypatch):  # noqa: F811
+    """A review in a frame that has a region of the user's own."""
+    monkeypatch.setattr(conf, "cache_dir", str(tmp_path / "a cache"))
+    bridge.show(sky_image())
+    bridge.set("regions", "image; circle(20,25,5) # text={mine}")
+    review = Review(table, tmp_path / "journal", order="id")
+    said = []
+    made = ReviewLoop(bridge, review, say=said.append)
+    made.review, made.said, made.bridge = review, said, bridge
+    return made
+
+
+def test_keys_judge(loop, table):
+    """Right, deleted, another class, later, back, undo: each key does what it says."""
+    other = "merger" if table["label"][2] != "merger" else "spiral"
+    number = 1 + ["elliptical", "spiral", "edge_on", "merger", "unknown", "star"].index(other)
+    finished = loop.run(["y", "n", str(number), "s", "?", "b", "u", "y", "q"])
+    assert not finished
+    assert [loop.review.state(k)[0] for k in (1, 2, 3)] == ["confirmed", "deleted", "confirmed"]
+    assert any("keys: y right" in line for line in loop.said)
+    found = loop.bridge.pull()
+    assert 2 not in found["id"]
+    assert found["text"][~found["ours"]].tolist() == ["mine"]
+
+
+def test_what_is_dragged_is_kept(loop, table):
+    """A region that was moved in DS9, or whose text has another class, is confirmed like that."""
+    lines = loop.bridge.get("regions -format ds9 -system image -strip no").splitlines()
+    line = next(line for line in lines if "ay-id=1}" in line)
+    loop.bridge.remove([1])
+    label = "merger" if table["label"][0] != "merger" else "spiral"
+    line = line.replace(f"text={{1 {table['label'][0]}", f"text={{1 {label}")
+    loop.bridge.set("regions", "\n".join(["image", "box(60,50,22,18,0)" + line[line.index(" #"):]]))
+    loop.run(["y", "q"])
+    state, now, box = loop.review.state(1)
+    assert (state, now) == ("confirmed", label)
+    np.testing.assert_allclose(box, [48, 40, 70, 58], atol=1e-3)
+    np.testing.assert_allclose(edges(loop.bridge.pull()[loop.bridge.pull()["id"] == 1])[0], box,
+                               atol=1e-2)  # fmt: skip
+
+
+def test_what_is_drawn_is_added(loop):
+    """Drawn regions become objects; the user's own one from before does not, and stays."""
+    loop.run(["a", "q"])
+    assert any("no region was drawn" in line for line in loop.said)
+    loop.bridge.set("regions", "image; box(70,60,11,13,0) # color=red")
+    loop.run(["a", "q"])
+    found = loop.review.result()
+    assert found["review"].tolist().count("added") == 1
+    np.testing.assert_allclose(edges(found)[-1], [63.5, 52.5, 74.5, 65.5], atol=1e-3)
+    shown = loop.bridge.pull()
+    assert sorted(shown["id"].tolist()) == [0, 1, 2, 3, 4, 5, 6, 7]
+    assert shown["text"][~shown["ours"]].tolist() == ["mine"]
+    loop.run(["u", "q"])
+    assert sorted(loop.bridge.pull()["id"].tolist()) == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_keys_pressed_in_ds9(loop):
+    """A key pressed over the image arrives; typed words do too, and the end of input stops."""
+    with keys_of_ds9(loop.bridge) as pressed:
+        for event in ("Motion> -x 200 -y 150 -warp 1", "Motion> -x 210 -y 160",
+                      "Key-n> -x 210 -y 160"):  # fmt: skip
+            loop.bridge.set("tcl {focus -force $ds9(canvas)}")
+            loop.bridge.set(f"tcl {{event generate $ds9(canvas) <{event}}}")
+            time.sleep(0.2)
+        keys, end = [], time.monotonic() + 15
+        while not keys and time.monotonic() < end:
+            keys = pressed()
+            time.sleep(0.05)
+        assert keys == ["n"]
+        assert pressed() == []
+    loop.bridge.set("analysis clear")
+    typed = keys_of_terminal(io.StringIO("y n\n3\n"))
+    assert loop.run(from_all([typed], loop.bridge)) is False
+    assert [loop.review.state(k)[0] for k in (1, 2, 3, 4)] == [
+        "confirmed", "deleted", "confirmed", "open"]  # fmt: skip
+
+
+def test_to_the_end(loop):
+    """When all is decided the loop says so."""
+    assert loop.run("yyyyyyq")
+    assert any("every detection is decided" in line for line in loop.said)
