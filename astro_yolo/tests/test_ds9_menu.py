@@ -4,7 +4,6 @@ import sys
 import time
 
 import numpy as np
-import pytest
 from astropy.io import fits
 
 from astro_yolo.ds9 import install_menu, uninstall_menu
