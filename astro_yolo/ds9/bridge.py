@@ -54,13 +54,11 @@ class DS9Bridge(Display):
 
     Examples
     --------
-    .. doctest-skip::
-
-        >>> from astro_yolo.ds9 import DS9Bridge
-        >>> ds9 = DS9Bridge()
-        >>> ds9.show("frame-r.fits")
-        >>> ds9.push(table)
-        >>> edited = ds9.pull()
+    >>> from astro_yolo.ds9 import DS9Bridge
+    >>> ds9 = DS9Bridge()  # doctest: +SKIP
+    >>> ds9.show("frame-r.fits")  # doctest: +SKIP
+    >>> ds9.push(table)  # doctest: +SKIP
+    >>> edited = ds9.pull()  # doctest: +SKIP
     """
 
     def __init__(self, target=None, *, backend="auto", timeout=30.0):

@@ -13,6 +13,8 @@ from astro_yolo.exceptions import DS9AmbiguousError, DS9Error, DS9NotFoundError,
 
 from .ds9_fixture import ds9  # noqa: F401
 
+TITLE = f"astro_yolo_own_{os.getpid()}"  # two test runs at once must not end each other's
+
 
 @pytest.fixture
 def screen(ds9, monkeypatch):  # noqa: F811
@@ -33,14 +35,14 @@ def test_it_runs_for_a_block(screen, backend):
     """It is there inside the block, listens on this machine alone, and is gone afterwards."""
     if backend == "pyds9":
         pytest.importorskip("pyds9", reason="the extra 'ds9' is not installed")
-    with launch("astro_yolo_own", backend=backend) as bridge:
-        assert bridge.title == "astro_yolo_own"
+    with launch(TITLE, backend=backend) as bridge:
+        assert bridge.title == TITLE
         assert bridge.backend == backend
-        (pid,) = running("astro_yolo_own")
+        (pid,) = running(TITLE)
         assert all(place.startswith("127.") for place in listening(pid))
-        with pytest.raises(DS9AmbiguousError, match="astro_yolo_own"):
+        with pytest.raises(DS9AmbiguousError, match=TITLE):
             DS9Bridge(backend=backend)
-    assert running("astro_yolo_own") == []
+    assert running(TITLE) == []
     with pytest.raises(DS9NotFoundError):
         bridge.get("version")
 
@@ -60,9 +62,9 @@ def listening(pid):
 
 def test_it_ends_with_an_error(screen):
     """An error in the block ends DS9 too."""
-    with pytest.raises(ZeroDivisionError), launch("astro_yolo_own"):
+    with pytest.raises(ZeroDivisionError), launch(TITLE):
         raise ZeroDivisionError
-    assert running("astro_yolo_own") == []
+    assert running(TITLE) == []
 
 
 @pytest.mark.parametrize("backend", ["pyds9", "xpa"])
@@ -70,8 +72,8 @@ def test_killed_in_the_middle(screen, backend):
     """A DS9 that is killed is a DS9NotFoundError at the next call."""
     if backend == "pyds9":
         pytest.importorskip("pyds9", reason="the extra 'ds9' is not installed")
-    with launch("astro_yolo_own", backend=backend) as bridge:
-        for pid in running("astro_yolo_own"):
+    with launch(TITLE, backend=backend) as bridge:
+        for pid in running(TITLE):
             os.kill(pid, signal.SIGKILL)
         for call in (lambda: bridge.get("version"), lambda: bridge.set("frame new"), bridge.pull):
             with pytest.raises(DS9NotFoundError):
