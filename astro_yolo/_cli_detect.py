@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from astro_yolo import __version__
+from astro_yolo._cli_command import complain
 from astro_yolo._cli_fields import check_endings, collect_fields, plan_outputs
 from astro_yolo.exceptions import AstroYoloError, AstroYoloWarning, NoDetectionsWarning
 
@@ -38,7 +39,7 @@ def run(options):
     try:
         detector = _load(options)
     except (AstroYoloError, OSError, ValueError) as error:
-        _complain(_one_line(error))
+        complain(_one_line(error))
         return 2
     progress = _Progress(len(fields), visible=_is_interactive(options))
     records = []
@@ -53,7 +54,7 @@ def run(options):
     if options.json:
         print(json.dumps(_summary(records, detector, failed), indent=2))
     elif failed and len(records) > 1:
-        _complain(f"{failed} of {len(records)} fields failed")
+        complain(f"{failed} of {len(records)} fields failed")
     return 1 if failed else 0
 
 
@@ -196,7 +197,7 @@ def _report(record, options):
     """Print the line, or the table, of one field."""
     table = record.pop("table", None)
     if record["error"] is not None:
-        _complain(f"{record['name']}: {record['error']}")
+        complain(f"{record['name']}: {record['error']}")
     elif not options.json and not options.quiet:
         print(_line(record))
         if not record["outputs"] and len(table):
@@ -243,10 +244,6 @@ def _one_line(error):
     return " ".join(str(error).split()) or type(error).__name__
 
 
-def _complain(text):
-    """Print one line on standard error."""
-    print(f"astro-yolo: {text}", file=sys.stderr)
-
 
 def _is_interactive(options):
     """Say whether a person watches."""
@@ -259,7 +256,7 @@ def _warnings_named(name, progress, *, quiet):
 
     def show(message, *_):
         progress.clear()
-        _complain(f"{name}: warning: {_one_line(message)}")
+        complain(f"{name}: warning: {_one_line(message)}")
 
     with warnings.catch_warnings():
         if quiet:

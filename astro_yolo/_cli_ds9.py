@@ -1,8 +1,9 @@
 """The command ``astro-yolo ds9``: detections in an open SAOImage DS9, and back."""
 
-import argparse
-import sys
+import warnings
 from pathlib import Path
+
+from astro_yolo._cli_command import add_command, complain, guarded, refuse_existing
 
 __all__ = ["add_parser"]
 
@@ -32,11 +33,10 @@ def add_parser(commands):
     commands : object
         What `argparse.ArgumentParser.add_subparsers` returned.
     """
-    parser = commands.add_parser(
-        "ds9", help="detections in an open DS9, and back", epilog=_EXAMPLES,
+    parser = add_command(
+        commands, "ds9", "detections in an open DS9, and back", _EXAMPLES,
         description="Detections in an open SAOImage DS9, and back.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    )  # fmt: skip
     parser.add_argument("--xpa", metavar="TITLE", help="title or address of the DS9")
     parser.add_argument("--backend", choices=("auto", "pyds9", "xpa"), default="auto",
                         help="how to talk to it (%(default)s)")
@@ -65,10 +65,10 @@ def add_parser(commands):
 
 def _step(steps, name, text, work):
     """Return the parser of a step."""
-    step = steps.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    step = add_command(steps, name, text)
     if "menu" not in name:
         step.add_argument("--frame", type=int, metavar="N", help="frame (the current one)")
-    step.set_defaults(run=lambda options: _guarded(work, options))
+    step.set_defaults(run=guarded(work, also=_show))
     return step
 
 
@@ -109,17 +109,10 @@ def _add_review(step):
     step.add_argument("--overwrite", action="store_true", help="replace existing files")
 
 
-def _guarded(work, options):
-    """Do a step; say in one line what went wrong, in DS9 too if it was started from there."""
-    from astro_yolo.exceptions import AstroYoloError
-
-    try:
-        return work(options)
-    except (AstroYoloError, OSError, ValueError) as error:
-        print(f"astro-yolo: {error}", file=sys.stderr)
-        if options.dialog:
-            _tell(options, f"astro-yolo: {error}\n")
-        return 1
+def _show(options, error):
+    """Show an error in DS9, if the command was started from there."""
+    if options.dialog:
+        _tell(options, f"astro-yolo: {error}\n")
 
 
 def _tell(options, text):
@@ -130,7 +123,7 @@ def _tell(options, text):
         try:
             _bridge(options).set("analysis text", text)
         except AstroYoloError as error:
-            print(f"astro-yolo: {error}", file=sys.stderr)
+            complain(error)
     else:
         print(text)
 
@@ -152,7 +145,6 @@ def _push(options):
         table, shape=options.shape, text=text, min_score=options.min_score, frame=options.frame,
         coords=options.coords, replace=not options.keep,
     )  # fmt: skip
-    return 0
 
 
 def _pull(options):
@@ -164,7 +156,6 @@ def _pull(options):
         table = table[table["ours"]]
     write_table(table, options.output, overwrite=options.overwrite)
     _tell(options, f"{len(table)} regions written to {Path(options.output).absolute()}")
-    return 0
 
 
 def _diff(options):
@@ -178,7 +169,6 @@ def _diff(options):
         print(f"{word:12} {count}")
     if options.output:
         write_table(changes, options.output, overwrite=options.overwrite)
-    return 0
 
 
 def _detect(options):
@@ -188,12 +178,8 @@ def _detect(options):
     from astro_yolo.exceptions import NoDetectionsWarning
 
     bridge = _bridge(options)
-    if options.output and Path(options.output).exists() and not options.overwrite:
-        msg = f"{options.output} exists already; --overwrite replaces it"
-        raise FileExistsError(msg)
+    refuse_existing([options.output], overwrite=options.overwrite)
     image = bridge.read(frame=options.frame)
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoDetectionsWarning)
         table = detect(image, model=options.model, score=options.score)
@@ -204,7 +190,6 @@ def _detect(options):
         _tell(options, "no galaxies were found")
     elif not options.dialog:
         print(f"{len(table)} galaxies")
-    return 0
 
 
 def _match(options):
@@ -226,7 +211,6 @@ def _match(options):
         bridge.recolor(f"ay-id={number}", colors[int(number) in matched], frame=options.frame)
     _tell(options, f"{len(matched)} of {len(table)} regions have a partner within "
                    f"{options.radius:g} arcsec (green); the others are magenta")  # fmt: skip
-    return 0
 
 
 def _review(options):
@@ -237,7 +221,8 @@ def _review(options):
     from astro_yolo.ds9.reviewing import ReviewLoop, from_all, keys_of_ds9, keys_of_terminal
 
     path = Path(options.table)
-    review = Review(read_table(path), options.journal or f"{path}.review.jsonl",
+    table = read_table(path)
+    review = Review(table, options.journal or f"{path}.review.jsonl",
                     order=options.order)  # fmt: skip
     bridge = _bridge(options)
     if options.frame is not None:
@@ -245,7 +230,7 @@ def _review(options):
     loop = ReviewLoop(bridge, review)
     with keys_of_ds9(bridge) as pressed:
         loop.run(from_all([pressed, keys_of_terminal()], bridge))
-    print(f"{review.left} of {len(read_table(path))} detections are not decided yet")
+    print(f"{review.left} of {len(table)} detections are not decided yet")
     table = review.result()
     if options.out:
         for written in write_reviewed(table, options.out, overwrite=options.overwrite):
@@ -255,13 +240,11 @@ def _review(options):
             table, bridge.read(frame=options.frame), options.labels, options.name or path.stem,
             split=options.split, stretch=options.stretch, overwrite=options.overwrite,
         ))  # fmt: skip
-    return 0
 
 
 def _remove(options):
     """Take our regions away."""
     _bridge(options).remove(frame=options.frame)
-    return 0
 
 
 def _install(options):
@@ -269,7 +252,6 @@ def _install(options):
     from astro_yolo.ds9 import install_menu
 
     print(f"{install_menu(options.path)}: start DS9 anew to see Analysis > astro-yolo")
-    return 0
 
 
 def _uninstall(options):

@@ -1,8 +1,8 @@
 """The commands ``astro-yolo train``, ``evaluate`` and ``report``."""
 
-import argparse
-import sys
 from pathlib import Path
+
+from astro_yolo._cli_command import add_command, guarded
 
 __all__ = ["add_parsers"]
 
@@ -32,16 +32,12 @@ def add_parsers(commands):
     commands : object
         What `argparse.ArgumentParser.add_subparsers` returned.
     """
-    _add_train(_command(commands, "train", "train a YOLO network on a detection set"))
-    _add_evaluate(_command(commands, "evaluate", "score a network on a detection set"))
-    _add_report(_command(commands, "report", "make one page of trainings and evaluations"))
-
-
-def _command(commands, name, text):
-    """Return the parser of a command."""
-    return commands.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.",
-                               epilog=_EXAMPLES,
-                               formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    for add, name, text in (
+        (_add_train, "train", "train a YOLO network on a detection set"),
+        (_add_evaluate, "evaluate", "score a network on a detection set"),
+        (_add_report, "report", "make one page of trainings and evaluations"),
+    ):
+        add(add_command(commands, name, text, _EXAMPLES))
 
 
 def _add_train(command):
@@ -67,7 +63,7 @@ def _add_train(command):
     command.add_argument("--stretch", help="of the pictures, where the set does not say it")
     command.add_argument("--name", help="of the weights (that of the folder)")
     command.add_argument("--version", default="1", help="of the weights (%(default)s)")
-    command.set_defaults(run=_guarded(_train))
+    command.set_defaults(run=guarded(_train))
 
 
 def _add_evaluate(command):
@@ -78,7 +74,7 @@ def _add_evaluate(command):
     command.add_argument("--stretch", help="only pictures of this stretch")
     command.add_argument("--device", help="cpu or cuda")
     command.add_argument("--overwrite", action="store_true", help="replace an evaluation")
-    command.set_defaults(run=_guarded(_evaluate))
+    command.set_defaults(run=guarded(_evaluate))
 
 
 def _add_report(command):
@@ -91,22 +87,7 @@ def _add_report(command):
     command.add_argument("--title", default="", help="of the page")
     command.add_argument("--draws", type=int, default=200, help="of the bootstrap (%(default)s)")
     command.add_argument("--overwrite", action="store_true", help="replace a report")
-    command.set_defaults(run=_guarded(_report))
-
-
-def _guarded(work):
-    """Return a function that says in one line what went wrong."""
-
-    def run(options):
-        from astro_yolo.exceptions import AstroYoloError
-
-        try:
-            return work(options)
-        except (AstroYoloError, OSError, ValueError) as error:
-            print(f"astro-yolo: {error}", file=sys.stderr)
-            return 1
-
-    return run
+    command.set_defaults(run=guarded(_report))
 
 
 def _train(options):

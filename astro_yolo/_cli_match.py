@@ -1,8 +1,8 @@
 """The commands ``astro-yolo match`` and ``astro-yolo compare``."""
 
 import argparse
-import sys
-from pathlib import Path
+
+from astro_yolo._cli_command import add_command, guarded, refuse_existing
 
 __all__ = ["add_parsers"]
 
@@ -43,7 +43,7 @@ def add_parsers(commands):
     match.add_argument("--unmatched", metavar="FILE", help="write the rows without a partner")
     match.add_argument("--unmatched-catalog", metavar="FILE",
                        help="write the catalogue's rows without a partner")
-    match.set_defaults(run=_run_match)
+    match.set_defaults(run=guarded(_match))
     compare = _command(commands, "compare", "recall and purity of a table against a catalogue",
                        _COMPARE_EXAMPLES)
     compare.add_argument("--magnitude", metavar="COLUMN", help="of the catalogue")
@@ -53,15 +53,12 @@ def add_parsers(commands):
     compare.add_argument("--regions", metavar="FILE", help="write matched, missed and spurious "
                          "objects as DS9 regions in three colours")
     compare.add_argument("--plot", metavar="FILE", help="write a plot (PNG, PDF or SVG)")
-    compare.set_defaults(run=_run_compare)
+    compare.set_defaults(run=guarded(_compare))
 
 
 def _command(commands, name, text, examples):
     """Return the parser of a command with what both share."""
-    parser = commands.add_parser(
-        name, help=text, description=text[0].upper() + text[1:] + ".", epilog=examples,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    parser = add_command(commands, name, text, examples)
     parser.add_argument("table", help="table of detections, or any with positions")
     parser.add_argument("catalog", help="catalogue: any table that Astropy reads")
     parser.add_argument("--radius", default="2", metavar="ARCSEC",
@@ -90,38 +87,14 @@ def _radius(text):
         return text
 
 
-def _guarded(work):
-    """Run a command's work; say what went wrong and return the exit status."""
-    from astro_yolo.exceptions import AstroYoloError
-
-    try:
-        work()
-    except (AstroYoloError, OSError, ValueError) as error:
-        print(f"astro-yolo: {error}", file=sys.stderr)
-        return 1
-    return 0
-
-
-def _refuse_existing(paths, *, overwrite):
-    """Raise before the work if a file to write exists."""
-    for path in paths:
-        if path and Path(path).exists() and not overwrite:
-            msg = f"{path} exists already; --overwrite replaces it"
-            raise FileExistsError(msg)
-
-
-def _run_match(options):
-    """Match, write and print the numbers."""
-    return _guarded(lambda: _match(options))
-
-
 def _match(options):
+    """Match, write and print the numbers."""
     from astro_yolo.catalog import write_table
     from astro_yolo.matching import crossmatch
 
     outputs = {"matched": options.output, "unmatched": options.unmatched,
                "unmatched_catalog": options.unmatched_catalog}
-    _refuse_existing(outputs.values(), overwrite=options.overwrite)
+    refuse_existing(outputs.values(), overwrite=options.overwrite)
     found = crossmatch(
         options.table, options.catalog, _radius(options.radius), mode=options.mode,
         correct=options.correct, unit=options.unit, epoch=options.epoch,
@@ -139,15 +112,11 @@ def _match(options):
         print(f"{'expected by chance:':<20}{found.expected_by_chance:>8.1f}")
 
 
-def _run_compare(options):
-    """Compare, write and print the table of recall and purity."""
-    return _guarded(lambda: _compare(options))
-
-
 def _compare(options):
+    """Compare, write and print the table of recall and purity."""
     from astro_yolo.comparison import compare
 
-    _refuse_existing((options.regions, options.plot), overwrite=options.overwrite)
+    refuse_existing((options.regions, options.plot), overwrite=options.overwrite)
     found = compare(
         options.table, options.catalog, _radius(options.radius), magnitude=options.magnitude,
         table_magnitude=options.table_magnitude, bins=options.bins,

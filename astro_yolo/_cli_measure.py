@@ -1,8 +1,6 @@
 """The command ``astro-yolo measure``."""
 
-import argparse
-import sys
-from pathlib import Path
+from astro_yolo._cli_command import add_command, guarded, refuse_existing
 
 __all__ = ["add_parser"]
 
@@ -22,13 +20,10 @@ def add_parser(commands):
     commands : object
         What `argparse.ArgumentParser.add_subparsers` returned.
     """
-    parser = commands.add_parser(
-        "measure",
-        help="add shapes, fluxes and magnitudes to a table",
+    parser = add_command(
+        commands, "measure", "add shapes, fluxes and magnitudes to a table", _EXAMPLES,
         description="Measure the sources of a table in the image that they were found in.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    )  # fmt: skip
     parser.add_argument("table", help="table of detections")
     parser.add_argument(
         "files", nargs="+", metavar="FILE",
@@ -44,30 +39,17 @@ def add_parser(commands):
     )
     parser.add_argument("--hdu", help="number or name of the extension to read")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
-    parser.set_defaults(run=_run)
-
-
-def _run(options):
-    """Measure, write, and return the exit status."""
-    from astro_yolo.exceptions import AstroYoloError
-
-    try:
-        _measure(options)
-    except (AstroYoloError, OSError, ValueError) as error:
-        print(f"astro-yolo: {error}", file=sys.stderr)
-        return 1
-    return 0
+    parser.set_defaults(run=guarded(_measure))
 
 
 def _measure(options):
+    """Measure, write, and say so."""
     from astropy import units as u
 
     from astro_yolo.catalog import read_table, write_table
     from astro_yolo.measuring import measure
 
-    if Path(options.output).exists() and not options.overwrite:
-        msg = f"{options.output} exists already; --overwrite replaces it"
-        raise FileExistsError(msg)
+    refuse_existing([options.output], overwrite=options.overwrite)
     zero = options.zeropoint
     hdu = int(options.hdu) if options.hdu and options.hdu.isdigit() else options.hdu
     table = measure(

@@ -1,8 +1,8 @@
 """The commands ``astro-yolo sdss query``, ``download`` and ``dataset``."""
 
-import argparse
-import sys
 from pathlib import Path
+
+from astro_yolo._cli_command import add_command, complain, guarded
 
 __all__ = ["add_parser"]
 
@@ -32,9 +32,7 @@ def add_parser(commands):
         What `argparse.ArgumentParser.add_subparsers` returned.
     """
     text = "find, download and label SDSS fields for training"
-    sdss = commands.add_parser("sdss", help=text, description=f"{text.capitalize()}.",
-                               epilog=_EXAMPLES,
-                               formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    sdss = add_command(commands, "sdss", text, _EXAMPLES)
     steps = sdss.add_subparsers(title="steps", required=True, metavar="STEP")
     _add_query(_step(steps, "query", "ask for the fields that hold galaxies of Galaxy Zoo"))
     _add_download(_step(steps, "download", "download the frames of fields"))
@@ -43,9 +41,7 @@ def add_parser(commands):
 
 def _step(steps, name, text):
     """Return the parser of a step."""
-    step = steps.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.",
-                            epilog=_EXAMPLES,
-                            formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    step = add_command(steps, name, text, _EXAMPLES)
     step.add_argument("--release", type=int, default=17, help="data release (%(default)s)")
     return step
 
@@ -61,7 +57,7 @@ def _add_query(step):
     step.add_argument("--select", metavar="S1|S2", help="draw a selection of AstroCV's")
     step.add_argument("-o", "--output", required=True, metavar="FILE", help="table of fields")
     step.add_argument("--overwrite", action="store_true", help="replace an existing table")
-    step.set_defaults(run=_guarded(_query))
+    step.set_defaults(run=guarded(_query))
 
 
 def _add_fields(step):
@@ -78,7 +74,7 @@ def _add_download(step):
     step.add_argument("--rate", type=float, default=4.0,
                       help="downloads begun in a second at most (%(default)s)")  # fmt: skip
     step.add_argument("--tries", type=int, default=3, help="for each frame (%(default)s)")
-    step.set_defaults(run=_guarded(_download))
+    step.set_defaults(run=guarded(_download))
 
 
 def _add_dataset(step):
@@ -92,22 +88,7 @@ def _add_dataset(step):
                       help="put a field into train, val or test; may be repeated")  # fmt: skip
     step.add_argument("--blank-ignored", action="store_true",
                       help="paint galaxies without a class over with sky")  # fmt: skip
-    step.set_defaults(run=_guarded(_dataset))
-
-
-def _guarded(work):
-    """Return a function that says in one line what went wrong."""
-
-    def run(options):
-        from astro_yolo.exceptions import AstroYoloError
-
-        try:
-            return work(options)
-        except (AstroYoloError, OSError, ValueError) as error:
-            print(f"astro-yolo: {error}", file=sys.stderr)
-            return 1
-
-    return run
+    step.set_defaults(run=guarded(_dataset))
 
 
 def _query(options):
@@ -174,8 +155,8 @@ def _download(options):
     print(", ".join(f"{number} {state}" for state, number in sorted(states.items())))
     bad = [row for row in rows if row.state != "whole"]
     if bad:
-        print(f"astro-yolo: {bad[0].message}", file=sys.stderr)
-        print(f"astro-yolo: see {Path(options.out) / MANIFEST}", file=sys.stderr)
+        complain(bad[0].message)
+        complain(f"see {Path(options.out) / MANIFEST}")
     return 1 if bad else 0
 
 

@@ -44,8 +44,9 @@ LAYERS = (
      "training._gallery", "training.report"),
     ("ds9._transport", "ds9.diff", "ds9._display", "ds9.bridge", "ds9.launcher", "ds9.menu", "ds9",
      "ds9.review", "ds9.label_set", "ds9.reviewing"),
-    ("_simulated_sources", "simulation", "_cli_fields", "_cli_detect", "demo", "_cli_arguments",
-     "_cli_match", "_cli_measure", "_cli_training", "_cli_evaluate", "_cli_ds9", "cli", "__main__"),
+    ("_simulated_sources", "simulation", "_cli_command", "_cli_fields", "_cli_detect", "demo",
+     "_cli_arguments", "_cli_match", "_cli_measure", "_cli_training", "_cli_evaluate", "_cli_ds9",
+     "cli", "__main__"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 
