@@ -10,6 +10,13 @@ from astro_yolo._files import replacing
 from astro_yolo.catalog import write_table
 from astro_yolo.ds9.review import ReviewError
 from astro_yolo.overlays import write_regions
+from astro_yolo.training.yolo_files import (
+    MARKER,
+    coco_annotation,
+    coco_file,
+    label_lines,
+    marker_text,
+)
 
 __all__ = ["write_labels", "write_reviewed"]
 
@@ -107,13 +114,12 @@ def write_labels(table, image, folder, name, *, split="train", stretch="LH", ove
             (folder / part / each).mkdir(parents=True, exist_ok=True)
     rgb = to_rgb([np.nan_to_num(plane) for plane in to_channels(image.data)], stretch)
     _, code = cv2.imencode(".png", rgb[..., ::-1])
-    _write(folder / "labels" / split / f"{picture.stem}.txt", _yolo(boxes, kinds, image.shape))
+    lines = "".join(f"{line}\n" for line in label_lines(kinds, boxes, image.shape))
+    _write(folder / "labels" / split / f"{picture.stem}.txt", lines)
     with replacing(picture, overwrite=True) as part:
         part.write_bytes(code.tobytes())
     _write(folder / f"coco-{split}.json", _coco(folder, split, picture, boxes, kinds, image.shape))
-    names = "".join(f"  {k}: {label}\n" for k, label in enumerate(CLASSES))
-    places = "".join(f"{each}: images/{each}\n" for each in _SPLITS)
-    _write(folder / "data.yaml", f"{places}names:\n{names}")
+    _write(folder / MARKER, marker_text(_SPLITS))
     return picture
 
 
@@ -133,14 +139,6 @@ def _objects(table, shape):
     return boxes[kept], kinds
 
 
-def _yolo(boxes, kinds, shape):
-    """Return the label file: class, centre and size as shares of the picture."""
-    x0, y0, x1, y1 = (boxes / ([shape[1], shape[0]] * 2)).T
-    rows = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=1)
-    return "".join(f"{kind} {' '.join(f'{value:.7f}' for value in row)}\n"
-                   for kind, row in zip(kinds, rows, strict=True))  # fmt: skip
-
-
 def _coco(folder, split, picture, boxes, kinds, shape):
     """Return COCO's form of the split with this picture in it."""
     path, place = folder / f"coco-{split}.json", picture.relative_to(folder).as_posix()
@@ -150,16 +148,9 @@ def _coco(folder, split, picture, boxes, kinds, shape):
     notes = [note for note in old.get("annotations", []) if note["image_id"] in kept]
     number = max(kept, default=0) + 1
     images.append({"id": number, "file_name": place, "width": shape[1], "height": shape[0]})
-    for box, kind in zip(boxes.round(3).tolist(), kinds, strict=True):
-        width, height = round(box[2] - box[0], 3), round(box[3] - box[1], 3)
-        notes.append(
-            {"image_id": number, "category_id": kind + 1, "iscrowd": 0,
-             "bbox": [*box[:2], width, height], "area": round(width * height, 3)}
-        )  # fmt: skip
-    for k, note in enumerate(notes, 1):
-        note["id"] = k
-    categories = [{"id": k + 1, "name": label} for k, label in enumerate(CLASSES)]
-    return json.dumps({"images": images, "annotations": notes, "categories": categories})
+    notes += [coco_annotation(number, box, kind + 1, 0)
+              for box, kind in zip(boxes, kinds, strict=True)]  # fmt: skip
+    return json.dumps(coco_file(images, notes))
 
 
 def _write(path, text):

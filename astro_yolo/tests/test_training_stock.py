@@ -102,7 +102,7 @@ def test_early_stop(data, tmp_path, monkeypatch):
     """Where AP50-95 stays as it is for ``patience`` epochs, training ends."""
     from astro_yolo.training import _stock_trainer
 
-    monkeypatch.setattr(_stock_trainer, "average_precision", lambda *_, **__: np.full((2, 10), 0.5))
+    monkeypatch.setattr(_stock_trainer, "mean_precision", lambda *_, **__: (0.5, 0.5))
     recipe = StockRecipe(epochs=30, batch=8, image_size=64, patience=2, mosaic=0.0)
     train_stock(data, tmp_path / "run", recipe)
     assert Table.read(tmp_path / "run" / "results.ecsv")["epoch"].tolist() == [1, 2, 3]

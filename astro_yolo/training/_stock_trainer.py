@@ -17,7 +17,7 @@ from ultralytics.utils.loss import E2ELoss, v8DetectionLoss
 
 from astro_yolo.training._trainer import FastModel
 from astro_yolo.training._typed_loss import _inside_any, _known_first
-from astro_yolo.training.metrics import COCO_IOUS, astrocv_protocol, average_precision
+from astro_yolo.training.metrics import astrocv_protocol, mean_precision
 from astro_yolo.training.picture_sets import label_path, read_boxes
 from astro_yolo.training.scored import ScoredPicture
 
@@ -87,12 +87,8 @@ class ScoringValidator(DetectionValidator):
         """Return our numbers; the fitness, which chooses the best epoch, is AP50-95."""
         super().get_stats()
         recall, mean_iou = astrocv_protocol(self.pictures)
-        precision = average_precision(
-            self.pictures, labels=range(self.nc), ious=COCO_IOUS, max_detections=_MOST
-        )
-        known = precision[~np.isnan(precision).any(axis=1)]
-        ap50, ap = (known[:, 0].mean(), known.mean()) if len(known) else (0.0, 0.0)
-        stats = {"recall": recall, "mean_iou": mean_iou, "ap50": ap50, "ap50_95": ap}
+        ap50, ap50_95 = mean_precision(self.pictures, self.nc, max_detections=_MOST)
+        stats = {"recall": recall, "mean_iou": mean_iou, "ap50": ap50, "ap50_95": ap50_95}
         stats = {name: float(np.nan_to_num(value)) for name, value in stats.items()}
         return {**stats, "fitness": stats["ap50_95"]}
 

@@ -27,6 +27,7 @@ from astro_yolo.training.cutouts import (
 from astro_yolo.training.deep import compose_deep, read_stamps
 from astro_yolo.training.fields import FIELDS, load_field
 from astro_yolo.training.other_surveys import read_other_surveys
+from astro_yolo.training.yolo_files import MARKER, marker_text
 
 __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 
@@ -78,7 +79,7 @@ def build_dataset(data, out, recipe=None, *, workers=2, overwrite=False):
         If ``out`` holds a data set and ``overwrite`` is False.
     """
     recipe, out = recipe or DatasetRecipe(), Path(out).absolute()
-    if (out / "data.yaml").exists() and not overwrite:
+    if (out / MARKER).exists() and not overwrite:
         msg = f"out must not hold a data set unless overwrite=True, got {out}"
         raise FileExistsError(msg)
     for split in ("train", "val"):
@@ -90,7 +91,7 @@ def build_dataset(data, out, recipe=None, *, workers=2, overwrite=False):
         write = partial(_write_sample, data=str(data), out=str(out), recipe=recipe)
         counts = sum(pool.map(write, jobs, chunksize=20), np.zeros((2, len(OBJECTS)), dtype=int))
     _write_summary(out, recipe, counts)
-    return out / "data.yaml"
+    return out / MARKER
 
 
 def _plan(recipe):
@@ -105,15 +106,14 @@ def _plan(recipe):
 
 def _write_summary(out, recipe, counts):
     """Write data.yaml and the table of objects per split."""
-    names = "".join(f"  {k}: {name}\n" for k, name in enumerate(OBJECTS))
-    text = f"path: {out}\ntrain: images/train\nval: images/val\nnames:\n{names}"
+    text = f"path: {out}\n{marker_text(('train', 'val'), OBJECTS)}"
     table = {
         split: dict(zip(OBJECTS, map(int, row), strict=True))
         for split, row in zip(("train", "val"), counts, strict=True)
     }
     summary = {"recipe": asdict(recipe), "objects": table}
     (out / "summary.json").write_text(json.dumps(summary, indent=1) + "\n")
-    (out / "data.yaml").write_text(text)
+    (out / MARKER).write_text(text)
 
 
 def measure_cutouts(data, cache, *, pool=None):

@@ -28,12 +28,19 @@ from astro_yolo.training._frame_labels import FrameLabels, label_frame
 from astro_yolo.training.recipes import find_recipe, select_fields
 from astro_yolo.training.sdss import frame_folder, frame_name
 from astro_yolo.training.sky_splits import SPLITS, check_apart, field_split
+from astro_yolo.training.yolo_files import (
+    MARKER,
+    box_lines,
+    coco_annotation,
+    coco_file,
+    label_lines,
+    marker_text,
+)
 
 __all__ = ["DatasetError", "SkyField", "export_dataset", "published_table"]
 
 _QUALITY = 97  # of JPEG, AstroCV's
 _BANDS = "gri"
-_MARKER = "data.yaml"
 _STATE = "recipe.json"
 
 
@@ -155,7 +162,7 @@ def _claim(out, recipe, fields, blank_ignored, assign):
     }
     path = out / _STATE
     if path.is_file() and json.loads(path.read_text(encoding="utf-8")) == state:
-        (out / _MARKER).unlink(missing_ok=True)
+        (out / MARKER).unlink(missing_ok=True)
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         msg = f"out: {out} exists and is not this set of recipe {recipe.name}; name another folder"
@@ -244,24 +251,14 @@ def _cover(boxes, shape):
 
 def _write_labels(picture, labels, shape):
     """Write the label file of a picture, and that of what is ignored on it."""
-    lines = [
-        f"{kind} {numbers}"
-        for kind, numbers in zip(labels.kinds, _yolo(labels.boxes, shape), strict=True)
-    ]
+    lines = label_lines(labels.kinds, labels.boxes, shape)
     split, stem = picture.parent.name, picture.stem
     root = picture.parents[2]
-    for folder, text in (("labels", lines), ("ignore", _yolo(labels.ignored, shape))):
+    for folder, text in (("labels", lines), ("ignore", box_lines(labels.ignored, shape))):
         path = root / folder / split / f"{stem}.txt"
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, overwrite=True) as part:
             part.write_text("".join(f"{line}\n" for line in text), encoding="utf-8")
-
-
-def _yolo(boxes, shape):
-    """Return boxes as YOLO writes them: centre and size as shares of the picture."""
-    x0, y0, x1, y1 = (boxes / ([shape[1], shape[0]] * 2)).T
-    columns = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=1)
-    return [" ".join(f"{value:.7f}" for value in row) for row in columns]
 
 
 def _write_picture(path, rgb):
@@ -292,12 +289,10 @@ def _finish(out, recipe, images, number):
             warn_user(f"no field of the set is in the split {split}; assign= can name one")
     with replacing(out / "objects.ecsv", overwrite=True) as part:
         published_table(recipe, counts).write(part, format="ascii.ecsv", delimiter=",")
-    names = "\n".join(f"  {k}: {name}" for k, name in enumerate(CLASSES))
-    lines = [f"# recipe {recipe.name}, filters {' '.join(recipe.filters)}"]
-    lines += [f"{split}: images/{split}" for split in SPLITS]
-    with replacing(out / _MARKER, overwrite=True) as part:
-        part.write_text("\n".join([*lines, "names:", names, ""]), encoding="utf-8")
-    return out / _MARKER
+    title = f"# recipe {recipe.name}, filters {' '.join(recipe.filters)}\n"
+    with replacing(out / MARKER, overwrite=True) as part:
+        part.write_text(title + marker_text(SPLITS), encoding="utf-8")
+    return out / MARKER
 
 
 def _counts(images):
@@ -354,20 +349,9 @@ def _coco(images):
         labels: FrameLabels = image["labels"]
         objects = zip(labels.boxes, labels.kinds, labels.magnitudes, strict=True)
         for box, kind, magnitude in objects:
-            annotations.append(_annotation(number, box, int(kind) + 1, 0))
+            annotations.append(coco_annotation(number, box, int(kind) + 1, 0))
             if np.isfinite(magnitude):
                 annotations[-1]["magnitude_r"] = round(float(magnitude), 3)
         for box in labels.ignored:
-            annotations += [_annotation(number, box, k + 1, 1) for k in range(len(CLASSES))]
-    for number, annotation in enumerate(annotations, start=1):
-        annotation["id"] = number
-    categories = [{"id": k + 1, "name": name} for k, name in enumerate(CLASSES)]
-    return {"images": entries, "annotations": annotations, "categories": categories}
-
-
-def _annotation(image, box, category, crowd):
-    """Return one COCO annotation."""
-    x0, y0, x1, y1 = (round(float(value), 3) for value in box)
-    size = [round(x1 - x0, 3), round(y1 - y0, 3)]
-    return {"image_id": image, "category_id": category, "bbox": [x0, y0, *size],
-            "area": round(size[0] * size[1], 3), "iscrowd": crowd}  # fmt: skip
+            annotations += [coco_annotation(number, box, k + 1, 1) for k in range(len(CLASSES))]
+    return coco_file(entries, annotations)

@@ -16,6 +16,7 @@ __all__ = [
     "average_precision",
     "bootstrap",
     "confusion",
+    "mean_precision",
     "precision_recall",
     "recall_by",
     "reliability",
@@ -80,6 +81,31 @@ def average_precision(pictures, *, labels=None, ious=COCO_IOUS, max_detections=N
         pool = pool_detections(pictures, label=label, ious=ious, max_detections=max_detections)
         rows.append([_area(pool, k) for k in range(len(ious))])
     return np.array(rows, dtype=float).reshape(-1, len(ious))
+
+
+def mean_precision(pictures, n_classes, *, max_detections=None):
+    """
+    Return AP50 and AP50-95: means over the classes that have objects.
+
+    Parameters
+    ----------
+    pictures : sequence of ScoredPicture
+        Pictures.
+    n_classes : int
+        Number of classes.
+    max_detections : int, optional
+        As in `average_precision`.
+
+    Returns
+    -------
+    ap50, ap50_95 : float
+        NaN without any object.
+    """
+    precision = average_precision(
+        pictures, labels=range(n_classes), ious=COCO_IOUS, max_detections=max_detections
+    )
+    known = precision[~np.isnan(precision).any(axis=1)]
+    return (float(known[:, 0].mean()), float(known.mean())) if len(known) else (np.nan, np.nan)
 
 
 def _area(pool, k):

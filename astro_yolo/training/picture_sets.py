@@ -8,6 +8,7 @@ import numpy as np
 
 from astro_yolo.exceptions import AstroYoloError
 from astro_yolo.filters import FILTERS
+from astro_yolo.training.yolo_files import MARKER
 
 __all__ = ["PictureSet", "SetError", "read_boxes", "read_set"]
 
@@ -94,7 +95,7 @@ def read_set(path):
     import yaml
 
     marker = Path(path)
-    marker = marker / "data.yaml" if marker.is_dir() else marker
+    marker = marker / MARKER if marker.is_dir() else marker
     if not marker.is_file():
         msg = f"data must be a data.yaml or a folder with one, and {marker} does not exist"
         raise SetError(msg)

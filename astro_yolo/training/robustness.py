@@ -22,6 +22,7 @@ from astro_yolo.training.deep import deep_planes
 from astro_yolo.training.picture_sets import SetError
 from astro_yolo.training.scoring import evaluate_set
 from astro_yolo.training.summary import headline
+from astro_yolo.training.yolo_files import MARKER, box_lines, label_lines, marker_text
 
 __all__ = ["cross_matrix", "cutout_set", "deep_set", "restretch_error", "skyserver_picture"]
 
@@ -95,11 +96,9 @@ def deep_set(stamps, out, number, stretches=FILTERS, *, size=416, seed=0):
     folder = _claim(out, stretches)
     for k in range(number):
         planes, _, boxes, kinds = deep_planes(stamps, np.random.default_rng([seed, k]), size)
-        boxes = np.clip(boxes, 0, size)
-        inside = (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
-        galaxy = inside & (kinds != STAR) & (kinds != IGNORE)
+        galaxy = (kinds != STAR) & (kinds != IGNORE)
         labels = np.full(galaxy.sum(), CLASSES.index("unknown"))
-        ignored = boxes[inside & (kinds == IGNORE)]
+        ignored = boxes[kinds == IGNORE]
         _write(folder, "test", f"{k:04d}", planes[::-1], stretches, boxes[galaxy], labels, ignored)
     return _finish(folder, stretches)
 
@@ -130,26 +129,24 @@ def _shrunk(light, size):
 def _write(folder, split, name, channels, stretches, boxes, kinds, ignored):
     """Write the pictures of a set with their labels."""
     shape = channels.shape[1:]
-    for kind in ("images", "labels", "ignore"):
+    (boxes, whole), (ignored, seen) = _inside(boxes, shape), _inside(ignored, shape)
+    texts = {"labels": label_lines(np.asarray(kinds)[whole], boxes[whole], shape),
+             "ignore": box_lines(ignored[seen], shape)}  # fmt: skip
+    for kind in ("images", *texts):
         (folder / kind / split).mkdir(parents=True, exist_ok=True)
     for stretch in stretches:
         stem = f"{name}-{stretch}"
-        rows = zip(kinds, _shares(boxes, shape), strict=True)
-        labels = "".join(f"{kind} {row}\n" for kind, row in rows)
-        (folder / "labels" / split / f"{stem}.txt").write_text(labels, encoding="utf-8")
-        text = "".join(f"{row}\n" for row in _shares(ignored, shape))
-        (folder / "ignore" / split / f"{stem}.txt").write_text(text, encoding="utf-8")
+        for kind, lines in texts.items():
+            text = "".join(f"{line}\n" for line in lines)
+            (folder / kind / split / f"{stem}.txt").write_text(text, encoding="utf-8")
         path = folder / "images" / split / f"{stem}.jpg"
         path.write_bytes(_jpeg(to_rgb(channels, stretch), _QUALITY))
 
 
-def _shares(boxes, shape):
-    """Return boxes as YOLO writes them."""
+def _inside(boxes, shape):
+    """Return boxes cut at the picture, and which of them are on it."""
     boxes = np.clip(np.asarray(boxes, dtype=float).reshape(-1, 4), 0, [shape[1], shape[0]] * 2)
-    boxes = boxes[(boxes[:, 2:] > boxes[:, :2]).all(axis=1)]
-    x0, y0, x1, y1 = (boxes / ([shape[1], shape[0]] * 2)).T
-    columns = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=1)
-    return [" ".join(f"{value:.6f}" for value in row) for row in columns]
+    return boxes, (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
 
 
 def _jpeg(rgb, quality):
@@ -159,15 +156,14 @@ def _jpeg(rgb, quality):
 
 def _finish(folder, stretches):
     """Write what makes the set whole."""
-    names = "".join(f"  {k}: {name}\n" for k, name in enumerate(CLASSES))
-    for split in ("train", "val", "test"):
+    splits = ("train", "val", "test")
+    for split in splits:
         (folder / "images" / split).mkdir(parents=True, exist_ok=True)
     with replacing(folder / "recipe.json", overwrite=True) as part:
         part.write_text(json.dumps({"filters": list(stretches)}), encoding="utf-8")
-    with replacing(folder / "data.yaml", overwrite=True) as part:
-        lines = "".join(f"{split}: images/{split}\n" for split in ("train", "val", "test"))
-        part.write_text(f"{lines}names:\n{names}", encoding="utf-8")
-    return folder / "data.yaml"
+    with replacing(folder / MARKER, overwrite=True) as part:
+        part.write_text(marker_text(splits), encoding="utf-8")
+    return folder / MARKER
 
 
 def cross_matrix(models, sets, *, split="val", progress=False):

@@ -8,6 +8,7 @@ from pathlib import Path
 from astro_yolo._files import replacing
 from astro_yolo.exceptions import AstroYoloError, require
 from astro_yolo.training.picture_sets import read_set
+from astro_yolo.training.train import common_settings
 
 __all__ = ["RESULTS", "StockRecipe", "TrainingError", "train_stock"]
 
@@ -229,36 +230,14 @@ class _Watch:
 
 
 def _settings(recipe, marker, out, device):
-    """Return ultralytics' settings: the sky has no up, and colour is data."""
-    return {
+    """Return ultralytics' settings for a stock network."""
+    return common_settings(marker, out, recipe, device) | {
         "model": recipe.model,
-        "data": str(marker),
-        "project": str(out.parent),
-        "name": out.name,
-        "exist_ok": True,
-        "pretrained": False,
-        "epochs": recipe.epochs,
-        "batch": recipe.batch,
-        "nbs": recipe.batch,  # one optimiser step a batch
-        "imgsz": recipe.image_size,
-        "optimizer": "AdamW",
-        "lr0": recipe.learning_rate,
-        "lrf": 0.01,
-        "cos_lr": True,
         "warmup_epochs": min(3.0, recipe.epochs / 10),
         "patience": recipe.patience,
-        "seed": recipe.seed,
-        "device": device,
         "workers": 0 if device == "cpu" else 8,
-        "amp": device != "cpu",
-        "plots": False,
         "mosaic": recipe.mosaic,
         "close_mosaic": -(-recipe.epochs // 10) if recipe.mosaic else 0,
         "scale": recipe.scale,
-        "fliplr": 0.5,
-        "flipud": 0.5,
-        "hsv_h": 0.0,
-        "hsv_s": 0.1,
         "hsv_v": 0.1,
-        "erasing": 0.0,
     }

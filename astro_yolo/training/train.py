@@ -69,11 +69,27 @@ def train(data, out, recipe=None, *, device="cpu", threads=None, resume=False):
     return last
 
 
-def _settings(data, out, recipe, device):
-    """Return ultralytics' settings: no colour jitter but gain, no mosaic that mixes skies."""
-    network = Path(__file__).with_name(recipe.model)
+def common_settings(data, out, recipe, device):
+    """
+    Return the settings of ultralytics that all our trainings share.
+
+    Networks begin with random weights; the sky has no up, so pictures are flipped both ways;
+    colour is data, so only its strength varies.
+
+    Parameters
+    ----------
+    data, out : path-like
+        ``data.yaml``, and the folder of the run.
+    recipe : object
+        With ``epochs``, ``batch``, ``image_size``, ``learning_rate`` and ``seed``.
+    device : str
+        "cpu" or "cuda".
+
+    Returns
+    -------
+    dict
+    """
     return {
-        "model": str(network if network.exists() else recipe.model),
         "data": str(data),
         "project": str(out.parent),
         "name": out.name,
@@ -87,24 +103,32 @@ def _settings(data, out, recipe, device):
         "lr0": recipe.learning_rate,
         "lrf": 0.01,
         "cos_lr": True,
-        "warmup_epochs": 0.5,
-        "weight_decay": 0.0005,
         "seed": recipe.seed,
         "device": device,
-        "workers": 1 if device == "cpu" else 8,
         "amp": device != "cpu",
-        "val": False,
         "plots": False,
-        "mosaic": 0.0,
-        "degrees": 0.0,
-        "translate": 0.0,
-        "scale": 0.0,
         "fliplr": 0.5,
         "flipud": 0.5,
         "hsv_h": 0.0,
         "hsv_s": 0.1,
-        "hsv_v": 0.08,
         "erasing": 0.0,
+    }
+
+
+def _settings(data, out, recipe, device):
+    """Return the settings of our own network: no mosaic that mixes skies."""
+    network = Path(__file__).with_name(recipe.model)
+    return common_settings(data, out, recipe, device) | {
+        "model": str(network if network.exists() else recipe.model),
+        "warmup_epochs": 0.5,
+        "weight_decay": 0.0005,
+        "workers": 1 if device == "cpu" else 8,
+        "val": False,
+        "mosaic": 0.0,
+        "degrees": 0.0,
+        "translate": 0.0,
+        "scale": 0.0,
+        "hsv_v": 0.08,
         "box": 7.5,
         "cls": 1.0,
     }
