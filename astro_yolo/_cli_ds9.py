@@ -206,9 +206,9 @@ def _match(options):
     catalog = Table.read(options.catalog)
     found = crossmatch(table, catalog, options.radius * u.arcsec)
     matched = {int(number) for number in np.asarray(found.matched["id"])}
-    colors = {True: "#00ff66", False: "#ff33cc"}
-    for number in table["id"]:
-        bridge.recolor(f"ay-id={number}", colors[int(number) in matched], frame=options.frame)
+    bridge.recolor(matched, "#00ff66", frame=options.frame)
+    bridge.recolor({int(number) for number in table["id"]} - matched, "#ff33cc",
+                   frame=options.frame)  # fmt: skip
     _tell(options, f"{len(matched)} of {len(table)} regions have a partner within "
                    f"{options.radius:g} arcsec (green); the others are magenta")  # fmt: skip
 

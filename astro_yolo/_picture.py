@@ -4,7 +4,7 @@ import numpy as np
 
 from astro_yolo._files import replacing
 from astro_yolo._sky import celestial
-from astro_yolo.catalog import LABELS, table_wcs
+from astro_yolo.catalog import LABELS, pixel_boxes, table_wcs
 from astro_yolo.region_text import CLASS_COLORS
 from astro_yolo.stretch import to_channels, to_rgb
 
@@ -196,8 +196,7 @@ def _draw_boxes(axes, table, zoom):
 
 def _corners(table):
     """Return the corners of the boxes, (N, 4, 2), in pixels."""
-    xmin, ymin, xmax, ymax = (np.asarray(table[name], float)
-                              for name in ("xmin", "ymin", "xmax", "ymax"))
+    xmin, ymin, xmax, ymax = pixel_boxes(table).T
     x, y = np.stack([xmin, xmax, xmax, xmin]), np.stack([ymin, ymin, ymax, ymax])
     return np.moveaxis(np.stack([x, y], axis=-1), 0, 1)
 

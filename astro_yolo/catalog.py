@@ -29,6 +29,7 @@ from astro_yolo.boxes import edges_to_centers
 from astro_yolo.exceptions import WCSError
 
 __all__ = [
+    "BOX_COLUMNS",
     "CLASSES",
     "COLUMNS",
     "FLAGS",
@@ -38,11 +39,15 @@ __all__ = [
     "conform",
     "decode_flags",
     "make_table",
+    "pixel_boxes",
     "read_table",
     "sky",
     "table_wcs",
     "write_table",
 ]
+
+#: Columns that hold the edges of the boxes.
+BOX_COLUMNS = ("xmin", "ymin", "xmax", "ymax")
 
 
 def make_table(
@@ -131,6 +136,25 @@ def sky(table):
         raise WCSError("table must have the columns ra and dec: the image had no sky coordinates")
     ra, dec = (np.asarray(getattr(table[n], "value", table[n]), float) for n in ("ra", "dec"))
     return SkyCoord(ra, dec, unit="deg", frame="icrs")
+
+
+def pixel_boxes(table):
+    """
+    Return the boxes of a table.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table with the columns of `BOX_COLUMNS`, or one row of it.
+
+    Returns
+    -------
+    (N, 4) array, or (4,) of a row
+        xmin, ymin, xmax, ymax as they stand there, 0-based pixels without a unit; NaN where masked.
+    """
+    columns = [np.ma.asarray(getattr(table[name], "value", table[name])).astype(float)
+               for name in BOX_COLUMNS]  # fmt: skip
+    return np.stack([column.filled(np.nan) for column in columns], axis=-1)
 
 
 def table_wcs(table):

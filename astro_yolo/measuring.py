@@ -8,7 +8,7 @@ from astropy.table import QTable
 
 from astro_yolo._measure_source import FLAG_BITS, KRON_FACTOR, measure_source
 from astro_yolo._sky import pixel_to_sky
-from astro_yolo.catalog import conform
+from astro_yolo.catalog import BOX_COLUMNS, conform, pixel_boxes
 from astro_yolo.exceptions import MeasurementError, warn_user
 from astro_yolo.image import read_image
 
@@ -105,13 +105,11 @@ def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
 
 def _boxes(table):
     """Return the boxes of a table, (N, 4)."""
-    names = ("xmin", "ymin", "xmax", "ymax")
-    missing = [name for name in names if name not in table.colnames]
+    missing = [name for name in BOX_COLUMNS if name not in table.colnames]
     if missing:
-        msg = f"table must have the columns {', '.join(names)}, got none named {missing[0]}"
+        msg = f"table must have the columns {', '.join(BOX_COLUMNS)}, got none named {missing[0]}"
         raise MeasurementError(msg)
-    columns = [np.ma.asarray(getattr(table[n], "value", table[n])).astype(float) for n in names]
-    return np.stack([column.filled(np.nan) for column in columns], axis=1).reshape(-1, 4)
+    return pixel_boxes(table)
 
 
 def _aperture_radius(aperture, image):

@@ -17,10 +17,10 @@ from string import Formatter
 import numpy as np
 
 from astro_yolo._sky import is_equatorial, pixel_to_sky, sky_boxes
-from astro_yolo.catalog import LABELS, table_wcs
+from astro_yolo.catalog import BOX_COLUMNS, LABELS, pixel_boxes, table_wcs
 from astro_yolo.exceptions import InputWarning, RegionError, warn_user
 
-__all__ = ["CLASS_COLORS", "FRAMES", "SHAPES", "TEXT", "format_regions"]
+__all__ = ["CLASS_COLORS", "CLEAN", "FRAMES", "SHAPES", "TEXT", "format_regions"]
 
 #: Colour of each class in region files and pictures.
 CLASS_COLORS = dict(zip(
@@ -41,7 +41,8 @@ _TOLERANCE = 0.1  # pixels that a sky ellipse may be off before it becomes a pol
 _TURN = np.linspace(0, 2 * np.pi, 32, endpoint=False)  # holds the four extremes of an ellipse
 _CORNERS = (np.array([-0.5, 0.5, 0.5, -0.5]), np.array([-0.5, -0.5, 0.5, 0.5]))
 _SEPARATOR = "\0"
-_CLEAN = str.maketrans({"{": "(", "}": ")", "\n": " ", "\r": " "})  # DS9 has no escape for braces
+#: What DS9 cannot hold in a text or tag, which has no escape for braces, and what stands for it.
+CLEAN = str.maketrans({"{": "(", "}": ")", "\n": " ", "\r": " "})
 
 
 def format_regions(
@@ -120,11 +121,10 @@ def choose_frame(frame, wcs):
 
 def _extents(table):
     """Return centre and size of the boxes of a table."""
-    missing = [name for name in ("xmin", "ymin", "xmax", "ymax") if name not in table.colnames]
+    missing = [name for name in BOX_COLUMNS if name not in table.colnames]
     if missing:
         raise RegionError(f"table must have the columns xmin, ymin, xmax, ymax; {missing} missing")
-    xmin, ymin, xmax, ymax = (np.asarray(table[name], float)
-                              for name in ("xmin", "ymin", "xmax", "ymax"))
+    xmin, ymin, xmax, ymax = pixel_boxes(table).T
     return (xmin + xmax) / 2, (ymin + ymax) / 2, xmax - xmin, ymax - ymin
 
 
@@ -221,7 +221,7 @@ def _marks(table, color, text, tags):
     n_rows = len(table)
     labels = table["label"].tolist() if "label" in table.colnames else [""] * n_rows
     ids = table["id"].tolist() if "id" in table.colnames else [None] * n_rows
-    common = "".join(f" tag={{{tag.translate(_CLEAN)}}}" for tag in tags)
+    common = "".join(f" tag={{{tag.translate(CLEAN)}}}" for tag in tags)
     start = {label: _start(label, color, common) for label in set(labels)}
     texts = _texts(table, text)
     return [start[label] + said + (f" tag={{ay-id={number}}}" if number else "")
@@ -232,7 +232,7 @@ def _start(label, color, common):
     """Return the properties that all rows of a label share."""
     colors = {} if color is None else color
     chosen = color if isinstance(color, str) else (CLASS_COLORS | colors).get(label, _OTHER_COLOR)
-    tag = f" tag={{{label.translate(_CLEAN)}}}" if label else ""
+    tag = f" tag={{{label.translate(CLEAN)}}}" if label else ""
     return f" # color={chosen}{tag}{common}"
 
 
@@ -248,7 +248,7 @@ def _texts(table, text):
     except ValueError as error:
         raise RegionError(f"text must be a format of columns, got {text!r}: {error}") from error
     # Cleaned in one piece: ten times faster than row by row.
-    said = _SEPARATOR.join(said).translate(_CLEAN).split(_SEPARATOR) if said else []
+    said = _SEPARATOR.join(said).translate(CLEAN).split(_SEPARATOR) if said else []
     return [f" text={{{words}}}" for words in said]
 
 

@@ -19,29 +19,17 @@ from pathlib import Path
 import numpy as np
 import truth_94_1_12 as field
 
+from astro_yolo.tests.ds9_fixture import private_screen
+
 COUNT = 20_000
 
 
 @contextmanager
 def screen():
-    """Run an invisible screen and a name server of our own, as the tests do."""
-    reading, writing = os.pipe()
-    server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1000x930x24", "-nolisten", "tcp"],
-        pass_fds=(writing,), stderr=subprocess.DEVNULL,
-    )
-    os.close(writing)
-    with os.fdopen(reading) as answer:
-        os.environ["DISPLAY"] = f":{answer.readline().strip()}"
-    with tempfile.TemporaryDirectory() as home:
-        os.environ |= {"HOME": home, "XPA_NSINET": "localhost:25285", "XPA_METHOD": "localhost"}
-        names = subprocess.Popen(["xpans"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        try:
-            yield
-        finally:
-            for process in (names, server):
-                process.terminate()
-                process.wait()
+    """Run an invisible screen and a name server of our own, those of the tests."""
+    with tempfile.TemporaryDirectory() as home, private_screen(Path(home)) as (environment, _):
+        os.environ |= environment
+        yield
 
 
 def many(shape):
@@ -111,9 +99,8 @@ def figures(ds9, paths, folder):
 
 
 def window(path):
-    """Save the whole screen, with DS9's buttons."""
-    subprocess.run(["import", "-window", "root", "-resize", "800x", "-quality", "82", str(path)],
-                   check=True)  # fmt: skip
+    """Save DS9's whole window, without the empty screen round it."""
+    subprocess.run(["import", "-window", "root", "-trim", "-quality", "82", str(path)], check=True)
 
 
 def main():
@@ -126,7 +113,7 @@ def main():
         from astro_yolo.ds9 import launch
 
         for backend in ("pyds9", "xpa"):
-            with launch(backend=backend, options=["-geometry", "1000x900"]) as ds9:
+            with launch(backend=backend, options=["-geometry", "900x660"]) as ds9:
                 now = datetime.now(tz=UTC).date()
                 print(f"{now}, {platform.machine()}, DS9 {ds9.get('version').split()[-1]}, "
                       f"by {backend}, Python {sys.version.split()[0]}")  # fmt: skip

@@ -4,9 +4,9 @@ Run from the repository root: ``python benchmarks/robustness.py -o FOLDER``. Gal
 split by SDSS run, are brought back to relative flux and stretched anew; a stock YOLO11 nano is
 trained on each stretch, and on all five (as T4 is), each time with as many pictures seen. All are
 tested on the held-out cutouts in every stretch, on cutouts of other surveys as they were published
-(T2 is LH, T4 all five), and on Hubble galaxies on a blank sky. ``matrix.ecsv`` and
-``matrix.png`` hold the result; ``restretch.ecsv`` says what the way back to flux costs. A run that
-was stopped goes on.
+(T2 is LH, T4 all five), and on Hubble galaxies on a blank sky. ``matrix.ecsv`` and the
+pictures in ``report`` hold the result; ``restretch.ecsv`` says what the way back to flux costs.
+A run that was stopped goes on.
 """
 
 import argparse
@@ -15,7 +15,6 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-import numpy as np
 import truth_94_1_12 as field
 from astropy.table import Table
 
@@ -89,27 +88,6 @@ def restretch(data):
     return restretch_error(image.data[::-1])
 
 
-def draw(table, path):
-    """Draw recall and mean IoU by AstroCV's protocol as two matrices."""
-    from matplotlib.figure import Figure
-
-    rows, columns = list(dict.fromkeys(table["trained"])), list(dict.fromkeys(table["tested"]))
-    figure = Figure(figsize=(11, 3.9), layout="constrained")
-    for axes, (name, title) in zip(figure.subplots(1, 2), (
-        ("astrocv_recall", "recall (AstroCV's protocol)"),
-        ("ap50_any", "average precision at IoU 0.5, any class"),
-    ), strict=True):  # fmt: skip
-        values = np.array(table[name], dtype=float).reshape(len(rows), len(columns))
-        axes.imshow(values, vmin=0, vmax=1, cmap="viridis", aspect="auto")
-        for (y, x), value in np.ndenumerate(values):
-            axes.text(x, y, f"{value:.2f}", ha="center", va="center",
-                      color="black" if value > 0.6 else "white")  # fmt: skip
-        axes.set_xticks(range(len(columns)), columns, rotation=20, ha="right")
-        axes.set_yticks(range(len(rows)), rows)
-        axes.set(xlabel="tested on", ylabel="trained on", title=title)
-    figure.savefig(path, dpi=90)
-
-
 def main():
     """Train what is missing, test all, and print the matrix."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -121,6 +99,7 @@ def main():
     out.mkdir(parents=True, exist_ok=True)
     costs = restretch(data)
     costs.write(out / "restretch.ecsv", overwrite=True)
+    from astro_yolo.training.report import write_report
     from astro_yolo.training.robustness import cross_matrix
 
     train, tests, other, deep = make_sets(data, out, options.size)
@@ -132,7 +111,7 @@ def main():
                         for row in part])  # fmt: skip
     table.sort("trained", kind="stable")
     table.write(out / "matrix.ecsv", overwrite=True)
-    draw(table, out / "matrix.png")
+    write_report(out / "report", matrix=table, title="Trained on, tested on", overwrite=True)
     print(f"{datetime.now(tz=UTC).date()}, {platform.machine()}, {options.epochs} epochs, "
           f"{options.size} pixels")  # fmt: skip
     costs.pprint_all()

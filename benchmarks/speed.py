@@ -158,6 +158,27 @@ def photutils_catalogue(path):
     return run
 
 
+def agreement(paths, model):
+    """Print by how much OpenVINO's raw candidates differ from ONNX Runtime's on the field."""
+    from astro_yolo import conf, read_image
+    from astro_yolo.network.backends import load_backend
+    from astro_yolo.network.weights import load_weights
+    from astro_yolo.stretch import to_network
+
+    weights, image = load_weights(model), read_image([str(path) for path in paths.values()])
+    ny, nx = (side // weights.stride * weights.stride for side in image.shape)
+    batch = to_network(image.data, image.mask)[None, :, :ny, :nx].copy()
+    expected = load_backend(weights, "onnxruntime", "cpu").run(batch).copy()
+    near = expected[[9, 10]].max(axis=0) > 0.1  # star or galaxy
+    for precision in ("float32", "bfloat16"):
+        with conf.set_temp("openvino_precision", precision):
+            off = (load_backend(weights, "openvino").run(batch) - expected)[:, near]
+        edges = np.abs([off[:2] - off[2:4] / 2, off[:2] + off[2:4] / 2]).max()
+        print(f"OpenVINO in {precision} against ONNX Runtime: scores within "
+              f"{np.abs(off[4:]).max():.4f}, edges within {edges:.3f} pixels, of {near.sum()} "
+              "candidates")
+
+
 def backends():
     """Return the backends that are installed."""
     return [name for name in ("onnxruntime", "openvino") if find_spec(name)]
@@ -258,6 +279,8 @@ def main(argv=None):
         folder = Path(name)
         paths = unpack(data, folder)
         print_times(measure(programs(options, paths, folder)))
+        if find_spec("openvino") and not options.others_only:
+            agreement(paths, options.model)
 
 
 if __name__ == "__main__":

@@ -7,11 +7,12 @@ from pathlib import Path
 import numpy as np
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
-from astropy.wcs import WCS
 
 from astro_yolo._files import replacing
-from astro_yolo._sky import pixel_to_sky, sky_to_pixel
-from astro_yolo.exceptions import DS9Error, WCSError
+from astro_yolo._headers import wcs_from_text
+from astro_yolo._mapping import convert
+from astro_yolo.catalog import pixel_boxes
+from astro_yolo.exceptions import DS9Error, InputWarning, WCSError
 
 __all__ = ["Display", "frame_wcs", "same_grid"]
 
@@ -83,8 +84,8 @@ class Display:
         if image.n_bands != 3:
             msg = f"image must have three bands for a colour frame, got {image.n_bands}"
             raise DS9Error(msg)
-        whole = image.window(0, image.shape[0], 0, image.shape[1]) if image.is_lazy else image
-        rgb = to_rgb(to_channels(whole.data), stretch)
+        data, _ = image.window(0, image.shape[0], 0, image.shape[1])
+        rgb = to_rgb(to_channels(data), stretch)
         if frame is not None:
             self._require_frame(frame)
             self.set(f"frame {frame}")
@@ -117,9 +118,9 @@ class Display:
 
     def _require_frame(self, number):
         """Raise if there is no such frame; DS9 would make it."""
-        frames = self.get("frame all").split()
-        if str(number) not in frames:
-            msg = f"frame must be one of {', '.join(frames) or 'none'}, got {number}"
+        frames = self.frames()
+        if number not in frames:
+            msg = f"frame must be one of {', '.join(map(str, frames)) or 'none'}, got {number}"
             raise DS9Error(msg)
 
     def frames(self):
@@ -268,13 +269,14 @@ def frame_wcs(bridge):
         return None
     header = fits.Header.fromstring(bridge.get("fits header"), sep="\n")
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+        warnings.simplefilter("ignore", InputWarning)  # DS9 leaves look-up tables out, too
         try:
-            wcs = WCS(header, naxis=2)
-        except Exception:  # noqa: BLE001, a header may be wrong in any way; DS9 shows it all the same
+            wcs = wcs_from_text(header.tostring(endcard=False, padding=False), label="frame")
+        except WCSError:  # DS9 shows it all the same
             return None
-    wcs.pixel_shape = header.get("NAXIS1"), header.get("NAXIS2")
-    return wcs if wcs.has_celestial else None
+    if wcs is not None:
+        wcs.pixel_shape = header.get("NAXIS1"), header.get("NAXIS2")
+    return wcs
 
 
 def same_grid(wcs, other, table=None):
@@ -295,18 +297,12 @@ def same_grid(wcs, other, table=None):
     if wcs is None or other is None:
         return wcs is other
     if table is not None and len(table):
-        edges = [np.asarray(getattr(table[n], "value", table[n]), float)
-                 for n in ("xmin", "xmax", "ymin", "ymax")]  # fmt: skip
-        spans = np.nanmin(edges[0]), np.nanmax(edges[1]), np.nanmin(edges[2]), np.nanmax(edges[3])
+        boxes = pixel_boxes(table)
+        low, high = np.nanmin(boxes[:, :2], axis=0), np.nanmax(boxes[:, 2:], axis=0)
     else:
-        width, height = other.pixel_shape or (1000, 1000)
-        spans = 0, width, 0, height
-    x, y = (side.ravel() for side in np.meshgrid(
-        np.linspace(*spans[:2], 3), np.linspace(*spans[2:], 3)))  # fmt: skip
-    try:
-        there = sky_to_pixel(other, *pixel_to_sky(wcs, x, y))
-    except (ValueError, WCSError):
-        return False
+        low, high = (0, 0), other.pixel_shape or (1000, 1000)
+    x, y = (side.ravel() for side in np.meshgrid(*np.linspace(low, high, 3).T))
+    there = convert(wcs, other, x, y)
     return bool(np.all(np.hypot(there[0] - x, there[1] - y) < _SAME))
 
 

@@ -13,11 +13,13 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from types import ModuleType
 
+from astro_yolo._environment import added_environment
 from astro_yolo.exceptions import (
     DS9AmbiguousError,
     DS9Error,
@@ -97,8 +99,6 @@ def load_transport(backend, timeout):
 
 def _load_library(timeout):
     """Import pyds9 without its side effects, and return its binding of the XPA library."""
-    import warnings
-
     if find_spec("pyds9") is None:
         msg = 'Talking to DS9 by pyds9 needs pip install "astro-yolo[ds9]" (and a C compiler)'
         raise MissingExtraError(msg)
@@ -106,7 +106,7 @@ def _load_library(timeout):
         os.environ.setdefault(name, str(max(1, round(timeout))))
     for name, value in LOOPBACK.items():
         os.environ.setdefault(name, value)
-    with _environment({"PYDS9_NOXPANS": "1"}), _distutils(), warnings.catch_warnings():
+    with added_environment({"PYDS9_NOXPANS": "1"}), _distutils(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             import pyds9
@@ -155,21 +155,6 @@ def find_target(transport, wanted):
         " the program xpans must be on PATH (Debian: xpa-tools)"
     )
     raise DS9NotFoundError(msg)
-
-
-@contextmanager
-def _environment(values):
-    """Set environment variables for a while."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
 
 
 @contextmanager

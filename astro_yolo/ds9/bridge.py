@@ -13,7 +13,7 @@ from astro_yolo.ds9._transport import find_target, load_transport
 from astro_yolo.ds9.diff import diff_regions
 from astro_yolo.exceptions import DS9Error, DS9NotFoundError
 from astro_yolo.region_parser import parse_regions
-from astro_yolo.region_text import TEXT, format_regions
+from astro_yolo.region_text import CLEAN, TEXT, format_regions
 
 __all__ = ["DS9Bridge"]
 
@@ -21,7 +21,8 @@ _TAG = "astro_yolo"
 _RUN = re.compile(r"tag=\{ay-run=([0-9a-f]{8})\}")
 _MANY = 1000  # regions from which on texts are left out: nobody can read them, DS9 draws slowly
 _LONGEST = 4000  # characters of a command that XPA carries
-_UNBRACED = str.maketrans({"{": "(", "}": ")"})
+_TAGS = re.compile(r"tag=\{([^}]*)\}")
+_SYSTEMS = {"image": "-system image", "icrs": "-system wcs -sky icrs -skyformat degrees"}
 
 
 class DS9Bridge(Display):
@@ -189,7 +190,7 @@ class DS9Bridge(Display):
                 coords = self._coords(table)
             words = format_regions(table, shape=shape, frame=coords, color=color, text=text,
                                    tags=(_TAG, f"ay-run={run}"))  # fmt: skip
-            before = set(_RUN.findall(self._regions())) if replace else set()
+            before = set(_RUN.findall(self.region_text())) if replace else set()
             wanted = words.count(f"ay-run={run}")
             if wanted:
                 self._send(words, run, wanted)
@@ -200,30 +201,40 @@ class DS9Bridge(Display):
     def _coords(self, table):
         """Return the coordinates in which a table fits the current frame."""
         wcs = table_wcs(table)
-        if wcs is None:
-            return "image"
-        return "image" if same_grid(wcs, frame_wcs(self), table) else "icrs"
+        fits = wcs is None or same_grid(wcs, frame_wcs(self), table)
+        return "image" if fits else "icrs"
 
     def _send(self, words, run, wanted):
         """Send regions, and make sure that all arrived."""
         try:
             self.set("regions", words)
-            arrived = self._regions().count(f"ay-run={run}")
-        except DS9NotFoundError:
-            raise
-        except DS9Error:
-            self.set(f"regions group {{ay-run={run}}} delete")
+            arrived = self.region_text().count(f"ay-run={run}")
+        except DS9Error as error:
+            if not isinstance(error, DS9NotFoundError):
+                self.set(f"regions group {{ay-run={run}}} delete")
             raise
         if arrived != wanted:
             self.set(f"regions group {{ay-run={run}}} delete")
             msg = f"DS9 took {arrived} of {wanted} regions: they were taken away again"
             raise DS9Error(msg)
 
-    def _regions(self, system="image"):
-        """Return the regions of the current frame as text."""
-        if system == "image":
-            return self.get("regions -format ds9 -system image -strip no")
-        return self.get("regions -format ds9 -system wcs -sky icrs -skyformat degrees -strip no")
+    def region_text(self, *, system="image", selected=False):
+        """
+        Return the regions of the current frame as DS9 writes them.
+
+        Parameters
+        ----------
+        system : {"image", "icrs"}, optional
+            Coordinates: pixels that count from 1, or degrees.
+        selected : bool, optional
+            Only those that are selected.
+
+        Returns
+        -------
+        str
+        """
+        which = " selected" if selected else ""
+        return self.get(f"regions -format ds9 {_SYSTEMS[system]} -strip no{which}")
 
     def pull(self, *, frame=None, wcs=None):
         """
@@ -250,10 +261,8 @@ class DS9Bridge(Display):
         with self._lock, self._frame(frame):
             own = frame_wcs(self)
             other = wcs is not None and not same_grid(wcs, own)
-            text = self._regions("icrs" if other else "image")
-        table = parse_regions(text, wcs=wcs if other else own)
-        table["ours"] = np.asarray(table["id"]) > 0
-        return table
+            text = self.region_text(system="icrs" if other else "image")
+        return _as_table(text, wcs if other else own)
 
     def diff(self, table, *, frame=None, tolerance=0.1):
         """
@@ -271,9 +280,8 @@ class DS9Bridge(Display):
         `~astropy.table.QTable`
             See `~astro_yolo.ds9.diff_regions`.
         """
-        return diff_regions(
-            table, self.pull(frame=frame, wcs=table_wcs(table)), tolerance=tolerance
-        )
+        now = self.pull(frame=frame, wcs=table_wcs(table))
+        return diff_regions(table, now, tolerance=tolerance)
 
     def recolor(self, label, color, *, frame=None):
         """
@@ -281,14 +289,15 @@ class DS9Bridge(Display):
 
         Parameters
         ----------
-        label : str
-            Class, or any other tag.
+        label : str, or iterable of int
+            Class, or any other tag; or ids.
         color : str
             Name, or ``#rrggbb``.
         frame : int, optional
             Number of the frame; by default the current one.
         """
-        self._group(label, f"color {_word(color)}", frame)
+        names = [label] if isinstance(label, str) else map(_tag_of, label)
+        self._groups(names, f"color {_word(color)}", frame)
 
     def remove(self, ids=None, *, frame=None):
         """
@@ -301,9 +310,7 @@ class DS9Bridge(Display):
         frame : int, optional
             Number of the frame; by default the current one.
         """
-        names = [_TAG] if ids is None else [f"ay-id={int(number)}" for number in ids]
-        for name in names:
-            self._group(name, "delete", frame)
+        self._groups([_TAG] if ids is None else map(_tag_of, ids), "delete", frame)
 
     def select(self, ids, *, frame=None):
         """
@@ -318,8 +325,7 @@ class DS9Bridge(Display):
         """
         with self._lock, self._frame(frame):
             self.set("regions select none")
-            for number in ids:
-                self._group(f"ay-id={int(number)}", "select", None)
+            self._groups(map(_tag_of, ids), "select", None)
 
     def selected(self, *, frame=None):
         """
@@ -336,17 +342,16 @@ class DS9Bridge(Display):
             As of `pull`.
         """
         with self._lock, self._frame(frame):
-            text = self.get("regions -format ds9 -system image -strip no selected")
-            table = parse_regions(text, wcs=frame_wcs(self))
-        table["ours"] = np.asarray(table["id"]) > 0
-        return table
+            return _as_table(self.region_text(selected=True), frame_wcs(self))
 
-    def _group(self, name, command, frame):
-        """Do something to all regions with a tag; nothing where there are none."""
-        name = str(name).translate(_UNBRACED)
+    def _groups(self, names, command, frame):
+        """Do something to all regions with one of some tags; nothing where there are none."""
         with self._lock, self._frame(frame):
-            if f"tag={{{name}}}" in self._regions():
-                self.set(f"regions group {{{name}}} {command}")
+            there = set(_TAGS.findall(self.region_text()))
+            for name in names:
+                plain = name.translate(CLEAN)
+                if plain in there:
+                    self.set(f"regions group {{{plain}}} {command}")
 
     @contextmanager
     def _frame(self, number):
@@ -365,6 +370,18 @@ class DS9Bridge(Display):
                 self.set(f"frame {now}")
             if blinks:
                 self.set("blink")
+
+
+def _as_table(text, wcs):
+    """Return regions as a table that says which are ours."""
+    table = parse_regions(text, wcs=wcs)
+    table["ours"] = np.asarray(table["id"]) > 0
+    return table
+
+
+def _tag_of(number):
+    """Return the tag of a region with an id."""
+    return f"ay-id={int(number)}"
 
 
 def _line(command):

@@ -3,6 +3,7 @@
 import numpy as np
 from astropy.table import QTable
 
+from astro_yolo.catalog import BOX_COLUMNS, pixel_boxes
 from astro_yolo.exceptions import RegionError
 
 __all__ = ["CHANGES", "diff_regions"]
@@ -10,8 +11,6 @@ __all__ = ["CHANGES", "diff_regions"]
 #: Words of the column ``change``; a region that was changed in several ways has several, joined
 #: by "+".
 CHANGES = ("kept", "moved", "resized", "relabelled", "deleted", "added")
-
-_EDGES = ("xmin", "ymin", "xmax", "ymax")
 
 
 def diff_regions(before, after, *, tolerance=0.1):
@@ -62,10 +61,10 @@ def diff_regions(before, after, *, tolerance=0.1):
     if not tolerance >= 0:
         raise RegionError(f"tolerance must be a number from 0 up, got {tolerance}")
     old, new = _boxes("before", before), _boxes("after", after)
-    ids = _column(before, "id").astype(int)
+    ids = _ids(before)
     if len(np.unique(ids)) != len(ids):
         raise RegionError("before must have every id once")
-    partner = _partners(ids, old, _column(after, "id").astype(int), new)
+    partner = _partners(ids, old, _ids(after), new)
     labels = [_labels(before), _labels(after)]
     shapes = after["shape"] if "shape" in after.colnames else np.full(len(after), "")
     rows = []
@@ -86,25 +85,26 @@ def diff_regions(before, after, *, tolerance=0.1):
 
 def _table(rows):
     """Return the result, also of no rows."""
-    names = ("id", "change", "before", "after", *_EDGES, "label", "label_before")
+    names = ("id", "change", "before", "after", *BOX_COLUMNS, "label", "label_before")
     kinds = (int, str, int, int, float, float, float, float, str, str)
     columns = zip(*rows, strict=True) if rows else [()] * len(names)
     return QTable([np.array(list(c), dtype=k) for c, k in zip(columns, kinds, strict=True)],
                   names=names)
 
 
-def _column(table, name):
-    if name not in table.colnames:
-        raise RegionError(f"a table must have the column {name}, got {', '.join(table.colnames)}")
-    return np.asarray(getattr(table[name], "value", table[name]))
+def _ids(table):
+    if "id" not in table.colnames:
+        raise RegionError(f"a table must have the column id, got {', '.join(table.colnames)}")
+    return np.asarray(table["id"], dtype=int)
 
 
 def _boxes(which, table):
     """Return the boxes of a table, (N, 4)."""
-    missing = [name for name in _EDGES if name not in table.colnames]
+    missing = [name for name in BOX_COLUMNS if name not in table.colnames]
     if missing:
-        raise RegionError(f"{which} must have the columns {', '.join(_EDGES)}, {missing} missing")
-    return np.stack([_column(table, name).astype(float) for name in _EDGES], axis=1)
+        msg = f"{which} must have the columns {', '.join(BOX_COLUMNS)}, {missing} missing"
+        raise RegionError(msg)
+    return pixel_boxes(table)
 
 
 def _labels(table):

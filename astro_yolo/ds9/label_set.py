@@ -5,9 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_yolo._columns import CLASSES
 from astro_yolo._files import replacing
-from astro_yolo.catalog import write_table
+from astro_yolo.catalog import CLASSES, pixel_boxes, write_table
 from astro_yolo.ds9.review import ReviewError
 from astro_yolo.overlays import write_regions
 from astro_yolo.training.yolo_files import (
@@ -130,9 +129,7 @@ def _objects(table, shape):
     if unknown:
         msg = f"label must be one of {', '.join(CLASSES)} or star, got {', '.join(unknown)}"
         raise ReviewError(msg)
-    edges = [np.asarray(getattr(table[n], "value", table[n]), float)
-             for n in ("xmin", "ymin", "xmax", "ymax")]  # fmt: skip
-    boxes = np.clip(np.stack(edges, axis=1) + 0.5, 0, [shape[1], shape[0]] * 2)
+    boxes = np.clip(pixel_boxes(table) + 0.5, 0, [shape[1], shape[0]] * 2)
     kept = np.array([label != "star" for label in labels], bool)
     kept &= (boxes[:, 2:] > boxes[:, :2]).all(axis=1)
     kinds = [CLASSES.index(label) for label, keep in zip(labels, kept, strict=True) if keep]

@@ -11,7 +11,7 @@ from astro_yolo.ds9._transport import LOOPBACK
 from astro_yolo.ds9.bridge import DS9Bridge
 from astro_yolo.exceptions import DS9Error, DS9NotFoundError, DS9TimeoutError
 
-__all__ = ["launch"]
+__all__ = ["end_process", "launch"]
 
 # by default DS9 listens for images on every network
 _ALONE = ("-port", "0", "-fifo", "none", "-unix", "none", "-samp", "no")
@@ -64,27 +64,29 @@ def launch(title=None, *, options=(), backend="auto", timeout=30.0):
     try:
         yield bridge
     finally:
-        _end(process)
+        end_process(process)
 
 
 def _start(command, title, backend, timeout):
     """Start DS9, once more if XPA does not hear of it; return process and connection."""
     # the name server of a DS9 that just ended may go when the new one has told it its name
-    for chance in (_FIRST_CHANCE, timeout):
-        process = subprocess.Popen(  # noqa: S603, no shell; the caller's own options
-            command, env=LOOPBACK | os.environ, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-        )  # fmt: skip
-        try:
-            return process, _wait(process, title, backend, min(chance, timeout), timeout)
-        except DS9TimeoutError:
-            _end(process)
-            if chance == timeout:
-                raise
-        except BaseException:
-            _end(process)
-            raise
-    return None  # not reached
+    try:
+        return _try(command, title, backend, min(_FIRST_CHANCE, timeout), timeout)
+    except DS9TimeoutError:
+        return _try(command, title, backend, timeout, timeout)
+
+
+def _try(command, title, backend, patience, timeout):
+    """Start DS9 once; it is ended if it cannot be talked to."""
+    process = subprocess.Popen(  # noqa: S603, no shell; the caller's own options
+        command, env=LOOPBACK | os.environ, stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        return process, _wait(process, title, backend, patience, timeout)
+    except BaseException:
+        end_process(process)
+        raise
 
 
 def _wait(process, title, backend, patience, timeout):
@@ -102,8 +104,8 @@ def _wait(process, title, backend, patience, timeout):
     raise DS9NotFoundError(msg)
 
 
-def _end(process):
-    """End DS9, kindly first."""
+def end_process(process):
+    """End a program, kindly first."""
     process.terminate()
     try:
         process.wait(timeout=5)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from astro_yolo._files import replacing
 
-__all__ = ["MENU_FILE", "install_menu", "menu_text", "uninstall_menu"]
+__all__ = ["MENU_FILE", "install_menu", "menu_text", "quoted", "uninstall_menu"]
 
 #: Name of the file in the home folder.
 MENU_FILE = ".ds9.ans"
@@ -41,7 +41,7 @@ def menu_text(python=sys.executable):
     lines = [_BEGIN, "hmenu astro-yolo"]
     keys = []
     for name, kind, command in _ENTRIES:
-        run = f"{_quoted(str(python))} -m astro_yolo ds9 --xpa $xpa_method --dialog {command}"
+        run = f"{quoted(python)} -m astro_yolo ds9 --xpa $xpa_method --dialog {command}"
         entry = [name, "*", kind, f"{run} | $null", ""]
         (keys if kind.startswith("bind") else lines).extend(entry)
     return "\n".join([*lines, "end", "", *keys, _END, ""])
@@ -97,9 +97,9 @@ def uninstall_menu(path=None):
     return True
 
 
-def _quoted(path):
-    """Return a path as a word of Tcl's."""
-    return f'"{path}"' if " " in path else path
+def quoted(path):
+    """Return a path as a word of the commands in an analysis file."""
+    return f'"{path}"' if " " in str(path) else str(path)
 
 
 def _rest(path):

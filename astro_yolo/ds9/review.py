@@ -12,8 +12,15 @@ from pathlib import Path
 import numpy as np
 from astropy.table import QTable, vstack
 
-from astro_yolo._columns import CLASSES, LABELS, conform
-from astro_yolo.catalog import make_table, table_wcs
+from astro_yolo.catalog import (
+    BOX_COLUMNS,
+    CLASSES,
+    LABELS,
+    conform,
+    make_table,
+    pixel_boxes,
+    table_wcs,
+)
 from astro_yolo.exceptions import AstroYoloError
 
 __all__ = ["ORDERS", "STATES", "Review", "ReviewError"]
@@ -24,7 +31,7 @@ ORDERS = ("uncertainty", "score", "class")
 #: What a detection may be.
 STATES = ("open", "confirmed", "deleted", "added")
 
-_EDGES = ("xmin", "ymin", "xmax", "ymax")
+_PLACES = ("x", "y", "ra", "dec", "width", "height")  # columns that follow from the boxes
 
 
 class ReviewError(AstroYoloError, ValueError):
@@ -52,7 +59,7 @@ class Review:
     """
 
     def __init__(self, table, journal, *, order="uncertainty"):
-        missing = [name for name in ("id", "label", *_EDGES) if name not in table.colnames]
+        missing = [name for name in ("id", "label", *BOX_COLUMNS) if name not in table.colnames]
         if missing:
             msg = f"table must have the columns {', '.join(missing)}"
             raise ReviewError(msg)
@@ -108,10 +115,8 @@ class Review:
         self._state = dict.fromkeys(self._ids, "open")
         self._label = {i: str(label) for i, label in zip(self._ids, self._table["label"],
                                                          strict=True)}  # fmt: skip
-        edges = [np.asarray(getattr(self._table[n], "value", self._table[n]), float)
-                 for n in _EDGES]  # fmt: skip
-        self._box = {i: tuple(box) for i, box in zip(self._ids, np.array(edges).T.tolist(),
-                                                     strict=True)}  # fmt: skip
+        boxes = pixel_boxes(self._table).tolist()
+        self._box = {i: tuple(box) for i, box in zip(self._ids, boxes, strict=True)}
         for line in done:
             self._apply(line)
 
@@ -251,9 +256,14 @@ class Review:
         """
         kept = [k for k, number in enumerate(self._ids) if self._state[number] != "deleted"]
         table = QTable(self._table[kept], copy=True)
-        for k, number in enumerate(int(i) for i in table["id"]):
-            self._update(table, k, number)
-        table = self._follow_sky(table)
+        ids = [int(number) for number in table["id"]]
+        boxes = np.reshape([self._box[i] for i in ids], (-1, 4))
+        again = self._made(boxes, [self._label[i] for i in ids])
+        for name, sides in zip(BOX_COLUMNS, boxes.T, strict=True):
+            table[name] = sides
+        for name in ("label", *_PLACES):
+            if name in again.colnames and name in table.colnames:
+                table[name] = again[name]
         added = [i for i, state in self._state.items() if state == "added"]
         if added:
             # the same columns in the same order as a table of detections; the rest is masked
@@ -263,25 +273,6 @@ class Review:
         table["review"] = np.array(states, dtype="U9") if states else np.array([], dtype="U9")
         table.meta = dict(self._table.meta)
         return conform(table)
-
-    def _update(self, table, row, number):
-        """Put the box and the class that hold into a row."""
-        label = self._label[number]
-        if str(table["label"][row]) != label:
-            if table["label"].dtype.kind == "U" and table["label"].dtype.itemsize < 4 * len(label):
-                table["label"] = table["label"].astype(f"U{len(label)}")
-            table["label"][row] = label
-        for name, value in zip(_EDGES, self._box[number], strict=True):
-            table[name][row] = value
-
-    def _follow_sky(self, table):
-        """Give all boxes the centre and sky position that belong to them."""
-        again = self._made(np.stack([np.asarray(table[n], float) for n in _EDGES], axis=1),
-                           list(table["label"]))  # fmt: skip
-        for name in ("x", "y", "ra", "dec", "width", "height"):
-            if name in again.colnames and name in table.colnames:
-                table[name] = again[name]
-        return table
 
     def _added(self, numbers):
         """Return the added rows as a table."""
@@ -343,7 +334,9 @@ def _doubt(table):
 
 def _digest(table):
     """Return a fingerprint of the boxes."""
-    rows = [[int(row["id"]), *(round(float(row[name]), 2) for name in _EDGES)] for row in table]
+    boxes = pixel_boxes(table).tolist()
+    rows = [[int(number), *(round(side, 2) for side in box)]
+            for number, box in zip(table["id"], boxes, strict=True)]  # fmt: skip
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from astropy.table import Table
 
-from astro_yolo._columns import CLASSES
 from astro_yolo._files import replacing
+from astro_yolo.catalog import BOX_COLUMNS, CLASSES, pixel_boxes
 from astro_yolo.config import cache_folder
+from astro_yolo.ds9.menu import quoted
 from astro_yolo.exceptions import DS9Error
 from astro_yolo.region_parser import parse_regions
 
@@ -33,7 +35,6 @@ KEYS = {
 
 _POLL = 0.05  # seconds
 _TOLERANCE = 0.1  # pixels from which a box was moved
-_QUOTED = '"{}"'  # as DS9 takes a path with blanks
 _OURS = "tag={astro_yolo}"
 _REGION = re.compile(r"[+-]?[a-z]+\(")
 _ROOM = 12  # widths of a box that are shown around it
@@ -125,7 +126,7 @@ class ReviewLoop:
         tag = f"tag={{ay-id={number}}}"
         found = parse_regions("\n".join(["image", *(x for x in self._lines() if tag in x)]))
         _, old_label, old_box = self._review.state(number)
-        box = _edges(found[0]) if len(found) else old_box
+        box = pixel_boxes(found[0]) if len(found) else old_box
         label = label or (str(found["label"][0]) if len(found) else "") or old_label
         moved = np.abs(np.subtract(box, old_box)).max() > _TOLERANCE
         self._review.confirm(
@@ -141,9 +142,10 @@ class ReviewLoop:
         if not len(found):
             self._say("no region was drawn: drag one with the mouse, then press a")
             return
-        numbers = [self._review.add(_edges(row), str(row["label"]) or "unknown") for row in found]
+        numbers = [self._review.add(pixel_boxes(row), str(row["label"]) or "unknown")
+                   for row in found]  # fmt: skip
         # DS9 cannot delete a region without a tag: all others are sent back as DS9 wrote them
-        rest = [line for line in self._text().splitlines() if line not in drawn]
+        rest = [line for line in self._bridge.region_text().splitlines() if line not in drawn]
         self._bridge.set("regions delete all")
         self._bridge.set("regions", "\n".join([*rest, ""]))
         self._draw()
@@ -157,21 +159,17 @@ class ReviewLoop:
         self._draw()
         self._say(f"taken back: {last['do']} {last['id']}")
 
-    def _text(self):
-        return self._bridge.get("regions -format ds9 -system image -strip no")
-
     def _lines(self):
         """Return the regions that DS9 shows now, a line each."""
-        return [line for line in self._text().splitlines() if _REGION.match(line)]
+        return [line for line in self._bridge.region_text().splitlines() if _REGION.match(line)]
 
     def _redraw(self, number):
         """Draw one detection as it stands now."""
-        state = self._review.state(number)[0]
+        state, label, box = self._review.state(number)
         self._bridge.remove([number], frame=self._frame)
         if state != "deleted":
-            table = self._review.result()
-            one = table[np.asarray(table["id"]) == number]
-            self._push(one, replace=False)
+            row = (number, label, *box)
+            self._push(Table(rows=[row], names=("id", "label", *BOX_COLUMNS)), replace=False)
 
     def _draw(self):
         """Draw all detections as they stand now; what is drawn by hand stays."""
@@ -215,7 +213,7 @@ def keys_of_ds9(bridge):
         lines = []
         for key in KEYS:
             # Tk takes a bare digit for a mouse button
-            command = f"{_QUOTED.format(script)} {key} {_QUOTED.format(events)} | $null"
+            command = f"{quoted(script)} {key} {quoted(events)} | $null"
             lines += [f"astro-yolo {key}", "*", f"bind Key-{key}", command, ""]
         bridge.set("analysis load", "\n".join(lines))
         done = 0
@@ -290,8 +288,3 @@ def from_all(sources, bridge):
                 bridge.get("version")
             except DS9Error:
                 return
-
-
-def _edges(row):
-    """Return xmin, ymin, xmax, ymax of a row."""
-    return [float(getattr(row[n], "value", row[n])) for n in ("xmin", "ymin", "xmax", "ymax")]

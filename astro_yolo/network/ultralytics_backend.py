@@ -1,8 +1,6 @@
 """An ultralytics ``.pt`` file that the user named, run by PyTorch, from the extra ``train``."""
 
-import os
-from contextlib import contextmanager
-
+from astro_yolo._environment import added_environment
 from astro_yolo.exceptions import ModelError, require
 from astro_yolo.network._backend import Backend, physical_cores
 from astro_yolo.network.calibration import OUTPUTS
@@ -85,17 +83,6 @@ def _dense(model, weights):
     return model
 
 
-@contextmanager
 def quiet_environment():
-    """
-    Keep ultralytics off the network while it is imported and used.
-
-    Sets environment variables where the user has not, and takes them back afterwards.
-    """
-    added = [key for key in _QUIET if key not in os.environ]
-    os.environ.update({key: _QUIET[key] for key in added})
-    try:
-        yield
-    finally:
-        for key in added:
-            del os.environ[key]
+    """Keep ultralytics off the network while it is imported and used."""
+    return added_environment(_QUIET)

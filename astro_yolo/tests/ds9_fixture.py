@@ -11,8 +11,11 @@ import shutil
 import socket
 import subprocess
 import time
+from contextlib import contextmanager
 
 import pytest
+
+from astro_yolo.ds9.launcher import end_process
 
 PROGRAMS = ("ds9", "Xvfb", "xpans", "xpaset", "xpaget")
 TITLE = "astro_yolo_test"
@@ -121,15 +124,6 @@ def _wait_for_ds9(session, process):
     pytest.fail(f"DS9 did not answer over XPA within {START_TIMEOUT:.0f} s")
 
 
-def _end(process):
-    process.terminate()
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
 def _require_programs():
     missing = [name for name in PROGRAMS if shutil.which(name) is None]
     if not missing:
@@ -140,11 +134,9 @@ def _require_programs():
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
-def ds9(tmp_path_factory):
-    """Start one real DS9 for the session and end it afterwards."""
-    _require_programs()
-    home = tmp_path_factory.mktemp("ds9_home")
+@contextmanager
+def private_screen(home):
+    """Run an invisible screen and an XPA name server; yield their environment and a log."""
     environment = os.environ | {
         "HOME": str(home), "XPA_TMPDIR": str(home), "XPA_METHOD": "localhost",
         "XPA_NSINET": f"localhost:{_free_port_pair()}",
@@ -156,12 +148,26 @@ def ds9(tmp_path_factory):
             processes.append(screen)
             environment["DISPLAY"] = f":{display}"
             processes.append(_start(["xpans"], environment, log))
-            command = ["ds9", "-title", TITLE, "-port", "0", "-fifo", "none", "-unix", "none",
-                       "-tcl", "package require Img"]
-            processes.append(_start(command, environment, log))
-            session = DS9Session(environment)
-            _wait_for_ds9(session, processes[-1])
-            yield session
+            yield environment, log
         finally:
             for process in reversed(processes):
-                _end(process)
+                end_process(process)
+
+
+@pytest.fixture(scope="session")
+def ds9(tmp_path_factory):
+    """Start one real DS9 for the session and end it afterwards."""
+    _require_programs()
+    home = tmp_path_factory.mktemp("ds9_home")
+    with private_screen(home) as (environment, log):
+        process = None
+        try:
+            command = ["ds9", "-title", TITLE, "-port", "0", "-fifo", "none", "-unix", "none",
+                       "-tcl", "package require Img"]
+            process = _start(command, environment, log)
+            session = DS9Session(environment)
+            _wait_for_ds9(session, process)
+            yield session
+        finally:
+            if process is not None:
+                end_process(process)

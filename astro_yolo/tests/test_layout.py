@@ -15,7 +15,7 @@ import astro_yolo
 LAYERS = (
     # 0: arrays, errors, settings
     ("exceptions", "config", "boxes", "filters", "stretch", "tiling", "centering", "injection",
-     "_files"),
+     "_files", "_environment"),
     # 1: Astropy in, Astropy out: images, then tables, then regions and pictures
     ("_bands", "_headers", "_planes", "_fits_scan", "_fits_input", "_picture_input", "_inputs",
      "_mapping", "_alignment", "image"),

@@ -5,6 +5,7 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
+from astro_yolo.catalog import BOX_COLUMNS
 from astro_yolo.training.scored import judge_objects
 
 _TILE, _COLUMNS, _CAPTION = 150, 6, 18
@@ -66,7 +67,7 @@ def _flat(rows):
         box = row.get("truth", row.get("found"))
         plain = {key: value for key, value in row.items()
                  if key not in {"truth", "found", "right"}}  # fmt: skip
-        sides = zip(("xmin", "ymin", "xmax", "ymax"), box, strict=True)
+        sides = zip(BOX_COLUMNS, box, strict=True)
         flat.append(plain | {name: round(float(value), 2) for name, value in sides})
     return flat
 

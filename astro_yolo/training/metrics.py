@@ -15,6 +15,7 @@ __all__ = [
     "astrocv_protocol",
     "average_precision",
     "bootstrap",
+    "calibration_bins",
     "confusion",
     "mean_precision",
     "precision_recall",
@@ -232,7 +233,27 @@ def reliability(pictures, *, bins=10, min_score=0.0, min_iou=0.5):
     """
     pool = pool_detections(pictures, ious=(min_iou,))
     judged = ~pool.skip[0] & (pool.scores >= min_score)
-    scores, right = pool.scores[judged], pool.hits[0, judged]
+    return calibration_bins(pool.scores[judged], pool.hits[0, judged], bins)
+
+
+def calibration_bins(scores, right, bins=10):
+    """
+    Return how often a probability is right, as `reliability`, of plain arrays.
+
+    Parameters
+    ----------
+    scores : (N,) array
+        What was said.
+    right : (N,) bool array
+        What is so.
+    bins : int, optional
+        Number of bins.
+
+    Returns
+    -------
+    rows, error
+        As of `reliability`.
+    """
     place = np.minimum((scores * bins).astype(int), bins - 1)
     rows = []
     for k in range(bins):

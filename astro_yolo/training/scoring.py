@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from astro_yolo._files import replacing
+from astro_yolo.catalog import BOX_COLUMNS, pixel_boxes
 from astro_yolo.detection import Detector
 from astro_yolo.exceptions import NoDetectionsWarning
 from astro_yolo.training.export_stock import output_of
@@ -142,11 +143,10 @@ def found_in(detector, rgb, *, stars=False):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoDetectionsWarning)
         table = detector.detect(rgb, score=_LOWEST, include_stars=stars)
-    corners = [np.asarray(table[name], dtype=float) for name in ("xmin", "ymin", "xmax", "ymax")]
     scores = np.asarray(table["score"], dtype=float)
     if stars:
         scores = np.maximum(scores, np.asarray(table["p_star"], dtype=float))
-    return np.stack(corners, axis=1).reshape(-1, 4) + 0.5, scores, [str(n) for n in table["label"]]
+    return pixel_boxes(table) + 0.5, scores, [str(n) for n in table["label"]]
 
 
 def _magnitudes(pictures, split):
@@ -209,7 +209,6 @@ def write_evaluation(evaluation, folder, *, overwrite=False):
 
 def _rows(evaluation):
     """Return the columns of both tables; an ignored region is a truth of class -1."""
-    sides = ("xmin", "ymin", "xmax", "ymax")
     nothing = np.empty(0), np.empty((0, 4)), np.empty(0), np.empty(0)  # where there is no picture
     parts = {"truth": [nothing], "found": [nothing]}
     for k, p in enumerate(evaluation.pictures):
@@ -224,7 +223,7 @@ def _rows(evaluation):
             np.concatenate(column) for column in zip(*parts[kind], strict=True)
         )
         columns = {"picture": number.astype(int)}
-        columns |= dict(zip(sides, boxes.T, strict=True))
+        columns |= dict(zip(BOX_COLUMNS, boxes.T, strict=True))
         tables[kind] = columns | {"class": kinds.astype(int), last: values}
     return tables
 
@@ -263,8 +262,7 @@ def read_evaluation(folder):
 def _picture(number, path, tables):
     """Return one picture of the tables."""
     truth, found = (table[table["picture"] == number] for table in tables.values())
-    boxes = {key: np.stack([table[name] for name in ("xmin", "ymin", "xmax", "ymax")], axis=-1)
-             for key, table in (("truth", truth), ("found", found))}  # fmt: skip
+    boxes = {"truth": pixel_boxes(truth), "found": pixel_boxes(found)}
     real = np.asarray(truth["class"]) >= 0
     return ScoredPicture(
         name=path, truth=boxes["truth"][real], truth_classes=truth["class"][real],

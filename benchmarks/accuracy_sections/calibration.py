@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 from accuracy_sections.coadd import load_coadd
 from accuracy_sections.session import places_of
+from astro_yolo.training.metrics import calibration_bins
 
 __all__ = ["print_reliability", "reliability", "run"]
 
@@ -82,15 +83,9 @@ def reliability(probability, right, bins=10):
     dict
         ``error``, ``total``, and ``bins``, each (mean said, share right, number).
     """
-    place = np.digitize(probability, np.linspace(0, 1, bins + 1)[1:-1])
-    rows = [
-        (float(probability[place == k].mean()), float(right[place == k].mean()),
-         int((place == k).sum()))
-        for k in range(bins)
-        if (place == k).any()
-    ]
-    error = sum(n * abs(said - share) for said, share, n in rows) / max(len(right), 1)
-    return {"error": error, "total": len(right), "bins": rows}
+    rows, error = calibration_bins(probability, right, bins)
+    shown = [(row["score"], row["right"], row["detections"]) for row in rows if row["detections"]]
+    return {"error": error if len(right) else 0.0, "total": len(right), "bins": shown}
 
 
 def print_reliability(found):

@@ -14,7 +14,7 @@ import numpy as np
 from accuracy_sections.calibration import print_reliability, reliability
 from accuracy_sections.session import rate, text
 from astro_yolo.boxes import iou
-from astro_yolo.catalog import CLASSES
+from astro_yolo.catalog import CLASSES, pixel_boxes
 from astro_yolo.training.cutouts import Cutout, measure_cutout, read_picture, split_of
 from astro_yolo.training.ship import held_out_cutouts
 
@@ -72,8 +72,7 @@ def _undecided(data):
 
 def edge_boxes(table):
     """Return (N, 4) boxes of a table in edge pixels, where the first pixel spans 0 to 1."""
-    columns = [table[name] for name in ("xmin", "ymin", "xmax", "ymax")]
-    return np.stack(columns, axis=1).astype(float) + 0.5
+    return pixel_boxes(table) + 0.5
 
 
 def _judge(session, cutout, types):
