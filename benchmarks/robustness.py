@@ -2,7 +2,7 @@
 
 Run from the repository root: ``python benchmarks/robustness.py -o FOLDER``. Galaxy Zoo's cutouts,
 split by SDSS run, are brought back to relative flux and stretched anew; a stock YOLO11 nano is
-trained on each stretch, and on all five (as T4 is), each time with as many pictures seen. All are
+trained on each stretch, and on all five (as T4 is), with about as many pictures seen. All are
 tested on the held-out cutouts in every stretch, on cutouts of other surveys as they were published
 (T2 is LH, T4 all five), and on Hubble galaxies on a blank sky. ``matrix.ecsv`` and the
 pictures in ``report`` hold the result; ``restretch.ecsv`` says what the way back to flux costs.
@@ -59,7 +59,7 @@ def make_sets(data, out, size):
 
 
 def train_all(sets, out, epochs, size):
-    """Train one network on each set with as many pictures seen; return the weights."""
+    """Train one network on each set with about as many pictures seen; return the weights."""
     from astro_yolo.training.finish import finish_weights
     from astro_yolo.training.picture_sets import read_set
     from astro_yolo.training.stock import StockRecipe, train_stock
