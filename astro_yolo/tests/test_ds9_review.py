@@ -123,15 +123,14 @@ def test_a_crash_loses_nothing(tmp_path):
     code = (
         "import sys, time; from astro_yolo import read_table\n"
         "from astro_yolo.ds9.review import Review\n"
-        "review = Review(read_table('t.ecsv'), 'journal')\n"
+        "review = Review(read_table(sys.argv[1]), sys.argv[2])\n"
         "while True:\n"
         "    review.delete(); print(review.left, flush=True); time.sleep(0.01)\n"
     )
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, cwd=tmp_path,
-                               text=True)  # fmt: skip
-    left = [int(process.stdout.readline()) for _ in range(5)][-1]
-    os.kill(process.pid, signal.SIGKILL)
-    process.communicate()
+    command = [sys.executable, "-c", code, tmp_path / "t.ecsv", tmp_path / "journal"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        left = [int(process.stdout.readline()) for _ in range(5)][-1]
+        os.kill(process.pid, signal.SIGKILL)
     again = Review(read_table(tmp_path / "t.ecsv"), tmp_path / "journal")
     assert again.left <= left
     lines = (tmp_path / "journal").read_text().splitlines()

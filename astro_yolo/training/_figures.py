@@ -56,7 +56,7 @@ def recall_bins(tables, label):
         # Agresti and Coull's interval stays sensible where all or none are found
         middle = (share * number + 2) / (number + 4)
         spread = np.sqrt(middle * (1 - middle) / (number + 4))
-        centre = (table["low"] + table["high"]) / 2
+        centre = np.asarray(table["low"] + table["high"], float) / 2
         axes.errorbar(centre, share, yerr=[
             np.clip(share - middle + spread, 0, None), np.clip(middle + spread - share, 0, None),
         ], marker="o", ms=4, lw=1, capsize=2, label=name)  # fmt: skip
