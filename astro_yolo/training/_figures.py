@@ -57,9 +57,8 @@ def recall_bins(tables, label):
         middle = (share * number + 2) / (number + 4)
         spread = np.sqrt(middle * (1 - middle) / (number + 4))
         centre = np.asarray(table["low"] + table["high"], float) / 2
-        axes.errorbar(centre, share, yerr=[
-            np.clip(share - middle + spread, 0, None), np.clip(middle + spread - share, 0, None),
-        ], marker="o", ms=4, lw=1, capsize=2, label=name)  # fmt: skip
+        reach = np.clip([share - middle + spread, middle + spread - share], 0, None)
+        axes.errorbar(centre, share, yerr=reach, marker="o", ms=4, lw=1, capsize=2, label=name)
     axes.set_ylim(-0.02, 1.05)
     _legend(axes, tables)
     return _png(figure)
