@@ -7,6 +7,7 @@ decided follows from the journal alone: a review that was cut off goes on where 
 import hashlib
 import json
 import os
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,9 @@ ORDERS = ("uncertainty", "score", "class")
 
 #: What a detection may be.
 STATES = ("open", "confirmed", "deleted", "added")
+
+_OUTCOMES = {"confirm": "confirmed", "delete": "deleted", "add": "added"}
+_NOTHING = ("none",)
 
 _PLACES = ("x", "y", "ra", "dec", "width", "height")  # columns that follow from the boxes
 
@@ -66,9 +70,9 @@ class Review:
         self._table, self._path = table, Path(journal)
         self._ids = [int(number) for number in table["id"]]
         self._order = [self._ids[k] for k in _ordered(table, order)]
-        self._lines = self._open()
+        self._rank = {number: k for k, number in enumerate(self._order)}
         self._place = 0
-        self._replay()
+        self._replay(self._open())
         self._to_first_open()
 
     def _open(self):
@@ -103,38 +107,42 @@ class Review:
             file.flush()
             os.fsync(file.fileno())
 
-    def _replay(self):
-        """Find out what holds now."""
-        done = []
-        for line in self._lines:
-            if line["do"] == "undo":
-                done.pop()
-            else:
-                done.append(line)
-        self._done = done
-        self._state = dict.fromkeys(self._ids, "open")
-        self._label = {i: str(label) for i, label in zip(self._ids, self._table["label"],
-                                                         strict=True)}  # fmt: skip
+    def _replay(self, lines):
+        """Find out what holds after the lines of a journal."""
         boxes = pixel_boxes(self._table).tolist()
-        self._box = {i: tuple(box) for i, box in zip(self._ids, boxes, strict=True)}
-        for line in done:
+        rows = zip(self._ids, self._table["label"], boxes, strict=True)
+        self._now = {i: ("open", str(label), tuple(box)) for i, label, box in rows}
+        self._left = len(self._ids)
+        self._highest = max([0, *self._ids])
+        self._done = []  # decisions, each with what held before: one is as quick as the first
+        for line in lines:
             self._apply(line)
 
     def _apply(self, line):
-        number, do = line["id"], line["do"]
-        if do == "add":
-            self._state[number] = "added"
-        elif do == "delete":
-            self._state[number] = "deleted"
-        elif self._state[number] != "added":
-            self._state[number] = "confirmed"
-        self._label[number] = line.get("label", self._label.get(number))
-        self._box[number] = tuple(line.get("box", self._box.get(number)))
+        if line["do"] == "undo":
+            last, before = self._done.pop()
+            self._put(last["id"], before)
+            return
+        number = line["id"]
+        before = self._now.get(number)
+        self._done.append((line, before))
+        _, label, box = before or ("", "", ())
+        entry = (_OUTCOMES[line["do"]], line.get("label", label), tuple(line.get("box", box)))
+        self._put(number, entry)
+
+    def _put(self, number, entry):
+        """Let something hold for a detection; None for one that was never added."""
+        self._left -= self._now.get(number, _NOTHING)[0] == "open"
+        self._left += (entry or _NOTHING)[0] == "open"
+        self._highest = max(self._highest, number)
+        if entry is None:
+            del self._now[number]
+        else:
+            self._now[number] = entry
 
     def _decide(self, line):
         self._append(line)
-        self._lines.append(line)
-        self._replay()
+        self._apply(line)
 
     @property
     def current(self):
@@ -144,7 +152,7 @@ class Review:
     @property
     def left(self):
         """Number of detections without a decision."""
-        return sum(self._state[number] == "open" for number in self._ids)
+        return self._left
 
     def state(self, number):
         """
@@ -164,7 +172,7 @@ class Review:
         box : tuple of float
             xmin, ymin, xmax, ymax.
         """
-        return self._state[number], self._label[number], self._box[number]
+        return self._now[number]
 
     def confirm(self, *, box=None, label=None):
         """
@@ -211,8 +219,7 @@ class Review:
         int
             Its id, which no other has.
         """
-        used = [line["id"] for line in self._lines if line["do"] == "add"]
-        number = max([0, *self._ids, *used]) + 1
+        number = self._highest + 1
         self._decide({"do": "add", "id": number, "label": _known(label), "box": _checked(box)})
         return number
 
@@ -237,10 +244,9 @@ class Review:
         """
         if not self._done:
             return None
-        last = self._done[-1]
+        last, _ = self._done[-1]
         self._decide({"do": "undo"})
-        if last["id"] in self._order:
-            self._place = self._order.index(last["id"])
+        self._place = self._rank.get(last["id"], self._place)
         return last
 
     def result(self):
@@ -254,30 +260,30 @@ class Review:
             `STATES`. Where a box or class was changed, the sky columns follow; scores and
             probabilities stay what the network said (1 and a draw for added rows).
         """
-        kept = [k for k, number in enumerate(self._ids) if self._state[number] != "deleted"]
+        kept = [k for k, number in enumerate(self._ids) if self._now[number][0] != "deleted"]
         table = QTable(self._table[kept], copy=True)
         ids = [int(number) for number in table["id"]]
-        boxes = np.reshape([self._box[i] for i in ids], (-1, 4))
-        again = self._made(boxes, [self._label[i] for i in ids])
+        boxes = np.reshape([self._now[i][2] for i in ids], (-1, 4))
+        again = self._made(boxes, [self._now[i][1] for i in ids])
         for name, sides in zip(BOX_COLUMNS, boxes.T, strict=True):
             table[name] = sides
         for name in ("label", *_PLACES):
             if name in again.colnames and name in table.colnames:
                 table[name] = again[name]
-        added = [i for i, state in self._state.items() if state == "added"]
+        added = [i for i, (state, *_) in self._now.items() if state == "added"]
         if added:
             # the same columns in the same order as a table of detections; the rest is masked
             table = vstack([table, self._added(added)], join_type="outer",
                            metadata_conflicts="silent")  # fmt: skip
-        states = [self._state[int(number)] for number in table["id"]]
+        states = [self._now[int(number)][0] for number in table["id"]]
         table["review"] = np.array(states, dtype="U9") if states else np.array([], dtype="U9")
         table.meta = dict(self._table.meta)
         return conform(table)
 
     def _added(self, numbers):
         """Return the added rows as a table."""
-        rows = self._made(np.array([self._box[i] for i in numbers]),
-                          [self._label[i] for i in numbers])  # fmt: skip
+        rows = self._made(np.array([self._now[i][2] for i in numbers]),
+                          [self._now[i][1] for i in numbers])  # fmt: skip
         rows["id"] = numbers
         return rows
 
@@ -297,12 +303,12 @@ class Review:
 
     def _to_first_open(self):
         """Go on to the next detection without a decision, at the end to one that was left out."""
-        places = [k for k, number in enumerate(self._order) if self._state[number] == "open"]
-        later = [k for k in places if k >= self._place]
-        if later or not places:
-            self._place = later[0] if later else len(self._order)
-        else:
-            self._place = places[0]
+        count = len(self._order)
+        for place in chain(range(self._place, count), range(self._place)):
+            if self._now[self._order[place]][0] == "open":
+                self._place = place
+                return
+        self._place = count
 
 
 def _ordered(table, order):
