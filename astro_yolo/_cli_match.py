@@ -11,6 +11,8 @@ examples:
   astro-yolo match galaxies.ecsv sdss.fits -o matched.ecsv
   astro-yolo match galaxies.ecsv sdss.fits --radius 3 --unit deg --unmatched new.ecsv
   astro-yolo match galaxies.ecsv gaia.vot --epoch 2004.7 --mode best
+  astro-yolo match galaxies.ecsv simbad --radius 5 --save-catalog simbad.ecsv
+  astro-yolo match galaxies.ecsv vizier:II/349/ps1 -o matched.ecsv
 
 exit status: 0 when the match was made (no pair is no failure), 1 when it could not be, 2 when the
 command itself is wrong.
@@ -60,10 +62,12 @@ def _command(commands, name, text, examples):
     """Return the parser of a command with what both share."""
     parser = add_command(commands, name, text, examples)
     parser.add_argument("table", help="table of detections, or any with positions")
-    parser.add_argument("catalog", help="catalogue: any table that Astropy reads")
+    parser.add_argument("catalog", help="catalogue: any table that Astropy reads, or a service to "
+                        "ask: sdss, gaia, simbad, ned, vizier:TABLE (extra catalogs)")
     parser.add_argument("--radius", default="2", metavar="ARCSEC",
                         help='largest separation, or "size", or a column (%(default)s)')
     parser.add_argument("--unit", help="of positions whose columns have no unit, such as deg")
+    parser.add_argument("--save-catalog", metavar="FILE", help="write what a service answered")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     return parser
 
@@ -87,6 +91,21 @@ def _radius(text):
         return text
 
 
+def _catalog(options):
+    """Return the catalogue: the name of a file, or the answer of a service."""
+    from astro_yolo._match_inputs import as_table
+    from astro_yolo.catalog import write_table
+    from astro_yolo.services import fetch_catalog, is_service
+
+    if not is_service(options.catalog):
+        return options.catalog
+    answer = fetch_catalog(options.catalog, as_table(options.table, "table"))
+    print(f"{options.catalog}: {len(answer)} objects")
+    if options.save_catalog:
+        write_table(answer, options.save_catalog, overwrite=options.overwrite)
+    return answer
+
+
 def _match(options):
     """Match, write and print the numbers."""
     from astro_yolo.catalog import write_table
@@ -94,9 +113,9 @@ def _match(options):
 
     outputs = {"matched": options.output, "unmatched": options.unmatched,
                "unmatched_catalog": options.unmatched_catalog}
-    refuse_existing(outputs.values(), overwrite=options.overwrite)
+    refuse_existing([*outputs.values(), options.save_catalog], overwrite=options.overwrite)
     found = crossmatch(
-        options.table, options.catalog, _radius(options.radius), mode=options.mode,
+        options.table, _catalog(options), _radius(options.radius), mode=options.mode,
         correct=options.correct, unit=options.unit, epoch=options.epoch,
     )
     for name, path in outputs.items():
@@ -116,9 +135,10 @@ def _compare(options):
     """Compare, write and print the table of recall and purity."""
     from astro_yolo.comparison import compare
 
-    refuse_existing((options.regions, options.plot), overwrite=options.overwrite)
+    refuse_existing((options.regions, options.plot, options.save_catalog),
+                    overwrite=options.overwrite)
     found = compare(
-        options.table, options.catalog, _radius(options.radius), magnitude=options.magnitude,
+        options.table, _catalog(options), _radius(options.radius), magnitude=options.magnitude,
         table_magnitude=options.table_magnitude, bins=options.bins,
         catalog_label=options.catalog_label, unit=options.unit,
     )

@@ -36,6 +36,10 @@ class Conf(ConfigNamespace):
         "https://skyserver.sdss.org",
         "Address of the SDSS SkyServer, which answers SQL, or of something that answers like it.",
     )
+    gaia_tap_url = _Item(
+        "https://gea.esac.esa.int/tap-server/tap",
+        "Address of the Gaia archive's table access protocol, or of a mirror with the same tables.",
+    )
     device = _Item(
         "",
         "Device of the network when none is given, e.g. 'cpu' or 'cuda'; empty: the runtime's own.",

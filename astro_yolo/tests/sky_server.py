@@ -40,6 +40,7 @@ PHOTO = {
     "deVPhi_r": ("PHI_DEV_DEG", 2), "expAB_r": ("AB_EXP", 2), "expPhi_r": ("PHI_EXP_DEG", 2),
     "fracDeV_r": ("FRACDEV", 2), "type": "OBJC_TYPE", "mode": "MODE", "clean": "CLEAN",
     "flags_r": ("FLAGS", 2), "nChild": "NCHILD", "parentID": "PARENTID",
+    **{f"modelMag_{band}": ("MODELMAG", k) for k, band in enumerate("ugriz")},
 }  # fmt: skip
 
 
