@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from astro_yolo.injection import add_stamp, moffat_kernel
-from astro_yolo.training import compose
-from astro_yolo.training.compose import GALAXY, IGNORE, OBJECTS, STAR, UNKNOWN
+from astro_yolo.training import compose, network_input
 from astro_yolo.training.fields import Field
 from astro_yolo.training.labels import Sources
+from astro_yolo.training.samples import GALAXY, IGNORE, OBJECTS, STAR, UNKNOWN
 
 SIZE = 160
 
@@ -45,6 +45,7 @@ def quiet(monkeypatch):
     for name in ("_add_sersic", "_add_star", "_add_galaxy_zoo"):
         monkeypatch.setattr(compose, name, lambda *_args: outside)
     monkeypatch.setattr(compose, "add_artefacts", lambda *_args: None)
+    monkeypatch.setattr(network_input, "_PICTURE_SHARE", 0.0)
 
 
 def test_labels_of_the_field_keep_their_kinds(quiet):
@@ -154,7 +155,9 @@ def test_other_pixel_scales_keep_boxes_on_their_sources(quiet, monkeypatch):
     for side in (110, 160):
         monkeypatch.setattr(compose, "_crop_side", lambda *_args, side=side: side)
         monkeypatch.setattr(compose, "_corner", lambda *_args: np.array([0, 0]))
-        monkeypatch.setattr(compose, "to_input", lambda planes, noise, _rng: planes / noise.mean())
+        monkeypatch.setattr(
+            compose, "to_input", lambda planes, noise, _rng, **_: planes / noise.mean()
+        )
         sample = compose.compose_field(field, make_stamp, np.random.default_rng(1), size=128)
         x, y = np.array([20.5, 80.5]) * 128 / side
         box = sample.boxes[0]

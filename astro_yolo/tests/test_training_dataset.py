@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from astro_yolo.training import dataset
-from astro_yolo.training.compose import OBJECTS, Sample
 from astro_yolo.training.dataset import DatasetRecipe, build_dataset
 from astro_yolo.training.fields import FIELDS, frame_paths, load_field
+from astro_yolo.training.samples import OBJECTS, Sample
 
 
 def test_field_94_is_never_trained_on():

@@ -6,8 +6,8 @@ from astropy.io import fits
 
 from astro_yolo.injection import sersic_stamp
 from astro_yolo.training import deep
-from astro_yolo.training.compose import GALAXY, IGNORE, STAR, UNKNOWN
 from astro_yolo.training.other_surveys import split_of_name
+from astro_yolo.training.samples import GALAXY, IGNORE, STAR, UNKNOWN
 
 
 def test_box_of_a_stamp_is_that_of_its_ellipse():

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from astro_yolo.network.calibration import Calibration
-from astro_yolo.training.compose import IGNORE, STAR
 from astro_yolo.training.evaluate import (
     Outcome,
     fit_calibration,
@@ -14,6 +13,7 @@ from astro_yolo.training.evaluate import (
     purity_table,
     summarise,
 )
+from astro_yolo.training.samples import IGNORE, STAR
 
 
 def outputs(galaxy, star):

@@ -5,8 +5,8 @@ import pytest
 
 from astro_yolo import Detector
 from astro_yolo.exceptions import NoDetectionsWarning
-from astro_yolo.training.compose import IGNORE, OBJECTS, STAR, Sample
 from astro_yolo.training.dataset import _save_sample
+from astro_yolo.training.samples import IGNORE, OBJECTS, STAR, Sample
 
 pytest.importorskip("ultralytics", reason="needs the train extra")
 pytest.importorskip("onnx", reason="needs the train extra")

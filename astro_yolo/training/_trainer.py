@@ -4,7 +4,10 @@ Imports torch and ultralytics: load it only where training was asked for.
 """
 
 import os
+from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from ultralytics.models.yolo.detect import DetectionTrainer
 from ultralytics.nn.tasks import DetectionModel
@@ -12,6 +15,7 @@ from ultralytics.utils import SETTINGS, torch_utils
 
 from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.training._typed_loss import TypedDetectionLoss
+from astro_yolo.training.warm_start import begin_with
 
 try:
     from ultralytics.utils.events import events
@@ -75,12 +79,15 @@ class TypedTrainer(DetectionTrainer):
     """Train a `TypedModel`; validation is ours (`astro_yolo.training.evaluate`), not mAP."""
 
     threads = None
+    start = None
 
     def get_model(self, cfg=None, weights=None, verbose=True):  # noqa: FBT002, its signature
-        """Return the network, with the weights of a checkpoint if there are any."""
+        """Return the network, with the weights of a checkpoint or of ``start`` if there are any."""
         model = TypedModel(cfg, nc=len(OUTPUTS), ch=3, verbose=verbose)
         if weights:
             model.load(weights)
+        elif self.start:
+            begin_with(model, self.start, _some_images(self.data["train"]))
         return model.made_fast(self.device, self.threads)
 
     def set_model_attributes(self):
@@ -95,6 +102,14 @@ class TypedTrainer(DetectionTrainer):
 
     def final_eval(self):
         """Skip the evaluation at the end for the same reason."""
+
+
+def _some_images(folder, count=32):
+    """Return the first images of a data set in network units, (count, 3, ny, nx)."""
+    paths = sorted(Path(folder).glob("*.png"))
+    paths = paths[:: max(1, len(paths) // count)][:count]  # of every kind of sample
+    pictures = np.stack([cv2.imread(str(path))[..., ::-1] for path in paths])
+    return torch.from_numpy(np.moveaxis(pictures, -1, 1).astype(np.float32) / 255)
 
 
 def _has_bfloat16():

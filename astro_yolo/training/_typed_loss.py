@@ -12,7 +12,7 @@ import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
 from ultralytics.utils.loss import v8DetectionLoss
 
-from astro_yolo.training.compose import GALAXY, IGNORE, STAR, UNKNOWN
+from astro_yolo.training.samples import GALAXY, IGNORE, STAR, UNKNOWN
 
 N_TYPES = UNKNOWN + 1  # elliptical, spiral, edge_on, merger, unknown
 

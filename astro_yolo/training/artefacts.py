@@ -37,7 +37,7 @@ def add_artefacts(planes, noise, fwhm, rng):
             hit = np.zeros((size, size), np.float32)
             cv2.line(hit, (int(x), int(y)), (int(x + dx), int(y + dy)), 1.0, 1)
             planes[band] += hit * noise[band] * 10 ** rng.uniform(1, 2.5)
-    if rng.random() < 0.08:
+    if rng.random() < 0.05:
         planes += _nebulosity(size, rng) * (noise * 10 ** rng.uniform(0, 1.5))[:, None, None]
 
 

@@ -4,7 +4,6 @@ Every sample is a (3, size, size) float image in network units (see
 `astro_yolo.stretch.to_network`) with its objects. Objects carry one of `OBJECTS`.
 """
 
-from dataclasses import dataclass
 from itertools import pairwise, product
 
 import cv2
@@ -16,39 +15,25 @@ from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.cutouts import linearise
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
 from astro_yolo.training.network_input import read_as_picture, through_picture, to_input
-
-__all__ = [
-    "IGNORE",
-    "OBJECTS",
-    "Sample",
-    "clip_sample",
-    "compose_cutouts",
-    "compose_field",
-]
-
-#: Kinds of object in the label files. "galaxy" has a type that nobody has judged;
-#: "ignore" is neither object nor background.
-OBJECTS = ("elliptical", "spiral", "edge_on", "merger", "unknown", "star", "galaxy", "ignore")
-GALAXY, STAR, UNKNOWN, EDGE_ON, IGNORE = (
-    OBJECTS.index(name) for name in ("galaxy", "star", "unknown", "edge_on", "ignore")
+from astro_yolo.training.samples import (
+    EDGE_ON,
+    GALAXY,
+    IGNORE,
+    OBJECTS,
+    SMALL,
+    STAR,
+    UNKNOWN,
+    Sample,
+    clip_sample,
+    visible_kinds,
 )
 
-#: Galaxies with both sides of the box below this have no discernible type (pixels).
-SMALL = 15.0
+__all__ = ["compose_cutouts", "compose_field"]
 
 _ZOOMS = 0.6, 1.5  # of a crop: other telescopes have other pixels
 _LARGE = 45.0  # pixels: galaxies so rare that samples are drawn towards them
 _FAINTEST = 22.3  # magnitude of what is added; beyond it nothing is seen
 _ZERO_POINT = 22.5  # SDSS frames are in nanomaggies
-
-
-@dataclass
-class Sample:
-    """An image (3, size, size) in network units, its boxes (N, 4) in edge pixels and kinds (N,)."""
-
-    image: np.ndarray
-    boxes: np.ndarray
-    kinds: np.ndarray
 
 
 def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
@@ -76,8 +61,9 @@ def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
     x0, y0 = _corner(field, rng, side)
     planes = field.planes[:, y0 : y0 + side, x0 : x0 + side].copy()
     boxes, kinds = _real_objects(field, x0, y0, side)
-    added = [_add_sersic(planes, field, rng) for _ in range(rng.poisson(7))]
-    added += [_add_star(planes, field, rng) for _ in range(rng.poisson(4))]
+    # from r = 20 to 22 about as many galaxies to a star as the sky has
+    added = [_add_sersic(planes, field, rng) for _ in range(rng.poisson(9))]
+    added += [_add_star(planes, field, rng) for _ in range(rng.poisson(7))]
     added += [
         _add_galaxy_zoo(planes, stamps(rng), field, rng) for _ in range(rng.integers(0, 5))
     ]
@@ -85,8 +71,16 @@ def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
     boxes = np.concatenate([boxes, np.array([b for b, _ in added]).reshape(-1, 4)])
     kinds = np.concatenate([kinds, np.array([k for _, k in added], dtype=int)])
     planes, noise = _resampled(planes, field.noise, size)
-    image = to_input(planes, noise, rng)
-    return clip_sample(Sample(image, boxes * (size / side), kinds), size)
+    image = to_input(planes, noise, rng, frame=_others_of_frame(field, size))
+    boxes = boxes * (size / side)
+    return clip_sample(Sample(image, boxes, visible_kinds(image, boxes, kinds)), size)
+
+
+def _others_of_frame(field, width, step=6):
+    """Return pixels from all over a frame, arranged in rows of ``width``."""
+    pixels = field.planes[:, ::step].reshape(len(field.planes), -1)
+    rows = pixels.shape[1] // width
+    return pixels[:, : rows * width].reshape(len(pixels), rows, width)
 
 
 def _crop_side(size, rescaled_share, rng):
@@ -154,8 +148,10 @@ def _place(rng, size):
 def _add_sersic(planes, field, rng):
     """Add a model galaxy; return its box and kind."""
     magnitude = _magnitude(rng, 16.5, _FAINTEST)
-    size = 10 ** rng.normal(0.20 - 0.085 * (magnitude - 19), 0.18)  # arcsec, at r = 19
-    radius = np.clip(size / 0.396, 0.8, 40)
+    # the fainter, the more galaxies are hardly wider than a star
+    scatter = 0.17 + 0.025 * max(magnitude - 18, 0)
+    size = 10 ** rng.normal(0.18 - 0.09 * (magnitude - 19), scatter)  # arcsec, at r = 19
+    radius = np.clip(size / 0.396, 0.5, 40)
     early = rng.random() < 0.4
     index = rng.uniform(2.5, 5) if early else rng.uniform(0.6, 1.8)
     ratio = rng.uniform(0.45, 1) if early else rng.uniform(0.12, 1)
@@ -222,7 +218,7 @@ def _lay(planes, stamps, pixel, rng):
 
 def _add_star(planes, field, rng):
     """Add a star: the field's own PSF, the colours of the stellar locus."""
-    magnitude = _magnitude(rng, 16.0, _FAINTEST, slope=0.2)
+    magnitude = _magnitude(rng, 16.0, _FAINTEST, slope=0.15)
     g_r = rng.uniform(0.2, 1.5)
     r_i = 0.4 * g_r if g_r < 1.3 else rng.uniform(0.5, 1.6)
     pixel, offset = _place(rng, planes.shape[1])
@@ -340,28 +336,3 @@ def _cutout_input(picture, rng):
         planes = list(linear[::-1])
         return to_network([sum(planes) / 3] if rng.random() < 0.15 else planes)
     return through_picture(list(linear), rng)
-
-
-def clip_sample(sample, size):
-    """
-    Clip the boxes of a sample; what is mostly outside is ignored.
-
-    Parameters
-    ----------
-    sample : Sample
-        Image, boxes and kinds.
-    size : int or (int, int)
-        Side, or width and height, in pixels.
-
-    Returns
-    -------
-    Sample
-    """
-    width, height = size if isinstance(size, tuple) else (size, size)
-    boxes = sample.boxes
-    inside = np.clip(boxes, 0, [width, height, width, height])
-    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
-    seen = np.prod(inside[:, 2:] - inside[:, :2], axis=1)
-    kinds = np.where(seen < 0.45 * area, IGNORE, sample.kinds)
-    keep = (inside[:, 2:] - inside[:, :2]).min(axis=1, initial=np.inf) > 2
-    return Sample(sample.image, inside[keep], kinds[keep])

@@ -15,7 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from astro_yolo.training.compose import OBJECTS, compose_cutouts, compose_field
+from astro_yolo.training.compose import compose_cutouts, compose_field
 from astro_yolo.training.cutouts import (
     Cutout,
     linearise,
@@ -27,6 +27,7 @@ from astro_yolo.training.cutouts import (
 from astro_yolo.training.deep import compose_deep, read_stamps
 from astro_yolo.training.fields import FIELDS, load_field
 from astro_yolo.training.other_surveys import read_other_surveys
+from astro_yolo.training.samples import OBJECTS, transposed
 from astro_yolo.training.yolo_files import MARKER, marker_text
 
 __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
@@ -36,14 +37,14 @@ __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 class DatasetRecipe:
     """What a training set holds; the same recipe and seed give the same files."""
 
-    field_samples: int = 5000
-    cutout_samples: int = 4000
-    deep_samples: int = 0  # skies like a deep field from space
+    field_samples: int = 6000
+    cutout_samples: int = 3000
+    deep_samples: int = 1000  # skies like a deep field from space
     val_share: float = 0.04
     size: int = 416
-    seed: int = 20261123
-    other_share: float = 0.0  # of the cutouts, drawn from other telescopes
-    rescaled_share: float = 0.0  # of the field crops, brought to other pixel scales
+    seed: int = 20261125
+    other_share: float = 0.1  # of the cutouts, drawn from other telescopes
+    rescaled_share: float = 0.35  # of the field crops, brought to other pixel scales
     # how often each class is drawn among cutouts: nearer to even than the sky's share,
     # so that the rare types are learnt; detection puts the sky's share back
     class_shares: tuple = (
@@ -178,9 +179,12 @@ def _load_cutouts(cache, folder):
 
 @lru_cache(maxsize=1)
 def _fields(data, split):
-    """Return the fields of a split, read once in each process."""
+    """Return the fields of a split, read once in each process, and how often each is drawn."""
     root = Path(data) / "sas"
-    return [load_field(root, name, rule) for name, rule in FIELDS.items() if rule.split == split]
+    rules = {name: rule for name, rule in FIELDS.items() if rule.split == split}
+    # clusters and nebulae teach what is no galaxy; the galaxies are in the others
+    share = np.array([0.5 if r.cluster or r.no_galaxies else 1.0 for r in rules.values()])
+    return [load_field(root, *item) for item in rules.items()], share / share.sum()
 
 
 @lru_cache(maxsize=2)
@@ -217,7 +221,7 @@ def _any_picture(groups, others, recipe, rng):
 def _picture(cutout, rng):
     """Return a cutout as `compose_cutouts` wants it, mirrored at random."""
     picture, box, others = read_picture(cutout.path), cutout.box, cutout.others
-    if rng.random() < 0.5:  # transposition; flips come from the trainer
+    if rng.random() < 0.5:  # by itself: a mosaic mixes both
         picture = picture.swapaxes(0, 1)
         box, others = box[[1, 0, 3, 2]], others[:, [1, 0, 3, 2]]
     return cutout.label, picture, box, others, cutout.linear
@@ -246,8 +250,8 @@ def _write_sample(job, *, data, out, recipe):
     rng = np.random.default_rng([recipe.seed, number])
     groups = _cutouts_by_class(data, out, split)
     if source == "field":
-        fields = _fields(data, split)
-        field = fields[rng.integers(len(fields))]
+        fields, share = _fields(data, split)
+        field = fields[rng.choice(len(fields), p=share)]
         sample = compose_field(
             field, partial(_stamp, groups, recipe), rng,
             size=recipe.size, rescaled_share=recipe.rescaled_share,
@@ -258,6 +262,8 @@ def _write_sample(job, *, data, out, recipe):
     else:
         stamps = read_stamps(str(Path(data) / "hst" / "stamps_f814w"), split)
         sample = compose_deep(stamps, rng, size=recipe.size)
+    if rng.random() < 0.5:  # flips come from the trainer
+        sample = transposed(sample)
     _save_sample(sample, Path(out), split, f"{number:06d}")
     counts = np.zeros((2, len(OBJECTS)), dtype=int)
     counts[int(split == "val")] = np.bincount(sample.kinds, minlength=len(OBJECTS))

@@ -8,7 +8,10 @@ import numpy as np
 from astropy.io import fits
 
 from astro_yolo.injection import add_stamp
-from astro_yolo.training.compose import (
+from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
+from astro_yolo.training.network_input import to_input
+from astro_yolo.training.other_surveys import split_of_name
+from astro_yolo.training.samples import (
     GALAXY,
     IGNORE,
     SMALL,
@@ -16,10 +19,8 @@ from astro_yolo.training.compose import (
     UNKNOWN,
     Sample,
     clip_sample,
+    visible_kinds,
 )
-from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
-from astro_yolo.training.network_input import to_input
-from astro_yolo.training.other_surveys import split_of_name
 
 __all__ = ["compose_deep", "deep_planes", "read_stamps"]
 
@@ -68,7 +69,8 @@ def compose_deep(stamps, rng, *, size=416):
     astro_yolo.training.compose.Sample
     """
     planes, noise, boxes, kinds = deep_planes(stamps, rng, size)
-    return clip_sample(Sample(to_input(planes, noise, rng), boxes, kinds), size)
+    image = to_input(planes, noise, rng)
+    return clip_sample(Sample(image, boxes, visible_kinds(image, boxes, kinds)), size)
 
 
 def deep_planes(stamps, rng, size):

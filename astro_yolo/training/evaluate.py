@@ -12,8 +12,8 @@ from scipy.spatial import cKDTree
 from astro_yolo.boxes import DOUBLES, iou, nms
 from astro_yolo.catalog import CLASSES
 from astro_yolo.network.calibration import OUTPUTS
-from astro_yolo.training.compose import IGNORE, STAR
 from astro_yolo.training.cutouts import read_picture
+from astro_yolo.training.samples import IGNORE, STAR
 
 __all__ = [
     "Outcome",

@@ -40,6 +40,7 @@ FIELDS = {
 }
 
 _FAINT = 20.8  # r magnitude in 5 pixels below which types are not trusted
+_FAINT_STAR = 20.0  # the same of stars: past it a good part of what looks like one is a galaxy
 _SATURATED = 35.0  # nanomaggies: peak above which a source is a bright star or its halo
 
 
@@ -125,6 +126,7 @@ def _apply_rules(kind, sources, segments, noise, rule, wcs):
     kind = kind.copy()
     magnitude = 22.5 - 2.5 * np.log10(np.maximum(sources.aperture_flux, 1e-3))
     kind[(magnitude > _FAINT) & (kind >= 0)] = -1
+    kind[(magnitude > _FAINT_STAR) & (kind == 0)] = -1
     kind[_beside_bright_stars(sources, segments, noise) & (kind != 0)] = -2
     if rule.no_galaxies:
         kind[kind != 0] = -2

@@ -1,15 +1,24 @@
 """How training samples reach network units: as planes, as one band, or through a picture."""
 
+import cv2
 import numpy as np
 
+from astro_yolo.filters import FILTERS
 from astro_yolo.stretch import to_network, to_rgb
 
 __all__ = ["read_as_picture", "through_picture", "to_input"]
 
-_PICTURES = ("lupton", "lupton_high", "sinh", "sinh_high", "sqrt")
+# AstroCV's conversions as published stand twice: they are the ones to be judged by
+_PICTURES = (
+    *FILTERS, *FILTERS, "lupton", "lupton_high", "sinh", "sinh_high", "sqrt", "asinh", "log",
+    "zscale",
+)  # fmt: skip
+_PICTURE_SHARE = 0.4
+_JPEG_SHARE = 0.3
+_QUALITIES = 70, 98
 
 
-def to_input(planes, noise, rng):
+def to_input(planes, noise, rng, *, frame=None):
     """
     Bring planes to network units the way detection does, or through a picture.
 
@@ -21,17 +30,21 @@ def to_input(planes, noise, rng):
         Of each band.
     rng : numpy.random.Generator
         Source of chance.
+    frame : (3, n, nx) array, optional
+        Other pixels of the frame that ``planes`` was cut from: some conversions take their black
+        and white points from the whole of it.
 
     Returns
     -------
     (3, ny, nx) float32 array
         Red, green, blue.
     """
-    planes = list(planes)
     chance = rng.random()
-    if chance < 0.20:  # a picture made with one of AstroCV's conversions
-        return through_picture(planes[::-1], rng)
-    if chance < 0.28:  # one band
+    if chance < _PICTURE_SHARE:
+        frame = None if frame is None else frame[::-1]
+        return through_picture(np.stack(planes)[::-1], rng, frame=frame)
+    planes = list(planes)
+    if chance < _PICTURE_SHARE + 0.08:  # one band
         band = int(rng.integers(0, 3))
         planes, noise = [planes[band]], noise[[band]]
     levels = [
@@ -41,23 +54,37 @@ def to_input(planes, noise, rng):
     return to_network(planes, levels=levels)
 
 
-def through_picture(channels, rng):
+def through_picture(channels, rng, *, frame=None):
     """
-    Stretch to 8 bits with one of AstroCV's conversions, then read as detection reads a picture.
+    Stretch to 8 bits as AstroCV or others do, then read as detection reads a picture.
 
     Parameters
     ----------
-    channels : sequence of three (ny, nx) arrays
+    channels : (3, ny, nx) array
         i, r, g, nanomaggies.
     rng : numpy.random.Generator
         Source of chance.
+    frame : (3, n, nx) array, optional
+        Other pixels of the frame, see `to_input`; half of the pictures are made with them.
 
     Returns
     -------
     (3, ny, nx) float32 array
     """
-    picture = to_rgb(channels, _PICTURES[rng.integers(0, len(_PICTURES))])
+    stretch = _PICTURES[rng.integers(0, len(_PICTURES))]
+    ny = len(channels[0])
+    if frame is not None and rng.random() < 0.5:
+        channels = np.concatenate([channels, frame], axis=1)
+    picture = np.ascontiguousarray(to_rgb(channels, stretch)[:ny])
+    if rng.random() < _JPEG_SHARE:
+        picture = _compressed(picture, int(rng.integers(*_QUALITIES)))
     return read_as_picture(picture, rng)
+
+
+def _compressed(picture, quality):
+    """Return a picture as it comes back from a JPEG file."""
+    _, code = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return cv2.imdecode(code, cv2.IMREAD_COLOR)
 
 
 def read_as_picture(picture, rng):

@@ -16,10 +16,10 @@ from astro_yolo._files import replacing
 from astro_yolo.catalog import CLASSES
 from astro_yolo.filters import FILTERS
 from astro_yolo.stretch import STRETCHES, to_rgb
-from astro_yolo.training.compose import IGNORE, STAR
 from astro_yolo.training.cutouts import _SOFTENING, _WEIGHTS, linearise, read_picture
 from astro_yolo.training.deep import deep_planes
 from astro_yolo.training.picture_sets import SetError
+from astro_yolo.training.samples import IGNORE, STAR
 from astro_yolo.training.scoring import evaluate_set
 from astro_yolo.training.summary import headline
 from astro_yolo.training.yolo_files import MARKER, box_lines, label_lines, marker_text

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from astro_yolo.exceptions import require
+from astro_yolo.network.weights import load_weights
 
 __all__ = ["TrainRecipe", "train"]
 
@@ -13,11 +14,12 @@ class TrainRecipe:
     """How a network is trained; the defaults made the shipped weights."""
 
     model: str = "yolo_p34_n.yaml"
-    epochs: int = 7
+    start: str = "astro-yolo-n1"  # weights to begin with: a name or an ONNX file; "" for random
+    epochs: int = 5
     batch: int = 16
     image_size: int = 416
-    learning_rate: float = 2e-3
-    seed: int = 20261123
+    learning_rate: float = 1.5e-3
+    seed: int = 20261125
 
 
 def train(data, out, recipe=None, *, device="cpu", threads=None, resume=False):
@@ -60,11 +62,13 @@ def train(data, out, recipe=None, *, device="cpu", threads=None, resume=False):
         msg = f"out must not hold a run unless resume=True, got {out}"
         raise FileExistsError(msg)
     stay_offline()
-    settings = _settings(Path(data), out, recipe or TrainRecipe(), device)
+    recipe = recipe or TrainRecipe()
+    settings = _settings(Path(data), out, recipe, device)
     if resume and last.exists():
         settings |= {"resume": str(last), "model": str(last)}
     trainer = TypedTrainer(overrides=settings)
     trainer.threads = threads
+    trainer.start = load_weights(recipe.start).path if recipe.start else None
     trainer.train()
     return last
 

@@ -1,0 +1,117 @@
+"""Training samples: an image in network units, and the boxes and kinds of what is in it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+__all__ = ["IGNORE", "OBJECTS", "SMALL", "Sample", "clip_sample", "transposed", "visible_kinds"]
+
+#: Kinds of object in the label files. "galaxy" has a type that nobody has judged;
+#: "ignore" is neither object nor background.
+OBJECTS = ("elliptical", "spiral", "edge_on", "merger", "unknown", "star", "galaxy", "ignore")
+GALAXY, STAR, UNKNOWN, EDGE_ON, IGNORE = (
+    OBJECTS.index(name) for name in ("galaxy", "star", "unknown", "edge_on", "ignore")
+)
+
+#: Galaxies with both sides of the box below this have no discernible type (pixels).
+SMALL = 15.0
+
+_LEAST_CONTRAST = 0.004  # network units, the mean over an object: a tenth of a grey level
+
+
+@dataclass
+class Sample:
+    """An image (3, size, size) in network units, its boxes (N, 4) in edge pixels and kinds (N,)."""
+
+    image: np.ndarray
+    boxes: np.ndarray
+    kinds: np.ndarray
+
+
+def visible_kinds(image, boxes, kinds):
+    """
+    Ignore the objects that the stretch of a picture left nothing of.
+
+    Parameters
+    ----------
+    image : (3, ny, nx) array
+        Network units.
+    boxes : (N, 4) array
+        Edge pixels.
+    kinds : (N,) array
+        Of `OBJECTS`.
+
+    Returns
+    -------
+    (N,) array
+        Kinds, `IGNORE` where the middle half of a box is no brighter than its surroundings.
+    """
+    light = image.mean(axis=0)
+    return np.array(
+        [
+            kind if kind != IGNORE and _stands_out(light, box) else IGNORE
+            for kind, box in zip(kinds, boxes, strict=True)
+        ],
+        dtype=int,
+    )
+
+
+def _stands_out(light, box):
+    """Return whether the middle of a box is brighter than what is round the box."""
+    middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
+    inner = _window(light, middle, half / 2)
+    outer = _window(light, middle, half * 1.8 + 2)
+    if not inner.size:
+        return False
+    sky = np.median(outer)
+    noise = 1.4826 * np.median(np.abs(outer - sky)) / np.sqrt(inner.size)
+    return inner.mean() - sky > max(3 * noise, _LEAST_CONTRAST)
+
+
+def _window(light, middle, half):
+    """Return the pixels within ``half`` of the middle, at least one in each direction."""
+    low = np.maximum(np.floor(middle - half), 0).astype(int)
+    high = np.maximum(np.ceil(middle + half), low + 1).astype(int)
+    return light[low[1] : high[1], low[0] : high[0]]
+
+
+def transposed(sample):
+    """
+    Return a sample with rows and columns swapped.
+
+    Parameters
+    ----------
+    sample : Sample
+        Image, boxes and kinds.
+
+    Returns
+    -------
+    Sample
+    """
+    image = np.ascontiguousarray(sample.image.swapaxes(1, 2))
+    return Sample(image, sample.boxes[:, [1, 0, 3, 2]], sample.kinds)
+
+
+def clip_sample(sample, size):
+    """
+    Clip the boxes of a sample; what is mostly outside is ignored.
+
+    Parameters
+    ----------
+    sample : Sample
+        Image, boxes and kinds.
+    size : int or (int, int)
+        Side, or width and height, in pixels.
+
+    Returns
+    -------
+    Sample
+    """
+    width, height = size if isinstance(size, tuple) else (size, size)
+    boxes = sample.boxes
+    inside = np.clip(boxes, 0, [width, height, width, height])
+    area = np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)
+    seen = np.prod(inside[:, 2:] - inside[:, :2], axis=1)
+    kinds = np.where(seen < 0.45 * area, IGNORE, sample.kinds)
+    keep = (inside[:, 2:] - inside[:, :2]).min(axis=1, initial=np.inf) > 2
+    return Sample(sample.image, inside[keep], kinds[keep])
