@@ -173,5 +173,28 @@ def test_bad_input_is_named(data, tmp_path):
     ):
         with pytest.raises(TrainingError, match=rule):
             train_stock(data, out, StockRecipe(**change))
+    with pytest.raises(TrainingError, match="device must be cpu, cuda or cuda:NUMBER, got 'tpu'"):
+        train_stock(data, out, TINY, device="tpu")
+    with pytest.raises(TrainingError, match=r"device 'cuda:99': torch .* sees [0-9]+ CUDA"):
+        train_stock(data, out, TINY, device="cuda:99")
     # nothing of it is in the way of the right one
     assert train_stock(data, out, StockRecipe(epochs=1, batch=8, image_size=64)).is_file()
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "rule"),
+    [
+        ("labels", "5 0.5 0.5 0.2 0.2\n", r"000-L.txt must have classes 0 to 1, got 5"),
+        ("labels", "0 90 90 16 16\n", r"000-L.txt must lie in the picture"),
+        ("labels", "0 0.5\n", r"000-L.txt must hold 5 numbers a line"),
+        ("images", "no picture", r"cannot be read as such, the first is that of .*000-L.txt"),
+    ],
+)
+def test_no_picture_is_left_out_in_silence(tmp_path, kind, content, rule):
+    """A class that is not in the list, a box in pixels and a damaged picture stop the training."""
+    marker = write_set(tmp_path)
+    (picture,) = (tmp_path / kind / "train").glob("000-L.*")
+    picture.write_text(content)
+    with pytest.raises(SetError, match=rule):
+        train_stock(marker, tmp_path / "run", TINY)
+    assert not (tmp_path / "run" / "training.json").exists()

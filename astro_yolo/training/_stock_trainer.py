@@ -18,7 +18,7 @@ from ultralytics.utils.loss import E2ELoss, v8DetectionLoss
 from astro_yolo.training._trainer import FastModel
 from astro_yolo.training._typed_loss import _inside_any, _known_first
 from astro_yolo.training.metrics import astrocv_protocol, mean_precision
-from astro_yolo.training.picture_sets import label_path, read_boxes
+from astro_yolo.training.picture_sets import SetError, label_path, read_boxes
 from astro_yolo.training.scored import ScoredPicture
 
 _MOST = 300  # detections of a picture that the score of an epoch looks at
@@ -108,6 +108,7 @@ class StockTrainer(DetectionTrainer):
     def build_dataset(self, img_path, mode="train", batch=None):
         """Return a data set; for training, ignored regions follow as labels of no class."""
         dataset = super().build_dataset(img_path, mode, batch)
+        _check_all_read(dataset)
         if mode == "train":
             for label in dataset.labels:
                 _add_ignored(label, self.data["nc"])
@@ -181,6 +182,15 @@ def quiet_logger():
         yield
     finally:
         LOGGER.setLevel(level)
+
+
+def _check_all_read(dataset):
+    """Raise if ultralytics left out a picture: it does so without a word."""
+    read = {str(label_path(label["im_file"], "labels")) for label in dataset.labels}
+    left_out = [path for path in dataset.label_files if str(path) not in read]
+    if left_out:
+        msg = f"{len(left_out)} pictures cannot be read as such, the first is that of {left_out[0]}"
+        raise SetError(msg)
 
 
 def _add_ignored(label, number):

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from astro_yolo._files import replacing
 from astro_yolo.exceptions import warn_user
+from astro_yolo.training._progress import progress_bar
 from astro_yolo.training.sdss import check_bands, frame_folder, frame_name, frame_url, is_whole
 from astro_yolo.training.transfer import (
     DamagedFrameError,
@@ -352,7 +353,7 @@ def _fetch_all(folder, known, asked, job, workers, *, progress):
     pool = ThreadPoolExecutor(max_workers=workers)
     try:
         jobs = [pool.submit(job, row, url) for row, url in zip(todo, urls, strict=True)]
-        with _bar(len(jobs), show=progress) as step:
+        with progress_bar(len(jobs), show=progress, of="frame") as step:
             for done in as_completed(jobs):
                 row = done.result()
                 known[row.path] = row
@@ -368,17 +369,3 @@ def _fetch_all(folder, known, asked, job, workers, *, progress):
     if bad:
         msg = f"{len(bad)} of {len(asked)} frames could not be had, the first: {bad[0].message}"
         warn_user(f"{msg}; {folder / MANIFEST} lists them")
-
-
-@contextlib.contextmanager
-def _bar(total, *, show):
-    """Give a function that moves a progress bar on by one."""
-    if not show or not total:
-        yield lambda: None
-        return
-    import sys
-
-    from astropy.utils.console import ProgressBar
-
-    with ProgressBar(total, file=sys.stderr) as bar:
-        yield bar.update

@@ -25,6 +25,7 @@ from astro_yolo.exceptions import AstroYoloError, warn_user
 from astro_yolo.image import read_image
 from astro_yolo.stretch import to_rgb
 from astro_yolo.training._frame_labels import FrameLabels, label_frame
+from astro_yolo.training._progress import progress_bar
 from astro_yolo.training.recipes import find_recipe, select_fields
 from astro_yolo.training.sdss import frame_folder, frame_name
 from astro_yolo.training.sky_splits import SPLITS, check_apart, field_split
@@ -98,7 +99,7 @@ def export_dataset(
     blank_ignored : bool, optional
         Paint ignored galaxies over with pixels of the field's sky.
     progress : bool, optional
-        Say on standard error which field is at work.
+        Say on standard error how far it is.
 
     Returns
     -------
@@ -118,32 +119,36 @@ def export_dataset(
     fields = [f for f in {f.numbers: f for f in fields}.values() if f.numbers in drawn]
     _claim(out, recipe, fields, blank_ignored, assign)
     images, places = [], []
-    for k, sky_field in enumerate(fields):
-        _tell(f"field {k + 1} of {len(fields)}: {sky_field.name}", show=progress)
-        paths = _frame_paths(Path(frames), sky_field, rerun, data_release)
-        image = read_image(paths)
-        ra, dec, radius = _footprint(image)
-        split = (assign or {}).get(sky_field.numbers) or field_split(ra, dec, radius)
-        if split is None:  # too near to another split
-            continue
-        labels = label_frame(
-            sky_field.catalog, sky_field.votes, image.wcs, image.shape, recipe.selection
-        )
-        if not len(labels.boxes):  # AstroCV keeps fields with a galaxy
-            continue
-        places.append((sky_field.name, split, ra, dec, radius))
-        if assign:
-            check_apart(*map(list, zip(*places, strict=True)))
-        images += _write_field(out, split, sky_field.name, image, labels, recipe, blank_ignored)
+    with progress_bar(len(fields), show=progress, of="field") as step:
+        for sky_field in fields:
+            paths = _frame_paths(Path(frames), sky_field, rerun, data_release)
+            found = _read_field(paths, sky_field, recipe, assign or {})
+            step()
+            if found is None:
+                continue
+            image, labels, place = found
+            places.append(place)
+            if assign:
+                check_apart(*map(list, zip(*places, strict=True)))
+            images += _write_field(
+                out, place[1], sky_field.name, image, labels, recipe, blank_ignored
+            )
     return _finish(out, recipe, images, len(fields))
 
 
-def _tell(text, *, show):
-    """Print a line of progress."""
-    if show:
-        import sys
-
-        print(text, file=sys.stderr)
+def _read_field(paths, sky_field, recipe, assign):
+    """Return image, labels and place of a field, or None for one that is not in the set."""
+    image = read_image(paths)
+    ra, dec, radius = _footprint(image)
+    split = assign.get(sky_field.numbers) or field_split(ra, dec, radius)
+    if split is None:  # too near to another split
+        return None
+    labels = label_frame(
+        sky_field.catalog, sky_field.votes, image.wcs, image.shape, recipe.selection
+    )
+    if not len(labels.boxes):  # AstroCV keeps fields with a galaxy
+        return None
+    return image, labels, (sky_field.name, split, ra, dec, radius)
 
 
 def _claim(out, recipe, fields, blank_ignored, assign):

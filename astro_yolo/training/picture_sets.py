@@ -10,7 +10,7 @@ from astro_yolo.exceptions import AstroYoloError
 from astro_yolo.filters import FILTERS
 from astro_yolo.training.yolo_files import MARKER
 
-__all__ = ["PictureSet", "SetError", "read_boxes", "read_set"]
+__all__ = ["PictureSet", "SetError", "check_labels", "read_boxes", "read_set"]
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"}
 
@@ -226,6 +226,40 @@ def read_boxes(picture, kind, shape):
     classes = rows[:, 0].astype(int) if columns == 5 else np.full(len(rows), -1)
     x, y, width, height = (rows[:, -4:] * ([shape[1], shape[0]] * 2)).T
     return np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], 1), classes
+
+
+def check_labels(pictures, split):
+    """
+    Make sure that the labels of a split are labels of its set.
+
+    Ultralytics leaves a picture with wrong labels out without a word; training on the rest of a
+    set is not what was asked for.
+
+    Parameters
+    ----------
+    pictures : PictureSet
+        The set.
+    split : str
+        ``train``, ``val`` or ``test``.
+
+    Raises
+    ------
+    SetError
+        If a label file is not in YOLO's form, or holds a class that is not in the set's list or a
+        box outside the picture.
+    """
+    number = len(pictures.names)
+    for picture in pictures.pictures(split):
+        boxes, classes = read_boxes(picture, "labels", (1, 1))
+        path = label_path(picture, "labels")
+        wrong = classes[(classes < 0) | (classes >= number)]
+        if len(wrong):
+            msg = f"the labels of {path} must have classes 0 to {number - 1}, got {wrong[0]}"
+            raise SetError(msg)
+        # rounding of what was written may reach past the border
+        if len(boxes) and not (boxes.min() > -0.01 and boxes.max() < 1.01):
+            msg = f"the boxes of {path} must lie in the picture, as shares of its sides"
+            raise SetError(msg)
 
 
 def label_path(picture, kind):

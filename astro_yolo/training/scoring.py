@@ -5,7 +5,6 @@ from ``detect``.
 """
 
 import json
-import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from astro_yolo._files import replacing
 from astro_yolo.catalog import BOX_COLUMNS, pixel_boxes
 from astro_yolo.detection import Detector
 from astro_yolo.exceptions import NoDetectionsWarning
+from astro_yolo.training._progress import progress_bar
 from astro_yolo.training.export_stock import output_of
 from astro_yolo.training.picture_sets import SetError, read_boxes, read_set
 from astro_yolo.training.scored import ScoredPicture
@@ -65,7 +65,7 @@ def evaluate_set(model, data, *, split="val", stretch=None, device=None, progres
     device : str, optional
         "cpu" or "cuda".
     progress : bool, optional
-        Say on standard error which picture is at work.
+        Say on standard error how far it is.
 
     Returns
     -------
@@ -84,10 +84,10 @@ def evaluate_set(model, data, *, split="val", stretch=None, device=None, progres
     magnitudes = _magnitudes(pictures, split)
     scored = []
     chosen = pictures.pictures(split, stretch)
-    for k, path in enumerate(chosen):
-        if progress:
-            print(f"picture {k + 1} of {len(chosen)}: {path.name}", file=sys.stderr, flush=True)
-        scored.append(score_picture(detector, path, names, magnitudes.get(path)))
+    with progress_bar(len(chosen), show=progress, of="picture") as step:
+        for path in chosen:
+            scored.append(score_picture(detector, path, names, magnitudes.get(path)))
+            step()
     about = {
         "model": detector.weights.name, "sha256": detector.weights.sha256,
         "data": str(pictures.marker), "split": split, "stretch": stretch or "",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from astro_yolo._files import replacing
 from astro_yolo.exceptions import AstroYoloError, require
-from astro_yolo.training.picture_sets import read_set
+from astro_yolo.training.picture_sets import check_labels, read_set
 from astro_yolo.training.train import common_settings
 
 __all__ = ["RESULTS", "StockRecipe", "TrainingError", "train_stock"]
@@ -83,7 +83,8 @@ def train_stock(
     recipe : StockRecipe, optional
         Network and schedule.
     device : str, optional
-        "cpu" (all cores; bfloat16 and channels last where the processor has them) or "cuda".
+        "cpu" (all cores; bfloat16 and channels last where the processor has them), "cuda", or one
+        of several as "cuda:1".
     threads : int, optional
         CPU threads; all cores by default.
     resume : bool, optional
@@ -100,8 +101,8 @@ def train_stock(
     Raises
     ------
     SetError, TrainingError
-        If the set is missing or empty, the recipe has a wrong value or the network is unknown,
-        or the run to resume was another.
+        If the set is missing or empty, has a damaged picture or a label that is none of it, the
+        recipe has a wrong value, network or device are unknown, or the run to resume was another.
     FileExistsError
         If ``out`` holds a run and ``resume`` is False.
     MissingExtraError
@@ -117,8 +118,9 @@ def train_stock(
     recipe, out = recipe or StockRecipe(), Path(out).absolute()
     pictures = read_set(data)
     for split in ("train", "val"):
-        pictures.pictures(split)
+        check_labels(pictures, split)
     _check(recipe)
+    _check_device(device)
     last, best = out / "weights" / "last.pt", out / "weights" / "best.pt"
     if (out / _STATE).exists() and not resume:
         msg = f"out must not hold a run unless resume=True, got {out}"
@@ -152,6 +154,20 @@ def _check(recipe):
     if not model.endswith((".yaml", ".yml")) or "://" in model:
         msg = f"model must be the name or path of a .yaml file, got {model!r}"
         raise TrainingError(msg)
+
+
+def _check_device(device):
+    """Raise unless there is such a device."""
+    kind, _, number = str(device).partition(":")
+    if kind not in {"cpu", "cuda"} or (number and not (kind == "cuda" and number.isdecimal())):
+        msg = f"device must be cpu, cuda or cuda:NUMBER, got {device!r}"
+        raise TrainingError(msg)
+    if kind == "cuda":
+        torch = require("torch", extra="train", feature="Training")
+        there = torch.cuda.device_count()
+        if int(number or 0) >= there:
+            msg = f"device {device!r}: torch {torch.__version__} sees {there} CUDA devices"
+            raise TrainingError(msg)
 
 
 def _claim(out, recipe, pictures):
@@ -198,6 +214,7 @@ def _run(trainer_of, recipe, pictures, out, device, threads, *, show):
             trainer = trainer_of.StockTrainer(overrides=settings)
             trainer.threads = threads
             trainer.watch = _Watch(out / RESULTS, recipe.epochs, show=show)
+            trainer.add_callback("on_train_batch_end", trainer.watch.step)
             trainer.train()
         except FileNotFoundError as error:
             if not last.exists() and not Path(recipe.model).exists():
@@ -211,6 +228,17 @@ class _Watch:
 
     def __init__(self, path, epochs, *, show):
         self._path, self._epochs, self._show = path, epochs, show
+        self._live = show and sys.stderr.isatty()
+        self._steps, self._epoch = 0, -1
+
+    def step(self, trainer):
+        """Say on a terminal which step of the epoch was done."""
+        if trainer.epoch != self._epoch:
+            self._steps, self._epoch = 0, trainer.epoch
+        self._steps += 1
+        if self._live:
+            text = f"epoch {trainer.epoch + 1} of {self._epochs}: step {self._steps} of "
+            print(f"\r{text}{len(trainer.train_loader)} ", end="", file=sys.stderr, flush=True)
 
     def __call__(self, row):
         from astropy.table import Table, vstack
@@ -223,10 +251,10 @@ class _Watch:
         with replacing(self._path, overwrite=True) as part:
             table.write(part, format="ascii.ecsv", delimiter=",")
         if self._show:
-            numbers = ", ".join(f"{name} {row[name]:.3f}" for name in
-                                ("loss", "recall", "mean_iou", "ap50", "ap50_95"))  # fmt: skip
-            print(f"epoch {row['epoch']} of {self._epochs}: {numbers}, {row['seconds']:.0f} s",
-                  file=sys.stderr, flush=True)  # fmt: skip
+            names = ("loss", "recall", "mean_iou", "ap50", "ap50_95")
+            numbers = ", ".join(f"{name} {row[name]:.3f}" for name in names)
+            text = f"epoch {row['epoch']} of {self._epochs}: {numbers}, {row['seconds']:.0f} s"
+            print("\r" * self._live + text, file=sys.stderr, flush=True)
 
 
 def _settings(recipe, marker, out, device):
