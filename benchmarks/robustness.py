@@ -5,8 +5,10 @@ split by SDSS run, are brought back to relative flux and stretched anew; a stock
 trained on each stretch, and on all five (as T4 is), with about as many pictures seen. All are
 tested on the held-out cutouts in every stretch, on cutouts of other surveys as they were published
 (T2 is LH, T4 all five), and on Hubble galaxies on a blank sky. ``matrix.ecsv`` and the
-pictures in ``report`` hold the result; ``restretch.ecsv`` says what the way back to flux costs.
-A run that was stopped goes on.
+pictures in ``report`` hold the result, with the curves of recall and IoU of each training;
+``restretch.ecsv`` says what the way back to flux costs. A run that was stopped goes on.
+
+``--only "LH,all five" --cutouts 300`` makes a small one of fewer networks and fewer cutouts.
 """
 
 import argparse
@@ -34,7 +36,7 @@ def read_data(data, out):
     return zoo, read_other_surveys(data / "galaxy_zoo")
 
 
-def make_sets(data, out, size):
+def make_sets(data, out, size, only, number):
     """Return the training sets by stretch, and the tests: marker and stretch of each."""
     from dataclasses import replace
 
@@ -46,10 +48,12 @@ def make_sets(data, out, size):
         return marker if marker.exists() else make(out / name)
 
     zoo, others = read_data(data, out)
+    zoo = zoo[:: max(1, len(zoo) // number)] if number else zoo
     held_out = [cutout for cutout in zoo if cutout.split == "val"]
     train = {name: once(f"train-{name}", lambda o, n=name: cutout_set(zoo, o, (n,), size=size))
-             for name in FILTERS}  # fmt: skip
-    train[ALL] = once("train-all", lambda o: cutout_set(zoo, o, FILTERS, size=size))
+             for name in FILTERS if name in only}  # fmt: skip
+    if ALL in only:
+        train[ALL] = once("train-all", lambda o: cutout_set(zoo, o, FILTERS, size=size))
     tests = once("test", lambda o: cutout_set(held_out, o, FILTERS, size=size))
     others = [replace(cutout, split="val") for cutout in others]
     other = once("other", lambda o: cutout_set(others, o, ("L",), size=size))
@@ -58,25 +62,28 @@ def make_sets(data, out, size):
     return train, {name: (tests, name) for name in FILTERS}, other, deep
 
 
-def train_all(sets, out, epochs, size):
-    """Train one network on each set with about as many pictures seen; return the weights."""
+def train_all(sets, out, epochs, size, batch):
+    """Train one network on each set with about as many pictures seen; return weights and runs."""
     from astro_yolo.training.finish import finish_weights
     from astro_yolo.training.picture_sets import read_set
+    from astro_yolo.training.report import read_results
     from astro_yolo.training.stock import StockRecipe, train_stock
 
-    models = {}
+    models, runs = {}, {}
     for name, marker in sets.items():
         run, passes = out / f"run-{name.replace(' ', '-')}", epochs
         if name == ALL:
             passes = max(1, round(epochs / len(FILTERS)))
-        recipe = StockRecipe(epochs=passes, image_size=size, batch=32, mosaic=0.5, patience=epochs)
+        recipe = StockRecipe(
+            epochs=passes, image_size=size, batch=batch, mosaic=0.5, patience=epochs
+        )
         best = train_stock(marker, run, recipe, resume=(run / "training.json").exists(),
                            progress=True)  # fmt: skip
-        models[name] = run / "weights.onnx"
+        models[name], runs[name] = run / "weights.onnx", read_results(run)
         if not models[name].exists():
             stretch = "L" if name == ALL else name
             finish_weights(best, models[name], read_set(marker), recipe, stretch=stretch)
-    return models
+    return models, runs
 
 
 def restretch(data):
@@ -94,6 +101,10 @@ def main():
     parser.add_argument("-o", "--out", type=Path, required=True, help="folder of the sets and runs")
     parser.add_argument("--epochs", type=int, default=10, help="passes over a single stretch")
     parser.add_argument("--size", type=int, default=192, help="of the pictures, pixels")
+    parser.add_argument("--batch", type=int, default=32, help="pictures a step")
+    parser.add_argument("--cutouts", type=int, help="take about so many of Galaxy Zoo's (all)")
+    parser.add_argument("--only", default=",".join((*FILTERS, ALL)),
+                        help="networks to train (%(default)s)")  # fmt: skip
     options = parser.parse_args()
     data, out = field.data_folder(), options.out
     out.mkdir(parents=True, exist_ok=True)
@@ -102,8 +113,9 @@ def main():
     from astro_yolo.training.report import write_report
     from astro_yolo.training.robustness import cross_matrix
 
-    train, tests, other, deep = make_sets(data, out, options.size)
-    models = train_all(train, out, options.epochs, options.size)
+    only = options.only.split(",")
+    train, tests, other, deep = make_sets(data, out, options.size, only, options.cutouts)
+    models, runs = train_all(train, out, options.epochs, options.size, options.batch)
     tests = {**tests, "other surveys": (other, None)}
     table = cross_matrix(models, tests, split="val")
     hubble = {f"Hubble, {name}": (deep, name) for name in ("L", "LH", "Q")}
@@ -111,7 +123,8 @@ def main():
                         for row in part])  # fmt: skip
     table.sort("trained", kind="stable")
     table.write(out / "matrix.ecsv", overwrite=True)
-    write_report(out / "report", matrix=table, title="Trained on, tested on", overwrite=True)
+    write_report(out / "report", runs=runs, matrix=table, title="Trained on, tested on",
+                 overwrite=True)  # fmt: skip
     print(f"{datetime.now(tz=UTC).date()}, {platform.machine()}, {options.epochs} epochs, "
           f"{options.size} pixels")  # fmt: skip
     costs.pprint_all()
