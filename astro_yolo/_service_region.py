@@ -10,7 +10,7 @@ from astropy.table import Table
 from astro_yolo import _match_geometry as sphere
 from astro_yolo._headers import pixel_scale
 from astro_yolo._match_inputs import positions_of
-from astro_yolo._sky import pixel_to_sky, sky_to_pixel
+from astro_yolo._sky import field_border, sky_to_pixel
 from astro_yolo.catalog import table_wcs
 from astro_yolo.exceptions import MatchError
 
@@ -18,7 +18,6 @@ __all__ = ["Region", "region_of"]
 
 _MARGIN = 5 * u.arcsec  # beyond the border or the outermost row
 _LARGEST = 5 * u.deg
-_ALONG = 17  # points on each side of a field: distortion bends it
 
 
 @dataclass(frozen=True)
@@ -140,15 +139,11 @@ def _wcs_and_shape(region):
 
 def _of_field(wcs, shape, margin):
     """Return the cone about a field."""
-    ny, nx = shape
-    share = np.linspace(0, 1, _ALONG)
-    x = np.concatenate([share, share, np.zeros(_ALONG), np.ones(_ALONG)]) * nx - 0.5
-    y = np.concatenate([np.zeros(_ALONG), np.ones(_ALONG), share, share]) * ny - 0.5
-    ra, dec = pixel_to_sky(wcs, x, y)
+    ra, dec = field_border(wcs, shape)
     seen = np.isfinite(ra)
     cone = _about(sphere.unit_vectors(np.radians(ra[seen]), np.radians(dec[seen])), margin)
     beyond = margin.to_value(u.arcsec) / pixel_scale(wcs, shape)
-    return Region(cone.center, cone.radius, wcs, (ny, nx), beyond)
+    return Region(cone.center, cone.radius, wcs, shape, beyond)
 
 
 def _about(vectors, margin):

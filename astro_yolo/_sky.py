@@ -18,6 +18,7 @@ from astro_yolo.exceptions import WCSError
 __all__ = [
     "SkyBoxes",
     "celestial",
+    "field_border",
     "is_equatorial",
     "north_in_pixels",
     "pixel_to_sky",
@@ -157,6 +158,32 @@ def sky_to_pixel(wcs, ra, dec):
     sky = SkyCoord(np.asarray(ra, float), np.asarray(dec, float), unit="deg", frame="icrs")
     x, y = celestial(wcs).world_to_pixel(sky)
     return np.asarray(x, float), np.asarray(y, float)
+
+
+def field_border(wcs, shape, steps=16):
+    """
+    Return sky positions along the border of an image, in order round it.
+
+    Parameters
+    ----------
+    wcs : WCS
+        See `celestial`.
+    shape : (int, int)
+        Rows and columns.
+    steps : int, optional
+        Points on each side: distortion bends it.
+
+    Returns
+    -------
+    ra, dec : (4 * steps,) array
+        ICRS degrees, on the outer edges of the outer pixels; NaN where there is no sky.
+    """
+    ny, nx = shape
+    share = np.arange(steps) / steps
+    zero, one = np.zeros(steps), np.ones(steps)
+    x = np.concatenate([share, one, 1 - share, zero]) * nx - 0.5
+    y = np.concatenate([zero, share, one, 1 - share]) * ny - 0.5
+    return pixel_to_sky(wcs, x, y)
 
 
 def sky_boxes(wcs, x, y, width, height):

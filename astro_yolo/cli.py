@@ -11,6 +11,7 @@ from astro_yolo._cli_ds9 import add_parser as add_ds9_parser
 from astro_yolo._cli_evaluate import add_parsers as add_evaluate_parsers
 from astro_yolo._cli_match import add_parsers as add_match_parsers
 from astro_yolo._cli_measure import add_parser as add_measure_parser
+from astro_yolo._cli_share import add_parsers as add_share_parsers
 from astro_yolo._cli_training import add_parser as add_sdss_parser
 
 __all__ = ["main"]
@@ -64,6 +65,7 @@ def _parser():
     add_parser(commands, run)
     add_measure_parser(commands)
     add_match_parsers(commands)
+    add_share_parsers(commands)
     add_ds9_parser(commands)
     add_sdss_parser(commands)
     add_evaluate_parsers(commands)

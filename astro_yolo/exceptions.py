@@ -3,10 +3,10 @@
 What to raise when: an input picture that cannot be used is an `ImageError` (`BandError` when the
 bands contradict each other, `WCSError` when the sky coordinates do); trouble with a network is a
 `ModelError` (`WeightsError` when the weight file itself is at fault); a region file or a shape name
-is a `RegionError`; trouble with DS9 is a `DS9Error`, with a catalogue service a `ServiceError`; an
-optional dependency that is not installed is a `MissingExtraError`. Every error is also the builtin
-that a caller would expect, and says which argument broke which rule and what was got. A wrong
-*kind* of argument is a plain `TypeError`.
+is a `RegionError`; trouble with DS9 is a `DS9Error`, with a catalogue service a `ServiceError`,
+with sending tables a `SampError`; an optional dependency that is not installed is a
+`MissingExtraError`. Every error is also the builtin that a caller would expect, and says which
+argument broke which rule and what was got. A wrong *kind* of argument is a plain `TypeError`.
 """
 
 import sys
@@ -31,6 +31,7 @@ __all__ = [
     "ModelError",
     "NoDetectionsWarning",
     "RegionError",
+    "SampError",
     "ServiceError",
     "WCSError",
     "WeightsError",
@@ -75,6 +76,10 @@ class MatchError(AstroYoloError, ValueError):
 
 class ServiceError(AstroYoloError, OSError):
     """A catalogue service cannot be reached, or answers with something that is no catalogue."""
+
+
+class SampError(AstroYoloError, ConnectionError):
+    """There is no SAMP hub, or a program at it did not take what was sent."""
 
 
 class MeasurementError(AstroYoloError, ValueError):

@@ -49,8 +49,8 @@ LAYERS = (
     ("_service_region", "_service_queries", "services"),
     ("samp", "sky_coverage"),
     ("_simulated_sources", "simulation", "_cli_command", "_cli_fields", "_cli_detect", "demo",
-     "_cli_arguments", "_cli_match", "_cli_measure", "_cli_training", "_cli_evaluate", "_cli_ds9",
-     "cli", "__main__"),
+     "_cli_arguments", "_cli_match", "_cli_measure", "_cli_share", "_cli_training",
+     "_cli_evaluate", "_cli_ds9", "cli", "__main__"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 

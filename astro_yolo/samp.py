@@ -1,0 +1,114 @@
+"""Send tables to TOPCAT, Aladin, DS9 and other programs by SAMP, the messages of the VO.
+
+A hub must run; TOPCAT and Aladin bring one. Nothing listens here: the table goes through a file
+that is gone when the receivers have read it.
+"""
+
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+from xmlrpc.client import Error as XmlRpcError
+
+from astro_yolo.catalog import write_table
+from astro_yolo.exceptions import SampError, require
+
+__all__ = ["send_table"]
+
+_LOAD = "table.load.votable"
+_TIMEOUT = 30  # seconds for one program to read the table
+
+
+def send_table(table, to=None, *, name=None, timeout=_TIMEOUT):
+    """
+    Send a table to the programs that are connected to the SAMP hub.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Result table, or any that VOTable can hold.
+    to : str, optional
+        Name of a program or the start of it, in any case: "topcat", "aladin", "ds9". By default all
+        that load tables.
+    name : str, optional
+        What the receiver calls the table; by default its IMAGE, or "astro-yolo".
+    timeout : int, optional
+        Seconds that each program gets.
+
+    Returns
+    -------
+    list of str
+        Names of the programs that loaded the table.
+
+    Raises
+    ------
+    SampError
+        If there is no hub, no such program, or one does not load the table.
+    MissingExtraError
+        If pyvo is not installed.
+
+    Examples
+    --------
+    >>> from astro_yolo.samp import send_table
+    >>> send_table(table, "topcat")  # doctest: +SKIP
+    ['topcat']
+    """
+    samp = require("pyvo.samp", extra="samp", feature="Sending tables by SAMP")
+    name = name or str(table.meta.get("IMAGE") or "astro-yolo")
+    with tempfile.TemporaryDirectory(prefix="astro-yolo-") as folder, _client(samp) as client:
+        path = Path(folder) / "table.vot"
+        write_table(table, path)
+        receivers = _receivers(client, to)
+        for identifier, program in receivers.items():
+            _load(client, identifier, program, path, name, timeout)
+    return list(receivers.values())
+
+
+@contextmanager
+def _client(samp):
+    """Give a client of the hub that opens no port, and looks for no internet."""
+    # a client that can be called listens on all of the machine's addresses
+    with samp.conf.set_temp("use_internet", False):
+        client = samp.SAMPIntegratedClient(
+            name="astro-yolo", description="Galaxy detector", callable=False, addr="127.0.0.1"
+        )
+        try:
+            client.connect()
+        except (samp.SAMPHubError, XmlRpcError, OSError) as error:
+            msg = f"no SAMP hub answers ({error}): start TOPCAT or Aladin, which bring one"
+            raise SampError(msg) from error
+        try:
+            yield client
+        finally:
+            client.disconnect()
+
+
+def _receivers(client, to):
+    """Return identifier -> name of the programs that load tables, or of the one that is wanted."""
+    known = {
+        identifier: str(client.get_metadata(identifier).get("samp.name", identifier))
+        for identifier in client.get_subscribed_clients(_LOAD)
+    }
+    found = {
+        identifier: program
+        for identifier, program in known.items()
+        if to is None or program.lower().startswith(to.lower())
+    }
+    if not found:
+        wanted = "a program that loads tables" if to is None else repr(to)
+        there = ", ".join(sorted(known.values())) or "none that loads tables"
+        msg = f"to must be a program at the SAMP hub: {wanted} is not there, got {there}"
+        raise SampError(msg)
+    return found
+
+
+def _load(client, identifier, program, path, name, timeout):
+    """Have one program load the table, and wait until it has."""
+    parameters = {"url": path.as_uri(), "table-id": f"astro-yolo-{name}", "name": name}
+    try:
+        answer = client.ecall_and_wait(identifier, _LOAD, str(int(timeout)), **parameters)
+    except (XmlRpcError, OSError) as error:
+        msg = f"{program} gave no answer to the table within {timeout} s: {error}"
+        raise SampError(msg) from error
+    if answer.get("samp.status") != "samp.ok":
+        reason = answer.get("samp.error", {}).get("samp.errortxt", "no reason given")
+        raise SampError(f"{program} did not load the table: {reason}")

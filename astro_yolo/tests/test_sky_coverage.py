@@ -1,0 +1,114 @@
+"""Coverage maps, held against the area of fields and points in and out of them."""
+
+import sys
+
+import numpy as np
+import pytest
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
+
+from astro_yolo import read_image, write_table
+from astro_yolo.catalog import make_table
+from astro_yolo.cli import main
+from astro_yolo.exceptions import MissingExtraError, WCSError
+from astro_yolo.sky_coverage import cell_centers, coverage, write_coverage
+
+from .wcs_cases import CASES, SCALE, SHAPE, make_wcs
+
+SKY = 4 * np.pi * np.degrees(1) ** 2  # square degrees
+AREA = np.prod(SHAPE) * (SCALE / 3600) ** 2
+
+
+@pytest.fixture
+def mocpy():
+    """The library."""
+    return pytest.importorskip("mocpy")
+
+
+def table_of(wcs):
+    """Return a result table of one row that knows its field."""
+    return make_table([[10.0, 10, 20, 20]], [0.9], np.full((1, 5), 0.2), [0], [0], wcs=wcs)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_area_is_that_of_the_field(mocpy, case):
+    """Pixels times their area, on a sky that is turned, mirrored, distorted or at a pole."""
+    area = AREA * CASES[case].get("ratio", 1.0)
+    found = coverage(make_wcs(**CASES[case]), order=18)
+    assert found.sky_fraction * SKY == pytest.approx(area, rel=0.03 if case == "sip" else 0.005)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_points_in_and_out(mocpy, case):
+    """Points three pixels inside the border are covered, those three pixels outside are not."""
+    wcs = make_wcs(**CASES[case])
+    found = coverage(table_of(wcs), order=18)  # cells of 0.8 arcsec
+    (ny, nx), along = SHAPE, np.linspace(5, 590, 20)
+    for step, expected in ((3, True), (-3, False)):
+        x = np.concatenate([along, along, np.full(20, -0.5 + step), np.full(20, nx - 0.5 - step)])
+        y = np.concatenate([np.full(20, -0.5 + step), np.full(20, ny - 0.5 - step), along, along])
+        place = wcs.pixel_to_world(x, y).icrs
+        assert (found.contains_skycoords(place) == expected).all()
+
+
+def test_mask_is_left_out(mocpy):
+    """The masked half of an image is not covered; a pixel of it inside is in no cell."""
+    mask = np.zeros(SHAPE, dtype=bool)
+    mask[:, 400:] = True
+    image = read_image(np.ones(SHAPE, np.float32), wcs=make_wcs(), mask=mask)
+    found = coverage(image, order=18)
+    assert found.sky_fraction * SKY == pytest.approx(AREA / 2, rel=0.005)
+    left, right = image.wcs.pixel_to_world([200, 600], [300, 300])
+    assert found.contains_skycoords(SkyCoord([left, right])).tolist() == [True, False]
+
+
+def test_fields_are_joined(mocpy):
+    """What two fields share counts once; fields apart add up."""
+    first, apart = make_wcs(), make_wcs(dec=-40.0)
+    both = coverage([table_of(first), table_of(first), apart], order=16)
+    assert both.sky_fraction * SKY == pytest.approx(2 * AREA, rel=0.005)
+    assert coverage([]).sky_fraction == 0
+
+
+def test_cells_lie_where_mocpy_has_them(mocpy):
+    """The centre of every cell of three orders lies in that cell, the whole sky over."""
+    rng = np.random.default_rng(2)
+    for order in (0, 3, 18):
+        cells = np.unique(rng.integers(0, 12 * 4**order, 400))
+        place = SkyCoord(*cell_centers(cells, order), unit="deg")
+        found = mocpy.MOC.from_skycoords(place, order)
+        assert found.flatten().tolist() == cells.tolist()
+
+
+def test_the_command_writes_a_file_that_mocpy_reads(mocpy, tmp_path, capsys):
+    """Tables of fields become one FITS file; it is not replaced unless told."""
+    for name, dec in (("a", 20.0), ("b", -40.0)):
+        write_table(table_of(make_wcs(dec=dec)), tmp_path / f"{name}.fits")
+    command = ["coverage", str(tmp_path / "a.fits"), str(tmp_path / "b.fits"), "--order", "15",
+               "-o", str(tmp_path / "moc.fits")]
+    assert main(command) == 0
+    assert f"{2 * AREA:.2f}" in capsys.readouterr().out
+    read = mocpy.MOC.from_fits(tmp_path / "moc.fits")
+    assert read == coverage([make_wcs(), make_wcs(dec=-40.0)], order=15)
+    assert main(command) == 1
+    assert "exists already" in capsys.readouterr().err
+    with pytest.raises(OSError, match="exists already"):
+        write_coverage(tmp_path / "moc.fits", make_wcs())
+
+
+def test_bad_input_is_named(mocpy):
+    """A field without sky or size, and an order that is none, get an error that says so."""
+    plain = make_table([[0.0, 0, 4, 4]], [0.9], np.full((1, 5), 0.2), [0], [0])
+    sizeless = WCS(make_wcs().to_header())
+    for field in (plain, sizeless, read_image(np.ones((4, 5)))):
+        with pytest.raises(WCSError, match="with sky coordinates and the size of the image"):
+            coverage([field])
+    with pytest.raises(ValueError, match="order must be from 0 to 20, got 30"):
+        coverage(make_wcs(), order=30)
+
+
+def test_without_mocpy_the_extra_is_named(monkeypatch):
+    """The missing extra is named with the command that installs it."""
+    monkeypatch.setitem(sys.modules, "mocpy", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "astro-yolo\[moc\]"'):
+        coverage(make_wcs())
