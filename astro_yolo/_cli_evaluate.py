@@ -1,4 +1,4 @@
-"""The commands ``astro-yolo train``, ``evaluate`` and ``report``."""
+"""The commands ``astro-yolo train``, ``evaluate``, ``matrix`` and ``report``."""
 
 from pathlib import Path
 
@@ -15,7 +15,9 @@ examples:
   astro-yolo detect g.fits r.fits i.fits --model runs/T2/T2.onnx -o galaxies.ecsv
   astro-yolo evaluate runs/T2/T2.onnx T4 --stretch LH -o evaluations/T2-LH
       score the pictures of set T4 that are stretched by LH
-  astro-yolo report evaluations/* --run T2=runs/T2 --run T4=runs/T4 -o report
+  astro-yolo matrix T2=runs/T2/T2.onnx T4=runs/T4/T4.onnx --on T4 --on hubble -o matrix.ecsv
+      both networks on set T4, each of its five stretches by itself, and on set hubble
+  astro-yolo report evaluations/* --run T2=runs/T2 --run T4=runs/T4 --matrix matrix.ecsv -o report
       one page with curves, tables and galleries: report/report.html
 
 Training needs the extra "train"; ultralytics' network access and usage reports are off.
@@ -35,6 +37,7 @@ def add_parsers(commands):
     for add, name, text in (
         (_add_train, "train", "train a YOLO network on a detection set"),
         (_add_evaluate, "evaluate", "score a network on a detection set"),
+        (_add_matrix, "matrix", "score several networks on several sets and stretches"),
         (_add_report, "report", "make one page of trainings and evaluations"),
     ):
         add(add_command(commands, name, text, _EXAMPLES))
@@ -75,6 +78,18 @@ def _add_evaluate(command):
     command.add_argument("--device", help="cpu or cuda")
     command.add_argument("--overwrite", action="store_true", help="replace an evaluation")
     command.set_defaults(run=guarded(_evaluate))
+
+
+def _add_matrix(command):
+    command.add_argument("models", nargs="+", metavar="NAME=MODEL",
+                         help="what a network was trained on, and its weights")  # fmt: skip
+    command.add_argument("--on", action="append", required=True, metavar="SET", dest="sets",
+                         help="data.yaml or its folder, tested in each of its stretches; "
+                         "may be repeated")  # fmt: skip
+    command.add_argument("-o", "--output", required=True, metavar="FILE", help="table, .ecsv")
+    command.add_argument("--split", default="val", help="train, val or test (%(default)s)")
+    command.add_argument("--overwrite", action="store_true", help="replace an existing table")
+    command.set_defaults(run=guarded(_matrix))
 
 
 def _add_report(command):
@@ -139,15 +154,41 @@ def _evaluate(options):
         raise FileExistsError(msg)
     found = evaluate_set(
         options.model, options.data, split=options.split, stretch=options.stretch,
-        device=options.device, progress=True,
+        device=options.device, progress=True, parts=folder,
     )  # fmt: skip
     write_evaluation(found, folder, overwrite=options.overwrite)
-    numbers = headline(
-        list(found.pictures), len(found.names), threshold=found.about["threshold"]
-    )
+    numbers = headline(list(found.pictures), len(found.names), threshold=found.about["threshold"])
     for name, value in numbers.items():
         print(f"{name:18} {value:.4f}")
     return 0
+
+
+def _matrix(options):
+    """Score every network on every stretch of every set."""
+    from astro_yolo._files import replacing
+    from astro_yolo.training.picture_sets import read_set
+    from astro_yolo.training.robustness import cross_matrix
+
+    tests = {}
+    for path in options.sets:
+        pictures = read_set(path)
+        several = pictures.filters if len(pictures.filters) > 1 else (None,)
+        for stretch in several:
+            name = " ".join(filter(None, (pictures.marker.parent.name, stretch)))
+            tests[name] = pictures.marker, stretch
+    models = dict(_named(text) for text in options.models)
+    with replacing(options.output, overwrite=options.overwrite) as part:
+        table = cross_matrix(models, tests, split=options.split, progress=True)
+        table.write(part, format="ascii.ecsv", delimiter=",")
+    for line in table["trained", "tested", "objects", "astrocv_recall", "ap50", "f1"].pformat():
+        print(line)
+    return 0
+
+
+def _named(text):
+    """Return the name before "=", by default that of the file or folder, and what is behind."""
+    name, _, path = text.rpartition("=")
+    return name or Path(path).stem, path
 
 
 def _report(options):
@@ -157,10 +198,7 @@ def _report(options):
     from astro_yolo.training.report import read_results, write_report
     from astro_yolo.training.scoring import read_evaluation
 
-    runs = {}
-    for text in options.runs:
-        name, _, folder = text.rpartition("=")
-        runs[name or Path(folder).name] = read_results(folder)
+    runs = {name: read_results(folder) for name, folder in map(_named, options.runs)}
     evaluations = {Path(folder).name: read_evaluation(folder) for folder in options.evaluations}
     matrix = Table.read(options.matrix, format="ascii.ecsv") if options.matrix else None
     print(write_report(options.out, evaluations, runs, matrix=matrix, title=options.title,

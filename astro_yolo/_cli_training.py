@@ -86,6 +86,8 @@ def _add_dataset(step):
                       help="take further votes from this table of Galaxy Zoo 2")  # fmt: skip
     step.add_argument("--assign", action="append", default=[], metavar="FIELD=SPLIT",
                       help="put a field into train, val or test; may be repeated")  # fmt: skip
+    step.add_argument("--skip-missing", action="store_true",
+                      help="leave out fields whose frames are not all there")  # fmt: skip
     step.add_argument("--blank-ignored", action="store_true",
                       help="paint galaxies without a class over with sky")  # fmt: skip
     step.set_defaults(run=guarded(_dataset))
@@ -164,9 +166,10 @@ def _dataset(options):
     """Ask for the galaxies of each field, make the set, and show what is in it."""
     from astropy.table import Table
 
+    from astro_yolo.training._progress import progress_bar
     from astro_yolo.training.export_sets import SkyField, export_dataset
     from astro_yolo.training.queries import field_catalog, field_votes
-    from astro_yolo.training.recipes import find_recipe
+    from astro_yolo.training.recipes import find_recipe, select_fields
     from astro_yolo.training.sdss import parse_field
 
     recipe = find_recipe(options.recipe)
@@ -174,18 +177,36 @@ def _dataset(options):
     for text in options.assign:
         name, _, split = text.partition("=")
         assign[parse_field(name)] = split
+    drawn = select_fields(_read_fields(options.fields), recipe.selection)
+    drawn = _with_frames(drawn, options) if options.skip_missing else drawn
     fields = []
-    for numbers in _read_fields(options.fields):
-        votes = None
-        if options.zoo2:
-            votes = field_votes(*numbers, zoo=options.zoo2, data_release=options.release)
-        catalog = field_catalog(*numbers, data_release=options.release)
-        fields.append(SkyField(*numbers, catalog, votes))
+    with progress_bar(len(drawn), show=True, of="catalogue") as step:
+        for numbers in drawn:
+            votes = None
+            if options.zoo2:
+                votes = field_votes(*numbers, zoo=options.zoo2, data_release=options.release)
+            catalog = field_catalog(*numbers, data_release=options.release)
+            fields.append(SkyField(*numbers, catalog, votes))
+            step()
     marker = export_dataset(
         fields, options.frames, options.out, recipe, data_release=options.release,
         assign=assign, blank_ignored=options.blank_ignored, progress=True,
     )  # fmt: skip
     for line in Table.read(marker.parent / "objects.ecsv").pformat(max_width=-1):
         print(line)
+    print(f"{recipe.selection.name}: {len(drawn)} fields, published {recipe.selection.fields}; "
+          "published images of val are in one filter")  # fmt: skip
     print(marker)
     return 0
+
+
+def _with_frames(fields, options):
+    """Return the fields whose frames were downloaded, and say how many were not."""
+    from astro_yolo.training.download import plan_frames
+
+    rows = plan_frames(fields, data_release=options.release)
+    missing = {(row.run, row.camcol, row.field) for row in rows
+               if not (Path(options.frames) / row.path).is_file()}  # fmt: skip
+    if missing:
+        complain(f"{len(missing)} of {len(fields)} fields are left out: not all frames are there")
+    return [field for field in fields if field not in missing]

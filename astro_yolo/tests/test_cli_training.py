@@ -38,9 +38,16 @@ def test_query_download_dataset(sky, capsys, tmp_path):
     command = ["sdss", "dataset", "fields.ecsv", "--frames", "frames", "--out", "T1",
                "--recipe", "T1", "--zoo2", zoo, "--assign", "94/1/12=train"]  # fmt: skip
     assert main(command) == 0
-    assert "published_objects" in capsys.readouterr().out
+    shown = capsys.readouterr()
+    assert "published_objects" in shown.out
+    assert "S1: 1 fields, published 7397" in shown.out
+    assert "field 1 of 1" in shown.err
     assert Table.read("T1/objects.ecsv")["objects"].tolist() == [4, 0, 0]
     assert (tmp_path / "T1/data.yaml").is_file()
+    again = [*command[:2], "1/2/3", *command[3:], "--skip-missing"]
+    again = [*again[:3], "94/1/12", *again[3:]]
+    assert main(again) == 0  # the same set: the field that was never downloaded is left out
+    assert "1 of 2 fields are left out" in capsys.readouterr().err
 
 
 def test_failures_are_one_line(sky, capsys):

@@ -9,6 +9,7 @@ import pytest
 from astro_yolo import Detector
 from astro_yolo.tests import blob_network
 from astro_yolo.tests.stock_sets import write_set
+from astro_yolo.training import scoring
 from astro_yolo.training.export_stock import ExportError
 from astro_yolo.training.picture_sets import SetError, label_path
 from astro_yolo.training.scored import ScoredPicture
@@ -64,6 +65,32 @@ def test_written_and_read_back(data, detector, tmp_path):
     assert read_evaluation(tmp_path / "e").pictures == ()
     with pytest.raises(SetError, match="must hold an evaluation"):
         read_evaluation(tmp_path)
+
+
+def test_an_evaluation_that_was_cut_off_goes_on(data, detector, tmp_path, monkeypatch):
+    """Pictures that were scored are not scored again, with the same numbers; no part stays."""
+    whole = evaluate_set(detector, data, split="train")
+    asked, real = [], scoring.score_picture
+
+    def fails_at(number):
+        def score(detector, path, *rest):
+            if len(asked) == number:
+                raise KeyboardInterrupt
+            asked.append(path)
+            return real(detector, path, *rest)
+
+        return score
+
+    monkeypatch.setattr(scoring, "score_picture", fails_at(3))
+    with pytest.raises(KeyboardInterrupt):
+        evaluate_set(detector, data, split="train", parts=tmp_path)
+    monkeypatch.setattr(scoring, "score_picture", fails_at(-1))
+    again = evaluate_set(detector, data, split="train", parts=tmp_path)
+    assert len(asked) == len(set(asked)) == 8
+    for one, other in zip(whole.pictures, again.pictures, strict=True):
+        for item in fields(ScoredPicture):
+            np.testing.assert_array_equal(getattr(one, item.name), getattr(other, item.name))
+    assert not list(tmp_path.iterdir())
 
 
 def test_magnitudes_come_from_the_coco_file(data, detector, tmp_path):

@@ -12,11 +12,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from astro_yolo import __version__
 from astro_yolo._files import replacing
 from astro_yolo.catalog import BOX_COLUMNS, pixel_boxes
 from astro_yolo.detection import Detector
 from astro_yolo.exceptions import NoDetectionsWarning
 from astro_yolo.training._progress import progress_bar
+from astro_yolo.training._scored_parts import ScoredParts
 from astro_yolo.training.export_stock import output_of
 from astro_yolo.training.picture_sets import SetError, read_boxes, read_set
 from astro_yolo.training.scored import ScoredPicture
@@ -48,7 +50,9 @@ class Evaluation:
     about: dict
 
 
-def evaluate_set(model, data, *, split="val", stretch=None, device=None, progress=False):
+def evaluate_set(
+    model, data, *, split="val", stretch=None, device=None, progress=False, parts=None
+):
     """
     Detect in every picture of a set.
 
@@ -66,6 +70,8 @@ def evaluate_set(model, data, *, split="val", stretch=None, device=None, progres
         "cpu" or "cuda".
     progress : bool, optional
         Say on standard error how far it is.
+    parts : path-like, optional
+        Folder to keep pictures in until all are scored: a call that was cut off goes on there.
 
     Returns
     -------
@@ -84,10 +90,15 @@ def evaluate_set(model, data, *, split="val", stretch=None, device=None, progres
     magnitudes = _magnitudes(pictures, split)
     scored = []
     chosen = pictures.pictures(split, stretch)
+    changed = pictures.marker.stat().st_mtime_ns
+    kept = ScoredParts(parts, f"{__version__} {detector.weights.sha256} {changed}")
     with progress_bar(len(chosen), show=progress, of="picture") as step:
         for path in chosen:
-            scored.append(score_picture(detector, path, names, magnitudes.get(path)))
+            scored.append(kept.scored(
+                path, lambda p: score_picture(detector, p, names, magnitudes.get(p))
+            ))  # fmt: skip
             step()
+    kept.forget()
     about = {
         "model": detector.weights.name, "sha256": detector.weights.sha256,
         "data": str(pictures.marker), "split": split, "stretch": stretch or "",

@@ -1,0 +1,74 @@
+"""Training, scoring and reports on the command line: what they print and refuse."""
+
+import json
+import shutil
+
+import pytest
+from astropy.table import Table
+
+from astro_yolo.cli import main
+from astro_yolo.tests import blob_network
+from astro_yolo.tests.stock_sets import write_set
+
+NETWORK = str(blob_network.PATH)
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A set of eight and two pictures, each in two stretches, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    write_set(tmp_path / "two")
+    for path in sorted(tmp_path.glob("two/*/*/*-L.*")):
+        shutil.copy(path, path.with_stem(f"{path.stem}H"))
+    state = {"recipe": "T9", "filters": ["L", "LH"]}
+    (tmp_path / "two/recipe.json").write_text(json.dumps(state))
+    return tmp_path
+
+
+def test_matrix_tests_each_stretch_by_itself(folder, capsys):
+    """Two networks on a set of two stretches give four rows, which a report shows."""
+    pytest.importorskip("matplotlib")
+    command = ["matrix", f"one={NETWORK}", f"other={NETWORK}", "--on", "two", "-o", "m.ecsv"]
+    assert main(command) == 0
+    assert "astrocv_recall" in capsys.readouterr().out
+    table = Table.read("m.ecsv")
+    assert table["trained"].tolist() == ["one", "one", "other", "other"]
+    assert table["tested"].tolist() == ["two L", "two LH"] * 2
+    assert table["pictures"].tolist() == [2] * 4
+    assert main(command) == 1
+    assert "m.ecsv exists already" in capsys.readouterr().err
+    assert main(["report", "--matrix", "m.ecsv", "-o", "report"]) == 0
+    assert (folder / "report/matrix-f1.png").is_file()
+
+
+def test_evaluate_leaves_tables_and_prints_the_headline(folder, capsys):
+    """Of one stretch, without the parts of the way there; a second one is refused."""
+    command = ["evaluate", NETWORK, "two", "--stretch", "LH", "-o", "scores"]
+    assert main(command) == 0
+    shown = capsys.readouterr()
+    assert "calibration_error" in shown.out
+    assert "picture 2 of 2" in shown.err
+    names = sorted(path.name for path in folder.glob("scores/*"))
+    assert names == ["detections.ecsv", "evaluation.json", "truth.ecsv"]
+    assert main(command) == 1
+    assert "--overwrite replaces it" in capsys.readouterr().err
+
+
+def test_failures_are_one_line(folder, capsys):
+    """What is not there or does not fit is named, exit status 1, and nothing is left."""
+    for command, rule in (
+        (["train", "two", "-o", "run", "--recipe", "T4"], "set two is of T9, not T4"),
+        (["train", "two", "-o", "run", "--recipe", "T8"], "recipe must be one of T1"),
+        (["train", "nothing", "-o", "run"], "does not exist"),
+        (["train", "two", "-o", "run", "--stretch", "X"], "stretch must be one of"),
+        (["evaluate", NETWORK, "two", "--split", "test", "-o", "e"], "split 'test' must hold"),
+        (["evaluate", "nothing.onnx", "two", "-o", "e"], "nothing.onnx"),
+        (["matrix", NETWORK, "--on", "nowhere", "-o", "m.ecsv"], "nowhere"),
+        (["report", "nothing", "-o", "r"], "must hold an evaluation"),
+        (["report", "-o", "r"], "a report needs"),
+    ):
+        assert main(command) == 1
+        lines = capsys.readouterr().err.splitlines()
+        assert len(lines) == 1
+        assert rule in lines[0]
+    assert sorted(path.name for path in folder.iterdir()) == ["two"]
