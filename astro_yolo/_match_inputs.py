@@ -25,6 +25,7 @@ _NAMES = (
     ("ra_deg", "dec_deg"),
     ("s_ra", "s_dec"),
 )
+_CENTROID = ("alpha_centroid", "delta_centroid")  # of a table that was measured
 _MAS_PER_YEAR = u.mas / u.yr
 
 
@@ -84,7 +85,8 @@ def positions_of(table, name, *, unit=None, epoch=None):
     Return the sky positions of a table.
 
     A SkyCoord column is taken if there is one, else the first pair of the usual names (ra and dec,
-    RAJ2000 and DEJ2000, ...). With ``epoch``, columns ``pmra`` (with the cosine of the
+    RAJ2000 and DEJ2000, ...). In a table that was measured, the centre of the light stands for that
+    of the box where it is known. With ``epoch``, columns ``pmra`` (with the cosine of the
     declination) and ``pmdec``, and ``ref_epoch`` in Julian years, move the positions.
 
     Parameters
@@ -131,7 +133,12 @@ def _coordinate_columns(table, name, unit):
     if pair is None:
         msg = f"{name} must have columns ra and dec (or a SkyCoord), got {table.colnames}"
         raise MatchError(msg)
-    return tuple(_radians(table[lower[key]], f"{name}[{lower[key]!r}]", unit) for key in pair)
+    place = [_radians(table[lower[key]], f"{name}[{lower[key]!r}]", unit) for key in pair]
+    if set(_CENTROID) <= set(lower):
+        light = [_radians(table[lower[key]], key, unit or u.deg) for key in _CENTROID]
+        known = np.isfinite(light).all(axis=0)
+        place = [np.where(known, new, old) for new, old in zip(light, place, strict=True)]
+    return tuple(place)
 
 
 def _radians(column, name, unit):

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import warnings
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from astro_yolo.exceptions import InputWarning, require, warn_user
 __all__ = ["read_table", "write_table"]
 
 _MIXINS = "__serialized_columns__"  # how Astropy says that a column was a Quantity
+# UCDs and descriptions where TOPCAT and STILTS look for them in FITS; Astropy has its own place.
+_COLUMN_CARDS = re.compile(r"T(UCD|COMM)[1-9]\d*")
 _FORMATS = {
     ".ecsv": "ecsv", ".fits": "fits", ".fit": "fits", ".fits.gz": "fits", ".vot": "votable",
     ".votable": "votable", ".xml": "votable", ".parquet": "parquet", ".pq": "parquet",
@@ -98,7 +101,7 @@ def _flat_meta(meta):
     """Return meta that every format holds: nested values as JSON, None left out."""
     flat = {}
     for key, value in meta.items():
-        if value is None or key.startswith("__"):
+        if value is None or key.startswith("__") or _COLUMN_CARDS.fullmatch(key):
             continue
         value = value.item() if isinstance(value, np.generic) else value  # noqa: PLW2901
         plain = isinstance(value, bool | int | float | str)
@@ -130,7 +133,16 @@ def _write_fits(table, path):
     with warnings.catch_warnings():
         # A key of more than 8 characters becomes a HIERARCH card, which is read back as it was.
         warnings.filterwarnings("ignore", ".*HIERARCH", VerifyWarning)
-        _with_meta(table, kept).write(path, format="fits")
+        _with_meta(table, kept | _column_cards(table)).write(path, format="fits")
+
+
+def _column_cards(table):
+    """Return FITS cards with UCD and description of each column."""
+    cards = {}
+    for number, column in enumerate(table.itercols(), 1):
+        texts = {"TUCD": (column.info.meta or {}).get("ucd"), "TCOMM": column.info.description}
+        cards |= {f"{key}{number}": text for key, text in texts.items() if text and text.isascii()}
+    return cards
 
 
 def _fits_holds(value):
@@ -158,7 +170,9 @@ def _read_csv(path):
 
 def _read_fits(path):
     # NaN stays NaN: a masked column would be another kind of table than the one written.
-    return QTable.read(path, format="fits", mask_invalid=False)
+    table = QTable.read(path, format="fits", mask_invalid=False)
+    table.meta = {k: v for k, v in table.meta.items() if not _COLUMN_CARDS.fullmatch(k)}
+    return table
 
 
 def _read_votable(path):

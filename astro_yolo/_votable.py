@@ -1,5 +1,7 @@
 """VOTable files with the meta of a table as PARAMs and its sky columns tied to ICRS."""
 
+from pathlib import Path
+
 import numpy as np
 from astropy.io import votable
 from astropy.io.votable import tree
@@ -8,7 +10,7 @@ from astropy.table import Table
 __all__ = ["read_votable", "write_votable"]
 
 _DATATYPES = {bool: "boolean", int: "long", float: "double"}
-_SKY_COLUMNS = ("ra", "dec")
+_SKY_COLUMNS = ("ra", "dec", "alpha_centroid", "delta_centroid")
 _EMPTY = " "  # a PARAM of no characters is not valid VOTable
 
 
@@ -28,13 +30,15 @@ def write_votable(table, path, meta):
     document = votable.from_table(_ascii_text(table))
     resource = document.resources[0]
     content = resource.tables[0]
-    if set(_SKY_COLUMNS) <= set(table.colnames):
+    if set(_SKY_COLUMNS) & set(table.colnames):
         resource.coordinate_systems.append(tree.CooSys(ID="icrs", system="ICRS"))
         for field in content.fields:
             field.ref = "icrs" if field.name in _SKY_COLUMNS else None
     for number, (key, value) in enumerate(meta.items(), 1):
         content.params.append(_param(document, f"meta{number}", key, value))
     document.to_xml(str(path))
+    if not len(table):
+        _say_that_it_is_empty(Path(path))
 
 
 def read_votable(path):
@@ -59,6 +63,13 @@ def read_votable(path):
     return table
 
 
+def _say_that_it_is_empty(path):
+    """Add the data that there are none of: without, TOPCAT and STILTS see no table at all."""
+    text = path.read_text(encoding="utf-8")
+    before, after = text.rsplit("</TABLE>", 1)
+    path.write_text(f"{before}<DATA><TABLEDATA/></DATA></TABLE>{after}", encoding="utf-8")
+
+
 def _ascii_text(table):
     """Return a plain table whose ASCII text is bytes: VOTable's ``char`` is read everywhere."""
     plain = Table(meta={})
@@ -66,7 +77,9 @@ def _ascii_text(table):
         values = table[name]
         plain[name] = getattr(values, "value", values)
         if values.dtype.kind == "U" and all(text.isascii() for text in values.tolist()):
-            plain[name] = np.char.encode(np.asarray(values), "ascii")
+            # of the same length in every file, also of no rows
+            length = max(values.dtype.itemsize // 4, 2)
+            plain[name] = np.char.encode(np.asarray(values), "ascii").astype(f"S{length}")
         plain[name].unit = getattr(values, "unit", None)
         plain[name].info.description = values.info.description
         plain[name].info.meta = values.info.meta

@@ -96,6 +96,8 @@ def crossmatch(
     ----------
     table, catalog : `~astropy.table.Table`, path-like or `~astropy.coordinates.SkyCoord`
         Tables need a SkyCoord column or columns ``ra`` and ``dec`` (or other usual names), ICRS.
+        Where a table was measured, the centre of the light (``alpha_centroid``,
+        ``delta_centroid``) stands for that of the box.
     radius : `~astropy.units.Quantity` or str, optional
         Largest separation: an angle; one angle a row of ``table``; the name of a column of it;
         or "size", half of the longer side of each source's box.

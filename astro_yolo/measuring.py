@@ -60,7 +60,8 @@ def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
     -----
     The columns, B and C standing for bands:
 
-    * ``x_centroid``, ``y_centroid``: 0-based pixels;
+    * ``x_centroid``, ``y_centroid``: centre of the light, 0-based pixels; ``alpha_centroid``,
+      ``delta_centroid``: the same on the sky, ICRS, with sky coordinates only;
     * ``a_pix``, ``b_pix``, ``theta``: rms semi-axes of the light in pixels, and the angle of the
       major axis counter-clockwise from +x;
     * ``a``, ``b``, ``pa``: the same on the sky, in arcsec, and the position angle north through
@@ -187,7 +188,8 @@ class _Stack:
             np.array([s.radii for s in found]).reshape(-1, 3),
             np.array([s.fraction for s in found], dtype=float),
             np.array([s.flags for s in found], dtype=np.int32),
-            {n: np.array([getattr(s, n) for s in found]).reshape(-1, n_bands) for n in names},
+            {n: np.array([getattr(s, n) for s in found], float).reshape(-1, n_bands)
+             for n in names},
         )
 
 
@@ -225,17 +227,23 @@ def _columns(found, image, zero):
 
 
 def _on_sky(shape, wcs):
-    """Return semi-axes in arcsec and the position angle; nothing without sky coordinates."""
+    """Return centre, semi-axes and position angle on the sky; nothing without sky coordinates."""
     if wcs is None:
         return {}
     x, y, a, b, theta = shape.T
     good = np.isfinite(shape).all(axis=1)
+    place = np.full((2, len(shape)), np.nan)
+    if good.any():
+        place[:, good] = pixel_to_sky(wcs, x[good], y[good])
     moved = np.full((len(shape), 2, 2), np.nan)  # east and north per pixel along both axes
     if good.any():
         moved[good] = _tangents(wcs, x[good], y[good], theta[good])
     length = np.hypot(moved[..., 0], moved[..., 1]) * 3600
     angle = np.degrees(np.arctan2(moved[:, 0, 0], moved[:, 0, 1])) % 180
     return {
+        # not ra_..., dec_...: Astropy could not tell them from ra and dec of the box
+        "alpha_centroid": (place[0], "deg", "pos.eq.ra", "right ascension of the light's centre"),
+        "delta_centroid": (place[1], "deg", "pos.eq.dec", "declination of the light's centre"),
         "a": (a * length[:, 0], "arcsec", "phys.angSize.smajAxis", "rms semi-major axis"),
         "b": (b * length[:, 1], "arcsec", "phys.angSize.sminAxis", "rms semi-minor axis"),
         "pa": (angle, "deg", "pos.posAng", "position angle of the major axis, north through east"),

@@ -6,7 +6,7 @@ from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable
 
-from astro_yolo import measure
+from astro_yolo import crossmatch, measure
 from astro_yolo.catalog import make_table, read_table
 from astro_yolo.exceptions import AstroYoloWarning, MeasurementError
 from astro_yolo.image import read_image
@@ -102,6 +102,24 @@ def test_position_angle_on_any_sky(case):
     assert np.max(np.abs((turn + 90) % 180 - 90)) < 5
     step = first.separation(second).to_value(u.arcsec) / 2
     np.testing.assert_allclose(found["a"].to_value(u.arcsec), found["a_pix"] * step, rtol=5e-3)
+
+
+@pytest.mark.parametrize("case", ["plain", "flipped_turned", "sip"])
+def test_a_measured_table_is_matched_by_its_light(case):
+    """A match goes by the centre of the light where it is known, however far off the box is."""
+    wcs = make_wcs(**CASES[case])
+    image, boxes, centres = field(1)
+    boxes[:, [0, 2]] += 1.5  # pixels: 0.6 arcsec
+    boxes[3] += 5000  # outside: nothing can be measured there
+    with pytest.warns(AstroYoloWarning, match="1 of 12 rows"):
+        found = measure(table_of(boxes, wcs), read_image(image, wcs=wcs))
+    truth = wcs.pixel_to_world(*np.delete(centres, 3, axis=0).T).icrs
+    match = crossmatch(found, truth, 2 * u.arcsec)
+    assert len(match.matched) == 11
+    assert np.median(match.matched["separation"]) < 0.02 * u.arcsec
+    assert len(match.rejected) == 0
+    found.remove_columns(["alpha_centroid", "delta_centroid"])
+    assert np.min(crossmatch(found, truth, 2 * u.arcsec).matched["separation"]) > 0.5 * u.arcsec
 
 
 def test_sizes_are_those_of_the_profile():

@@ -5,10 +5,12 @@ import sys
 
 import numpy as np
 import pytest
+from astropy.coordinates import SkyCoord
 from astropy.io import votable
 from astropy.table import QTable
 from numpy.testing import assert_array_equal
 
+from astro_yolo import measure, read_image
 from astro_yolo.catalog import COLUMNS, make_table, read_table, write_table
 from astro_yolo.exceptions import InputWarning, MissingExtraError
 
@@ -188,6 +190,39 @@ def test_parquet_without_pyarrow(tmp_path, monkeypatch):
     with pytest.raises(MissingExtraError, match=r'pip install "astro-yolo\[parquet\]"'):
         write_table(example(), tmp_path / "t.parquet")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("n_rows", [0, 3])
+@pytest.mark.parametrize("name", ALL)
+def test_positions_can_be_guessed(tmp_path, name, n_rows):
+    """Astropy finds the positions of a measured table by itself, whatever file it went through."""
+    skip_without_pyarrow(name)
+    table = example(n_rows)
+    table = measure(table, read_image(np.ones((600, 800), np.float32), wcs=make_wcs(sip=5e-5)))
+    write_table(table, tmp_path / name)
+    again = read_table(tmp_path / name)
+    place = SkyCoord.guess_from_table(again)
+    assert_array_equal(place.ra.deg, table["ra"].value)
+    assert_array_equal(place.dec.deg, table["dec"].value)
+
+
+@pytest.mark.parametrize("name", WITH_META)
+def test_columns_of_a_measured_table_are_stable(tmp_path, name):
+    """Names, types, units and UCDs of all columns are the same from every format, of any rows."""
+    skip_without_pyarrow(name)
+    image = read_image(np.ones((600, 800), np.float32), wcs=make_wcs(sip=5e-5))
+    schemas = []
+    for n_rows in (0, 3):
+        table = measure(example(n_rows), image, zeropoint=22.5)
+        write_table(table, tmp_path / name, overwrite=True)
+        schemas += [schema(table), schema(read_table(tmp_path / name))]
+    assert all(columns == schemas[0] for columns in schemas)
+
+
+def schema(table):
+    """Return name, type, unit and UCD of every column."""
+    return [(c.info.name, c.dtype.str, str(c.unit or ""), (c.info.meta or {}).get("ucd"))
+            for c in table.itercols()]  # fmt: skip
 
 
 def test_astropy_reads_the_files(tmp_path):
