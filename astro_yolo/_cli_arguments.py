@@ -81,8 +81,22 @@ def _add_selection(group):
     )
     group.add_argument("--include-stars", action="store_true", help="return stars as well")
     group.add_argument(
+        "--priors", type=_weights, metavar="CLASS=W,...",
+        help="how many times more common these classes are than among Galaxy Zoo's galaxies",
+    )  # fmt: skip
+    group.add_argument(
         "--measure", action="store_true", help="add shapes, fluxes and magnitudes to the table"
     )
+
+
+def _weights(text):
+    """Return class names and numbers as a dict; detection checks them."""
+    pairs = [word.partition("=") for word in text.split(",")]
+    try:
+        return {name.strip(): float(number) for name, _, number in pairs}
+    except ValueError:
+        msg = f"must be CLASS=NUMBER, separated by commas, got {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _add_network(group):

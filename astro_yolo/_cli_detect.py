@@ -82,10 +82,12 @@ def _plan(options):
 
 
 def _check_names(options):
-    """Turn ``--classes`` into a list, and refuse classes and stretches that do not exist."""
+    """Turn ``--classes`` into a list; refuse classes and stretches that do not exist."""
     from astro_yolo.catalog import LABELS
+    from astro_yolo.network.calibration import class_weights
     from astro_yolo.stretch import STRETCHES
 
+    class_weights(options.priors)
     if options.stretch not in STRETCHES:
         msg = f"--stretch must be one of {', '.join(STRETCHES)}, got {options.stretch!r}"
         raise ValueError(msg)
@@ -140,6 +142,7 @@ def _do_field(field, outputs, detector, options):
         min_purity=options.min_purity,
         classes=options.classes,
         include_stars=options.include_stars,
+        priors=options.priors,
         measure=options.measure,
         progress=_is_interactive(options),
     )

@@ -4,6 +4,7 @@
 way: read the image, scale it for the network, run it, suppress doubles, make the table.
 """
 
+from dataclasses import replace
 from threading import Lock
 
 import numpy as np
@@ -16,6 +17,7 @@ from astro_yolo.config import conf
 from astro_yolo.exceptions import NoDetectionsWarning, warn_user
 from astro_yolo.image import read_image
 from astro_yolo.network.backends import check_names, load_backend
+from astro_yolo.network.calibration import class_weights, reweighted
 from astro_yolo.network.types import TypeClassifier
 from astro_yolo.network.weights import load_weights
 
@@ -101,6 +103,7 @@ class Detector:
         min_purity=None,
         classes=None,
         include_stars=False,
+        priors=None,
         measure=False,
         progress=False,
     ):
@@ -128,6 +131,9 @@ class Detector:
             Keep only these labels.
         include_stars : bool, optional
             Whether stars are returned as well.
+        priors : dict, optional
+            Class to weight, for a sample with another mix of classes than Galaxy Zoo's bright
+            galaxies: its share in yours over its share in theirs. Not named: 1.
         measure : bool, optional
             Whether shapes, fluxes and magnitudes are added: `~astro_yolo.measuring.measure`.
         progress : bool, optional
@@ -143,14 +149,15 @@ class Detector:
         Raises
         ------
         ValueError
-            If ``score``, ``min_purity`` or ``classes`` is outside its range, or ``score`` and
-            ``min_purity`` are both given.
+            If ``score``, ``min_purity``, ``classes`` or ``priors`` is outside its range, or
+            ``score`` and ``min_purity`` are both given.
         ImageError
             If the image cannot be used.
         ModelError
             If the network cannot be loaded.
         """
         wanted = _wanted_labels(classes, include_stars=include_stars)
+        weights = class_weights(priors)
         with self._lock:
             threshold = self._threshold(score, min_purity)
             frame = read_image(image, wcs=wcs, mask=mask, hdu=hdu)
@@ -167,6 +174,9 @@ class Detector:
             provenance = self._provenance(frame, threshold, wanted)
             provenance["input"]["sha256"] = checksums
             provenance["passes"] = {**passes, "max_pixels": self.max_pixels}
+        if priors:
+            found = replace(found, types=reweighted(found.types, weights))
+            provenance["priors"] = dict(zip(CLASSES, weights.tolist(), strict=True))
         table = self._table(frame, found, threshold, provenance)
         if measure:
             from astro_yolo.measuring import measure as measured
@@ -283,6 +293,7 @@ def detect(
     min_purity=None,
     classes=None,
     include_stars=False,
+    priors=None,
     measure=False,
     progress=False,
 ):
@@ -300,7 +311,7 @@ def detect(
         Where to compute; None takes ``conf.device``, or lets the backend choose.
     backend : {"auto", "onnxruntime", "openvino", "ultralytics"}, optional
         Runtime of the network; "auto" takes the fastest installed one.
-    wcs, mask, hdu, score, min_purity, classes, include_stars, measure, progress : optional
+    wcs, mask, hdu, score, min_purity, classes, include_stars, priors, measure, progress : optional
         As in `Detector.detect`.
 
     Returns
@@ -335,6 +346,7 @@ def detect(
         min_purity=min_purity,
         classes=classes,
         include_stars=include_stars,
+        priors=priors,
         measure=measure,
         progress=progress,
     )

@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from astro_yolo.network.calibration import Calibration, ScoreMap
+from astro_yolo.network.calibration import (
+    Calibration,
+    ScoreMap,
+    class_weights,
+    reweighted,
+)
 
 RAW = np.array([[0.8, 0.2, 0.1, 0.05, 0.05, 0.3, 0.6], [0, 0, 0, 0, 0, 1, 0]])
 
@@ -81,3 +86,14 @@ def test_bad_metadata(metadata, rule):
     """A temperature or prior that makes no sense is refused."""
     with pytest.raises(ValueError, match=rule):
         Calibration.from_metadata(metadata)
+
+
+def test_priors_follow_bayes_rule():
+    """Odds of two classes change by the ratio of their weights; rows still sum to 1."""
+    before = np.array([[0.5, 0.3, 0.1, 0.05, 0.05], [0, 0, 0, 0, 1]])
+    after = reweighted(before, class_weights({"elliptical": 3, "spiral": 0.5}))
+    np.testing.assert_allclose(after.sum(axis=1), 1)
+    np.testing.assert_allclose(after[0, 0] / after[0, 1], 0.5 / 0.3 * 3 / 0.5)
+    np.testing.assert_allclose(after[0, 3] / after[0, 2], 0.5)
+    np.testing.assert_allclose(after[1], before[1])
+    np.testing.assert_array_equal(reweighted(before, class_weights(None)), before)

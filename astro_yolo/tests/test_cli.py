@@ -189,6 +189,8 @@ def test_selection_reaches_the_detector(bands, tmp_path):
         (["a.fits", "--classes", "star"], "star needs --include-stars"),
         (["a.fits", "--stretch", "pretty"], "--stretch must be one of"),
         (["a.fits", "--score", "1.5"], "must be from 0 to 1, got 1.5"),
+        (["a.fits", "--priors", "spiral=much"], "must be CLASS=NUMBER"),
+        (["a.fits", "--priors", "lens=2"], "priors must name some of"),
         (["--list", "no-such-list"], "no-such-list"),
     ],
 )

@@ -254,6 +254,9 @@ def test_classes(detector):
         ({"score": 1.5}, r"score must be in 0\.\.1, got 1.5"),
         ({"score": float("nan")}, r"score must be in 0\.\.1"),
         ({"min_purity": 0.5}, "min_purity must be within"),
+        ({"priors": {"lens": 2}}, "priors must name some of elliptical.*got lens"),
+        ({"priors": {"spiral": 0}}, "priors must be numbers above 0, got 0 for spiral"),
+        ({"priors": {"spiral": "2"}}, "priors must be numbers above 0, got '2' for spiral"),
         ({"score": 0.5, "min_purity": 0.9}, "score or min_purity, not both"),
     ],
 )

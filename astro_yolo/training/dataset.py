@@ -37,9 +37,9 @@ __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 class DatasetRecipe:
     """What a training set holds; the same recipe and seed give the same files."""
 
-    field_samples: int = 6000
-    cutout_samples: int = 3000
-    deep_samples: int = 1000  # skies like a deep field from space
+    field_samples: int = 4200
+    cutout_samples: int = 2200
+    deep_samples: int = 700  # skies like a deep field from space
     val_share: float = 0.04
     size: int = 416
     seed: int = 20261125
