@@ -1,16 +1,11 @@
-"""Show one real galaxy in AstroCV's five filters, and time what a training set costs.
+"""Show one real galaxy in AstroCV's five filters.
 
 Run from the repository root: ``python benchmarks/stretch_panel.py``. It writes
-``docs/_static/stretches.png`` and prints the seconds and megabytes of one field, and of 20 000.
-Image credit: Sloan Digital Sky Survey.
+``docs/_static/stretches.png``. Image credit: Sloan Digital Sky Survey.
 """
 
 import argparse
-import datetime as dt
 import os
-import platform
-import sys
-import time
 from pathlib import Path
 
 import cv2
@@ -27,7 +22,6 @@ DATA = Path(os.environ.get("ASTRO_YOLO_DATA") or ROOT.parent / "shared" / "data"
 FIELD = "1737/5/39"
 RA, DEC = 313.1239, -5.7462  # a spiral galaxy of the group of NGC 6976
 SIDE = 160  # pixels
-FIELDS = 20_000
 
 
 def cut(rgb, wcs):
@@ -49,39 +43,13 @@ def panel(pictures):
     return np.concatenate(tiles[:-1], axis=1)
 
 
-def jpeg_size(rgb):
-    """Return the bytes of a picture as the training sets store it."""
-    options = [cv2.IMWRITE_JPEG_QUALITY, 97, cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
-               cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]  # fmt: skip
-    return len(cv2.imencode(".jpg", rgb[..., ::-1], options)[1])
-
-
 def main():
-    """Write the panel and print the costs."""
+    """Write the panel."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "docs" / "_static" / "stretches.png")
     args = parser.parse_args()
-    paths = frame_paths(DATA / "sas", FIELD)
-    print(f"{dt.datetime.now(dt.UTC):%Y-%m-%d}, {platform.machine()}, {os.cpu_count()} cores at a "
-          f"load of {os.getloadavg()[0]:.1f}, Python {platform.python_version()}: "
-          f"{' '.join(sys.argv)}")  # fmt: skip
-    read_image(paths)  # the first one imports what the others find there
-    start = time.perf_counter()
-    image = read_image(paths)
-    seconds = {"read and align": time.perf_counter() - start}
-    frames = sum(path.stat().st_size for path in paths.values())
-    sizes, pictures = {"frames": frames}, {}
-    for name in FILTERS:
-        to_rgb(image.data[::-1], name)
-        start = time.perf_counter()
-        rgb = to_rgb(image.data[::-1], name)
-        sizes[name] = jpeg_size(rgb)
-        seconds[name] = time.perf_counter() - start
-        pictures[name] = cut(rgb, image.wcs)
-    for name in dict.fromkeys([*sizes, *seconds]):
-        took, size = seconds.get(name, 0), sizes.get(name, 0)
-        print(f"{name:15} {took:6.2f} s {size / 1e6:6.2f} MB a field; {FIELDS} fields: "
-              f"{took * FIELDS / 3600:6.1f} h {size * FIELDS / 1e9:7.0f} GB")  # fmt: skip
+    image = read_image(frame_paths(DATA / "sas", FIELD))
+    pictures = {name: cut(to_rgb(image.data[::-1], name), image.wcs) for name in FILTERS}
     levels = {name: np.median(picture[:20, :20]) for name, picture in pictures.items()}
     print("grey level of the sky:", ", ".join(f"{n} {v:.0f}" for n, v in levels.items()))
     cv2.imwrite(str(args.out), panel(pictures), [cv2.IMWRITE_PNG_COMPRESSION, 9])
