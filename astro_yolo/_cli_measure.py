@@ -37,6 +37,9 @@ def add_parser(commands):
     parser.add_argument(
         "--aperture", type=float, metavar="ARCSEC", help="radius of the circular aperture (1.5)"
     )
+    parser.add_argument(
+        "--psf", type=float, metavar="ARCSEC", help="width of the PSF, taken out of the axis ratio"
+    )
     parser.add_argument("--hdu", help="number or name of the extension to read")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(run=guarded(_measure))
@@ -57,6 +60,7 @@ def _measure(options):
         options.files if len(options.files) > 1 else options.files[0],
         zeropoint=zero[0] if zero and len(zero) == 1 else zero,
         aperture=None if options.aperture is None else options.aperture * u.arcsec,
+        psf=None if options.psf is None else options.psf * u.arcsec,
         hdu=hdu,
     )
     write_table(table, options.output, overwrite=options.overwrite)

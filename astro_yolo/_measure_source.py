@@ -5,7 +5,15 @@ from dataclasses import dataclass
 import numpy as np
 from photutils.aperture import CircularAperture, EllipticalAperture
 
-from astro_yolo._shape_of_light import Ellipse, adaptive_ellipse, growth_radii, kron_radius, widened
+from astro_yolo._shape_of_light import (
+    Ellipse,
+    adaptive_ellipse,
+    growth_radii,
+    intrinsic_ratio,
+    kron_radius,
+    wide_axes,
+    widened,
+)
 
 __all__ = ["FLAG_BITS", "KRON_FACTOR", "Source", "measure_source"]
 
@@ -39,13 +47,15 @@ class Source:
     """
     What was measured; NaN where it could not be.
 
-    ``ellipse`` in pixels of the image; ``kron`` semi-major axis of the Kron aperture (already times
-    3) and ``radii`` (20, 50, 80 % of the light), pixels; ``fraction`` the estimated share of all
-    light inside the Kron aperture; ``kron_flux``, ``aperture_flux`` with
-    errors, ``sky`` and ``noise``, per band, image units; ``flags`` a sum of `FLAG_BITS`.
+    ``ellipse`` in pixels of the image, ``ratio`` of its axes without the PSF; ``kron`` semi-major
+    axis of the Kron aperture (already times 3) and ``radii`` (20, 50, 80 % of the light), pixels;
+    ``fraction`` the estimated share of all light inside the Kron aperture; ``kron_flux``,
+    ``aperture_flux`` with errors, ``sky`` and ``noise``, per band, image units; ``flags`` a sum of
+    `FLAG_BITS`.
     """
 
     ellipse: Ellipse
+    ratio: float
     kron: float
     radii: np.ndarray
     fraction: float
@@ -58,7 +68,7 @@ class Source:
     flags: int
 
 
-def measure_source(image, box, neighbours, aperture):
+def measure_source(image, box, neighbours, aperture, psf=None):
     """
     Measure one source.
 
@@ -72,6 +82,8 @@ def measure_source(image, box, neighbours, aperture):
         Boxes of other known sources.
     aperture : float
         Radius of the circular aperture, pixels.
+    psf : (float, float), optional
+        From `psf_squares`, to be taken out of the axis ratio.
 
     Returns
     -------
@@ -101,10 +113,12 @@ def measure_source(image, box, neighbours, aperture):
     # the shape from the middle band alone: the bands' PSFs differ, and turn the angle of their sum
     middle_band = light[len(light) // 2] / noise[len(light) // 2]
     ellipse = adaptive_ellipse(middle_band, start) or adaptive_ellipse(detection, start)
+    ratio = np.nan
     if ellipse is None:
         ellipse, flags = start, flags | FLAG_BITS["shape"]
     else:
-        ellipse = widened(middle_band, ellipse)
+        wide = wide_axes(middle_band, ellipse)
+        ratio, ellipse = intrinsic_ratio(ellipse, wide, psf), widened(ellipse, wide)
     limit = max(_BOX_TO_LIMIT * half.max(), _ELLIPSE_TO_LIMIT * ellipse.a)
     first = kron_radius(detection, ellipse, limit)
     first = np.clip(np.nan_to_num(first, nan=0.0), _SMALLEST_KRON * ellipse.a, limit / KRON_FACTOR)
@@ -118,6 +132,7 @@ def measure_source(image, box, neighbours, aperture):
     aperture_flux, aperture_error = _sums(light, noise, circle)
     return Source(
         Ellipse(ellipse.x + x0, ellipse.y + y0, ellipse.a, ellipse.b, ellipse.theta),
+        ratio,
         float(reach),
         growth_radii(detection, ellipse, reach, (0.2, 0.5, 0.8)),
         _fraction(detection, ellipse, reach),
@@ -141,7 +156,7 @@ def _nothing(n_bands, middle):
     nan = np.full(n_bands, np.nan)
     ellipse = Ellipse(*map(float, middle), np.nan, np.nan, np.nan)
     return Source(
-        ellipse, np.nan, np.full(3, np.nan), np.nan,
+        ellipse, np.nan, np.nan, np.full(3, np.nan), np.nan,
         nan, nan, nan, nan, nan, nan, FLAG_BITS["failed"],
     )
 

@@ -8,13 +8,22 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-__all__ = ["Ellipse", "adaptive_ellipse", "growth_radii", "kron_radius", "widened"]
+__all__ = [
+    "Ellipse",
+    "adaptive_ellipse",
+    "growth_radii",
+    "intrinsic_ratio",
+    "kron_radius",
+    "psf_squares",
+    "wide_axes",
+    "widened",
+]
 
 _ROUNDS = 40
 _SETTLED = 1e-3
 _NEAR = 7.0  # rms radii of the start: pixels farther out have no weight
 _SIGMAS = 5.0  # of the wide weight: the same
-_WIDE = 2.0  # of the weight of `widened`, in widths of the galaxy
+_WIDE = 2.0  # of the weight of `wide_axes`, in widths of the galaxy
 _GROWTH = 5.0  # most that the wider weight may add, as a factor
 _BRIGHT = 50.0  # signal-to-noise that it needs
 _TINY = 0.3  # pixels: rms width that no real image is sharper than
@@ -86,13 +95,12 @@ def adaptive_ellipse(light, start):
     return _ellipse(centre + np.array([start.x, start.y]), shape)
 
 
-def widened(light, ellipse):
+def wide_axes(light, ellipse):
     """
-    Measure the axis ratio again with a weight twice as wide as the galaxy, at the same angle.
+    Measure the axes again with a weight twice as wide as the galaxy, at the same angle.
 
     The weight that matches sees the core, which the PSF makes round. A wider one sees more of
-    the outskirts, but also of the noise: so it is for bright galaxies, and centre, angle and
-    semi-major axis stay.
+    the outskirts, but also of the noise: so it is for bright galaxies alone.
 
     Parameters
     ----------
@@ -103,8 +111,9 @@ def widened(light, ellipse):
 
     Returns
     -------
-    Ellipse
-        The given one for a signal-to-noise below 50, or where the axes do not settle.
+    (2,) array or None
+        Squares of major and minor axis, pixels; None for a signal-to-noise below 50, or where the
+        axes do not settle.
     """
     terms, values = _terms(light, ellipse, _WIDE * _SIGMAS * ellipse.a)
     turn = _turn(ellipse.theta)
@@ -112,20 +121,97 @@ def widened(light, ellipse):
     total = _weighted(terms, values, np.zeros(2), _covariance(ellipse))[0]
     # the squares of a Gaussian's values on all pixels sum to pi a b
     if not total > _BRIGHT * np.sqrt(np.pi * ellipse.a * ellipse.b):
-        return ellipse
+        return None
     for _ in range(_ROUNDS):
         shape = turn @ np.diag(sizes * _WIDE**2) @ turn.T
         total, _, moments = _weighted(terms, values, np.zeros(2), shape)
         # the inverse squares of the weight's width and the galaxy's add up
         new = np.diag(turn.T @ moments @ turn) * (1 + _WIDE**-2)
         if not (total > 0 and ((new > first / 2) & (new < _GROWTH**2 * first)).all()):
-            return ellipse
+            return None
         change = np.abs(new / sizes - 1).max()
         sizes = new
         if change < 5 * _SETTLED:
             break
-    ratio = np.sqrt(sizes[1] / sizes[0])
-    return replace(ellipse, b=float(ellipse.a * ratio)) if ratio <= 1 else ellipse
+    return sizes if sizes[1] <= sizes[0] else None
+
+
+def widened(ellipse, wide):
+    """
+    Return an ellipse with the axis ratio of the wider weight; its major axis stays.
+
+    Parameters
+    ----------
+    ellipse : Ellipse
+        From `adaptive_ellipse`.
+    wide : (2,) array or None
+        From `wide_axes`.
+
+    Returns
+    -------
+    Ellipse
+        The given one without ``wide``.
+    """
+    if wide is None:
+        return ellipse
+    return replace(ellipse, b=float(ellipse.a * np.sqrt(wide[1] / wide[0])))
+
+
+def psf_squares(psf):
+    """
+    Measure a PSF as galaxies are measured.
+
+    Parameters
+    ----------
+    psf : (ny, nx) array
+        Image of the PSF without noise, its peak near the middle.
+
+    Returns
+    -------
+    (float, float) or None
+        Mean squares of its axes with the weight that matches and the one twice as wide, pixels;
+        None where it has no shape.
+    """
+    light = np.pad(np.asarray(psf, dtype=float), max(psf.shape))
+    if not light.max() > 0:
+        return None
+    light *= 1e6 / light.max()  # bright enough for the wider weight, whatever its units
+    place = np.unravel_index(light.argmax(), light.shape)[::-1]
+    width = np.sqrt((light > 5e5).sum() / np.pi) / 1.177  # of a Gaussian with this half maximum
+    ellipse = adaptive_ellipse(light, Ellipse(*map(float, place), width, width, 0.0))
+    if ellipse is None:
+        return None
+    wide = wide_axes(light, ellipse)
+    core = (ellipse.a**2 + ellipse.b**2) / 2
+    return core, float(np.mean(wide)) if wide is not None else core
+
+
+def intrinsic_ratio(ellipse, wide, psf):
+    """
+    Return the axis ratio of a galaxy before the PSF.
+
+    Variances add up in a convolution: those of the PSF, seen with the same weight, are taken off.
+    That is exact for Gaussians; for Sersic profiles a little of the roundness stays.
+
+    Parameters
+    ----------
+    ellipse : Ellipse
+        From `adaptive_ellipse`.
+    wide : (2,) array or None
+        From `wide_axes`.
+    psf : (float, float) or None
+        From `psf_squares`; None to leave the PSF in.
+
+    Returns
+    -------
+    float
+        0 to 1: 0 where the minor axis, NaN where the major axis is not larger than the PSF's.
+    """
+    major, minor = (ellipse.a**2, ellipse.b**2) if wide is None else wide
+    taken = 0.0 if psf is None else psf[0 if wide is None else 1]
+    if not major > taken:
+        return np.nan
+    return float(np.sqrt(max(minor - taken, 0.0) / (major - taken)))
 
 
 def _terms(light, start, reach):

@@ -7,10 +7,12 @@ from astropy import units as u
 from astropy.table import QTable
 
 from astro_yolo._measure_source import FLAG_BITS, KRON_FACTOR, measure_source
+from astro_yolo._shape_of_light import psf_squares
 from astro_yolo._sky import pixel_to_sky
 from astro_yolo.catalog import BOX_COLUMNS, conform, pixel_boxes
 from astro_yolo.exceptions import MeasurementError, warn_user
 from astro_yolo.image import read_image
+from astro_yolo.injection import moffat_kernel
 
 __all__ = ["MEASURE_FLAGS", "measure"]
 
@@ -23,7 +25,7 @@ _DEFAULT_APERTURE = 3.0  # arcsec across, as SDSS's fibres
 _DEFAULT_PIXELS = 5.0  # radius without a pixel scale
 
 
-def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
+def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, hdu=None):
     """
     Measure the sources of a table in the image they were found in.
 
@@ -40,6 +42,9 @@ def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
     aperture : `~astropy.units.Quantity` or float, optional
         Radius of the circular aperture: angle, or pixels. By default 1.5 arcsec, or 5 pixels
         where the pixel scale is not known.
+    psf : `~astropy.units.Quantity`, float or 2D array, optional
+        Full width at half maximum of the PSF in the middle band, as an angle or in pixels; or an
+        image of it. It is taken out of ``axis_ratio``, and of nothing else.
     wcs, hdu : optional
         As in `~astro_yolo.read_image`.
 
@@ -52,7 +57,7 @@ def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
     Raises
     ------
     MeasurementError
-        If a column, a zero point or the aperture is missing or wrong.
+        If a column, a zero point, the aperture or the PSF is missing or wrong.
     ImageError
         If the image cannot be used.
 
@@ -66,6 +71,8 @@ def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
       major axis counter-clockwise from +x;
     * ``a``, ``b``, ``pa``: the same on the sky, in arcsec, and the position angle north through
       east; with sky coordinates only;
+    * ``axis_ratio``: minor over major axis; without the PSF if ``psf`` was given: then 0 where the
+      minor axis, NaN where the major axis is not larger than the PSF;
     * ``kron_radius``, ``half_light_radius``: semi-major axis of the Kron aperture (3 first
       moments), and radius of the circle with half of its light; pixels;
     * ``concentration``: 5 log10 of the ratio of the radii with 80 and 20 % of the light;
@@ -88,9 +95,10 @@ def measure(table, image, *, zeropoint=None, aperture=None, wcs=None, hdu=None):
     boxes = _boxes(table)
     radius = _aperture_radius(aperture, image)
     zero = _zero_points(zeropoint, image)
+    psf = _psf_squares(psf, image)
     neighbours = _neighbours(boxes)
     found = [
-        measure_source(image, box, boxes[near], radius)
+        measure_source(image, box, boxes[near], radius, psf)
         for box, near in zip(boxes, neighbours, strict=True)
     ]
     result = QTable(table, copy=True)
@@ -119,19 +127,37 @@ def _aperture_radius(aperture, image):
         if not image.pixel_scale:
             return _DEFAULT_PIXELS
         aperture = _DEFAULT_APERTURE / 2 * u.arcsec
-    if isinstance(aperture, u.Quantity):
+    return _pixels(aperture, "aperture", image)
+
+
+def _pixels(length, name, image):
+    """Return a length, an angle or pixels, in pixels."""
+    if isinstance(length, u.Quantity):
         if not image.pixel_scale:
-            msg = f"aperture must be in pixels: the image has no sky coordinates, got {aperture}"
+            msg = f"{name} must be in pixels: the image has no sky coordinates, got {length}"
             raise MeasurementError(msg)
         try:
-            aperture = aperture.to_value(u.arcsec) / image.pixel_scale
+            length = length.to_value(u.arcsec) / image.pixel_scale
         except u.UnitConversionError as error:
-            msg = f"aperture must be an angle or pixels, got {aperture}"
+            msg = f"{name} must be an angle or pixels, got {length}"
             raise MeasurementError(msg) from error
-    if not 0 < aperture < np.inf:
-        msg = f"aperture must be positive, got {aperture}"
+    if not 0 < length < np.inf:
+        msg = f"{name} must be positive, got {length}"
         raise MeasurementError(msg)
-    return float(aperture)
+    return float(length)
+
+
+def _psf_squares(psf, image):
+    """Return the squares of the PSF's axes, None where none is given."""
+    if psf is None:
+        return None
+    if np.ndim(psf) == 0:
+        psf = moffat_kernel(_pixels(psf, "psf", image))
+    found = psf_squares(psf) if np.ndim(psf) == 2 and np.isfinite(psf).all() else None
+    if found is None:
+        msg = f"psf must be a width of a pixel or more, or an image of it, got {np.shape(psf)}"
+        raise MeasurementError(msg)
+    return found
 
 
 def _zero_points(given, image):
@@ -171,6 +197,7 @@ class _Stack:
     """The results of all sources, one array each."""
 
     shape: np.ndarray  # (N, 5): x, y, a, b, theta
+    ratio: np.ndarray
     kron: np.ndarray
     radii: np.ndarray  # (N, 3)
     fraction: np.ndarray
@@ -184,6 +211,7 @@ class _Stack:
         return cls(
             np.array([[s.ellipse.x, s.ellipse.y, s.ellipse.a, s.ellipse.b, s.ellipse.theta]
                       for s in found]).reshape(-1, 5),
+            np.array([s.ratio for s in found], dtype=float),
             np.array([s.kron for s in found], dtype=float),
             np.array([s.radii for s in found]).reshape(-1, 3),
             np.array([s.fraction for s in found], dtype=float),
@@ -207,6 +235,7 @@ def _columns(found, image, zero):
         "b_pix": (b, "", "phys.angSize.sminAxis", "rms semi-minor axis of the light, pixels"),
         "theta": (np.degrees(theta), "deg", "pos.posAng", "major axis, from +x to +y"),
         **_on_sky(stack.shape, image.wcs),
+        "axis_ratio": (stack.ratio, "", "phys.angSize;arith.ratio", "minor over major axis"),
         "kron_radius": (stack.kron, "", "phys.angSize", kron),
         "half_light_radius": (stack.radii[:, 1], "", "phys.angSize", "half of the light, pixels"),
         "concentration": (concentration, "", "phot", "5 log10(r80 / r20)"),

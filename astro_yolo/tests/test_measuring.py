@@ -139,6 +139,38 @@ def test_sizes_are_those_of_the_profile():
     assert found["concentration"] == pytest.approx(5 * np.log10(r80 / r20), rel=0.03)
 
 
+@pytest.mark.parametrize(("radius", "ratio"), [(4.0, 0.3), (4.0, 0.5), (4.0, 0.7), (8.0, 0.3)])
+@pytest.mark.parametrize("index", [1, 2, 4])
+def test_axis_ratio_without_the_psf(index, radius, ratio):
+    """Given the PSF of 3 pixels, the axis ratio is within 0.1 (S/N 60, median) from 4 pixels on."""
+    # within about the Petrosian aperture of what the PSF makes of it
+    noise = FLUX / 60 / np.sqrt(np.pi * (2.2 * radius) ** 2 * ratio + 30)
+    image, boxes, _ = field(index, radius=radius, ratio=ratio, noise=noise)
+    found = measure(table_of(boxes), image, psf=3.0)
+    assert np.median(found["axis_ratio"]) == pytest.approx(ratio, abs=0.1)
+    plain = measure(table_of(boxes), image)
+    np.testing.assert_allclose(plain["axis_ratio"], plain["b_pix"] / plain["a_pix"])
+    np.testing.assert_array_equal(plain["b_pix"], found["b_pix"])
+    assert np.median(plain["axis_ratio"]) > np.median(found["axis_ratio"])
+
+
+@pytest.mark.parametrize("width", [2.0, 3.0])
+def test_gaussians_lose_their_psf_exactly(width):
+    """Variances add up: axes of 4 and 2 pixels before a Gaussian PSF give one half."""
+    rows, columns = np.indices((200, 200))
+
+    def gaussian(a, b):
+        return np.exp(-((columns - 100) ** 2 / a**2 + (rows - 100) ** 2 / b**2) / 2)
+
+    image = 1e5 * gaussian(np.hypot(4, width), np.hypot(2, width))
+    image += np.random.default_rng(1).normal(0, 1, image.shape)
+    psf = gaussian(width, width)[60:141, 60:141]
+    found = measure(table_of(np.array([[85, 90, 116, 111]])), image, psf=psf)
+    assert found["axis_ratio"][0] == pytest.approx(0.5, abs=0.005)
+    larger = measure(table_of(np.array([[85, 90, 116, 111]])), image, psf=30.0)
+    assert np.isnan(larger["axis_ratio"][0])
+
+
 def test_errors_are_those_of_the_sky():
     """The scatter of the flux of equal galaxies is the error that is stated."""
     image, boxes, _ = field(1, radius=3, ratio=1.0, flux=2000.0, noise=2.0)
@@ -292,6 +324,11 @@ def test_an_empty_table_has_all_columns():
         ({"zeropoint": {"z": 22.5}}, "zeropoint must name bands"),
         ({"aperture": -1.0}, "aperture must be positive"),
         ({"aperture": 2 * u.arcsec}, "aperture must be in pixels"),
+        ({"psf": 1.3 * u.arcsec}, "psf must be in pixels"),
+        ({"psf": -1.0}, "psf must be positive"),
+        ({"psf": 0.1}, "psf must be a width of a pixel or more"),
+        ({"psf": np.zeros((5, 5))}, "psf must be a width of a pixel or more, or an image"),
+        ({"psf": np.ones(5)}, r"an image of it, got \(5,\)"),
     ],
 )
 def test_bad_input_is_named(change, message):
