@@ -22,6 +22,7 @@ SECTIONS = {
     "moved": "field 94-1-12 turned, mirrored and rescaled",
     "cutouts": "Galaxy Zoo cutouts that were held out: recall, boxes, classes",
     "telescopes": "cutouts of other telescopes",
+    "sheets": "sheets to judge by eye: deep field, cluster, nebula, large galaxies",
 }
 ROOT = Path(__file__).resolve().parents[1]
 

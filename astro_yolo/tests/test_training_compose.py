@@ -42,7 +42,7 @@ def make_stamp(_rng):
 def quiet(monkeypatch):
     """Add nothing at random: everything lands outside the sample."""
     outside = np.full(4, -9.0), IGNORE
-    for name in ("_add_sersic", "_add_star", "_add_galaxy_zoo"):
+    for name in ("add_sersic", "add_star", "_add_galaxy_zoo"):
         monkeypatch.setattr(compose, name, lambda *_args: outside)
     monkeypatch.setattr(compose, "add_artefacts", lambda *_args: None)
     monkeypatch.setattr(network_input, "_PICTURE_SHARE", 0.0)

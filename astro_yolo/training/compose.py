@@ -28,7 +28,7 @@ from astro_yolo.training.samples import (
     visible_kinds,
 )
 
-__all__ = ["compose_cutouts", "compose_field"]
+__all__ = ["add_sersic", "add_star", "compose_cutouts", "compose_field"]
 
 _ZOOMS = 0.6, 1.5  # of a crop: other telescopes have other pixels
 _LARGE = 45.0  # pixels: galaxies so rare that samples are drawn towards them
@@ -62,8 +62,8 @@ def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
     planes = field.planes[:, y0 : y0 + side, x0 : x0 + side].copy()
     boxes, kinds = _real_objects(field, x0, y0, side)
     # from r = 20 to 22 about as many galaxies to a star as the sky has
-    added = [_add_sersic(planes, field, rng) for _ in range(rng.poisson(9))]
-    added += [_add_star(planes, field, rng) for _ in range(rng.poisson(7))]
+    added = [add_sersic(planes, field, rng) for _ in range(rng.poisson(9))]
+    added += [add_star(planes, field, rng) for _ in range(rng.poisson(7))]
     added += [
         _add_galaxy_zoo(planes, stamps(rng), field, rng) for _ in range(rng.integers(0, 5))
     ]
@@ -145,9 +145,30 @@ def _place(rng, size):
     return pixel, position - pixel
 
 
-def _add_sersic(planes, field, rng):
-    """Add a model galaxy; return its box and kind."""
-    magnitude = _magnitude(rng, 16.5, _FAINTEST)
+def add_sersic(planes, field, rng, magnitude=None):
+    """
+    Add a model galaxy.
+
+    Parameters
+    ----------
+    planes : (3, size, size) float32 array
+        g, r, i in nanomaggies, changed in place.
+    field : astro_yolo.training.fields.Field
+        Whose PSF and noise the galaxy gets.
+    rng : numpy.random.Generator
+        Source of chance.
+    magnitude : float, optional
+        In r; by default drawn.
+
+    Returns
+    -------
+    box : (4,) array
+        Edge pixels.
+    kind : int
+        Place in `~astro_yolo.training.samples.OBJECTS`; ignored if too faint to see.
+    """
+    if magnitude is None:
+        magnitude = _magnitude(rng, 16.5, _FAINTEST)
     # the fainter, the more galaxies are hardly wider than a star
     scatter = 0.17 + 0.025 * max(magnitude - 18, 0)
     size = 10 ** rng.normal(0.18 - 0.09 * (magnitude - 19), scatter)  # arcsec, at r = 19
@@ -216,9 +237,22 @@ def _lay(planes, stamps, pixel, rng):
         add_stamp(plane, noisy.astype(np.float32), *pixel)
 
 
-def _add_star(planes, field, rng):
-    """Add a star: the field's own PSF, the colours of the stellar locus."""
-    magnitude = _magnitude(rng, 16.0, _FAINTEST, slope=0.15)
+def add_star(planes, field, rng, magnitude=None):
+    """
+    Add a star: the field's own PSF, the colours of the stellar locus.
+
+    Parameters
+    ----------
+    planes, field, rng, magnitude
+        As of `add_sersic`.
+
+    Returns
+    -------
+    box, kind
+        As of `add_sersic`.
+    """
+    if magnitude is None:
+        magnitude = _magnitude(rng, 16.0, _FAINTEST, slope=0.15)
     g_r = rng.uniform(0.2, 1.5)
     r_i = 0.4 * g_r if g_r < 1.3 else rng.uniform(0.5, 1.6)
     pixel, offset = _place(rng, planes.shape[1])

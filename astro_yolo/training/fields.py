@@ -12,7 +12,15 @@ from astro_yolo.stretch import background_noise
 from astro_yolo.training.giants import label_giants
 from astro_yolo.training.labels import Sources, find_sources, star_galaxy
 
-__all__ = ["FIELDS", "Field", "FieldRule", "load_field"]
+__all__ = [
+    "FAINTEST_GALAXY",
+    "FAINTEST_STAR",
+    "FIELDS",
+    "Field",
+    "FieldRule",
+    "frame_paths",
+    "load_field",
+]
 
 _PSF_HALF = 15  # pixels; beyond it an SDSS star fainter than r = 17 is below the noise
 
@@ -39,8 +47,11 @@ FIELDS = {
     "6073/4/63": FieldRule("train", no_galaxies=True),
 }
 
-_FAINT = 20.8  # r magnitude in 5 pixels below which types are not trusted
-_FAINT_STAR = 20.0  # the same of stars: past it a good part of what looks like one is a galaxy
+#: r magnitude in 5 pixels up to which galaxies are labelled.
+FAINTEST_GALAXY = 20.8
+
+#: The same of stars: past it a good part of what looks like one is a galaxy.
+FAINTEST_STAR = 20.0
 _SATURATED = 35.0  # nanomaggies: peak above which a source is a bright star or its halo
 
 
@@ -125,8 +136,8 @@ def _apply_rules(kind, sources, segments, noise, rule, wcs):
     """Ignore what is too faint to type; call spikes, halos and nebulae background."""
     kind = kind.copy()
     magnitude = 22.5 - 2.5 * np.log10(np.maximum(sources.aperture_flux, 1e-3))
-    kind[(magnitude > _FAINT) & (kind >= 0)] = -1
-    kind[(magnitude > _FAINT_STAR) & (kind == 0)] = -1
+    kind[(magnitude > FAINTEST_GALAXY) & (kind >= 0)] = -1
+    kind[(magnitude > FAINTEST_STAR) & (kind == 0)] = -1
     kind[_beside_bright_stars(sources, segments, noise) & (kind != 0)] = -2
     if rule.no_galaxies:
         kind[kind != 0] = -2

@@ -21,6 +21,8 @@ from astro_yolo.training.evaluate import (
     summarise,
 )
 from astro_yolo.training.export import export_onnx, read_metadata, write_metadata
+from astro_yolo.training.fields import FIELDS, load_field
+from astro_yolo.training.mock_skies import outcome_of_sky
 from astro_yolo.training.train import TrainRecipe, train
 from astro_yolo.training.types import make_types
 
@@ -28,6 +30,7 @@ __all__ = [
     "calibrate",
     "class_table",
     "held_out_cutouts",
+    "held_out_field",
     "make_weights",
     "picture_detector",
 ]
@@ -84,15 +87,15 @@ def calibrate(weights, data, samples, shares):
     """
     Measure a fresh ONNX file on held-out sky and store the result in it.
 
-    Half of the held-out cutouts set the temperature and the prior of the classes, the other half
-    is reported.
+    Scores and thresholds are set on a held-out field and mock skies as deep as it. Half of the
+    held-out cutouts set the temperature and the prior of the classes, the other half is reported.
 
     Parameters
     ----------
     weights : path-like
         ONNX file, changed in place.
     data : path-like
-        Folder with ``galaxy_zoo``.
+        Folder with ``sas`` and ``galaxy_zoo``.
     samples : path-like
         Data set folder.
     shares : dict
@@ -104,7 +107,7 @@ def calibrate(weights, data, samples, shares):
         What was measured.
     """
     backend = load_backend(load_weights(weights), "onnxruntime")
-    outcome = evaluate_samples(backend, samples)
+    outcome = outcome_of_sky(backend, held_out_field(data))
     fitted, reported = held_out_cutouts(data, Path(samples) / "cutouts.npz")
     outputs, _, label = classify_cutouts(picture_detector(backend), fitted)
     temperature, prior = fit_classes(outputs, label, shares)
@@ -118,13 +121,31 @@ def calibrate(weights, data, samples, shares):
     metadata["thresholds"] = {"default": _first_above(table, _PURITY), "purity": table}
     write_metadata(weights, metadata)
     return {
-        "samples": summarise(outcome),
+        "samples": summarise(evaluate_samples(backend, samples)),
+        "sky": summarise(outcome),
         "thresholds": metadata["thresholds"],
         "calibration": metadata["calibration"],
         "cutouts": class_table(
             calibration, *classify_cutouts(picture_detector(backend), reported)
         ),
     }
+
+
+def held_out_field(data):
+    """
+    Return the SDSS field that sets the calibration of the scores.
+
+    Parameters
+    ----------
+    data : path-like
+        Folder with ``sas``.
+
+    Returns
+    -------
+    astro_yolo.training.fields.Field
+    """
+    (item,) = ((name, rule) for name, rule in FIELDS.items() if rule.split == "val")
+    return load_field(Path(data) / "sas", *item)
 
 
 def held_out_cutouts(data, cache):

@@ -15,7 +15,7 @@ class TrainRecipe:
 
     model: str = "yolo_p34_n.yaml"
     start: str = "astro-yolo-n1"  # weights to begin with: a name or an ONNX file; "" for random
-    epochs: int = 5
+    epochs: int = 3
     batch: int = 16
     image_size: int = 416
     learning_rate: float = 1.5e-3

@@ -67,7 +67,7 @@ def _unfold(stored, name, layer, path):
     """Set one convolution; return the hook that sets the normalisation behind it, if any."""
     weight, bias = _values(stored, name)
     conv = getattr(layer, "conv", layer)
-    if weight is None or weight.shape != conv.weight.shape:
+    if weight is None or bias is None or weight.shape != conv.weight.shape:
         got = "nothing" if weight is None else tuple(weight.shape)
         msg = f"{path}: {name} must hold {tuple(conv.weight.shape)}, got {got}: another network"
         raise WeightsError(msg)
@@ -81,7 +81,7 @@ def _unfold(stored, name, layer, path):
 def _values(stored, name):
     """Return weight and bias of a convolution, joined again where the export cut it."""
     if f"{name}.weight" in stored:
-        return stored[f"{name}.weight"], stored[f"{name}.bias"]
+        return stored[f"{name}.weight"], stored.get(f"{name}.bias")
     block = name.removesuffix(".cv1.conv")
     halves = [_half(stored, f"{block}.halves.{k}") for k in (0, 1)]
     if None in halves:

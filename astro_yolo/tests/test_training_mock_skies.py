@@ -1,0 +1,72 @@
+"""Calibration on a field whose faint sources are stood in for by models."""
+
+import numpy as np
+import pytest
+
+from astro_yolo.injection import moffat_kernel
+from astro_yolo.training import mock_skies
+from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR, Field
+from astro_yolo.training.labels import Sources
+from astro_yolo.training.samples import STAR
+
+
+def make_field(galaxies=60, stars=40, size=600):
+    """Return an empty field that claims so many galaxies of r = 20 and stars of r = 18.5."""
+    count = galaxies + stars
+    flux = np.r_[np.full(galaxies, 10.0), np.full(stars, 10 ** (0.4 * 4))]
+    ones = np.ones(count)
+    place = np.linspace(20, size - 20, count)
+    sources = Sources(place, place, *[ones] * 5, flux, ones, ones, ones)
+    boxes = np.stack([place - 5, place - 5, place + 5, place + 5], axis=-1) + 0.5
+    kind = np.r_[np.ones(galaxies, int), np.zeros(stars, int)]
+    psf = moffat_kernel(3.0)[3:-3, 3:-3]
+    noise = np.array([0.015, 0.025, 0.035], np.float32)
+    planes = np.zeros((3, size, size), np.float32)
+    return Field("1/1/1", "val", planes, noise, sources, boxes, kind, (psf / psf.sum(),) * 3, 3.0)
+
+
+def test_counts_grow_from_those_of_the_bright():
+    """60 galaxies of r 19-20.5 promise 60 (10^9.8 - 10^8.32) / (10^8.2 - 10^7.6) to r = 24.5."""
+    found = mock_skies._extrapolated(make_field(), 1, (19.0, 20.5), 0.4, FAINTEST_GALAXY)
+    expected = 60 * (10**9.8 - 10 ** (0.4 * 20.8)) / (10**8.2 - 10**7.6)
+    assert found == pytest.approx(expected)
+
+
+def test_mock_objects_are_fainter_than_labels_reach():
+    """No galaxy brighter than r = 20.8, no star brighter than 20; a share as large as the area."""
+    rng = np.random.default_rng(2)
+    galaxies = mock_skies._magnitudes(rng, 1000, 0.4, FAINTEST_GALAXY)
+    assert galaxies.min() >= FAINTEST_GALAXY
+    assert np.median(galaxies) == pytest.approx(23.75, abs=0.1)  # half of 10^(0.4 m) is 0.753 mag
+    field = make_field()
+    planes = np.zeros((3, 150, 150), np.float32)  # a sixteenth of the field
+    boxes, kinds = mock_skies.mock_objects(planes, field, rng)
+    stars = mock_skies._extrapolated(field, 0, (17.5, 19.5), 0.1, FAINTEST_STAR) / 16
+    assert boxes.shape == (len(kinds), 4)
+    assert abs((kinds == STAR).sum() - stars) < 5 * np.sqrt(stars)
+    assert planes.sum() > 0
+
+
+class _Finds:
+    """A network that finds given boxes, all as galaxies."""
+
+    def __init__(self, boxes):
+        self.boxes = np.asarray(boxes, dtype=float)
+
+    def predict(self, _image, _min_score):
+        outputs = np.zeros((len(self.boxes), 7))
+        outputs[:, 6] = np.linspace(0.9, 0.5, len(self.boxes))
+        return self.boxes, outputs
+
+
+def test_a_field_is_judged_by_its_labels():
+    """A labelled galaxy is right, a labelled star wrong, empty sky wrong, the unclear left out."""
+    field = make_field(galaxies=2, stars=1)
+    field.kind[1] = -1
+    middle = (field.boxes[:, :2] + field.boxes[:, 2:]) / 2
+    empty = np.array([[300.0, 20.0]])
+    middle = np.concatenate([middle, empty])
+    found = mock_skies.outcome_of_field(
+        _Finds(np.concatenate([middle - 5, middle + 5], axis=1)), field
+    )
+    assert found.kind.tolist() == [1, -2, -1, 0]

@@ -1,0 +1,139 @@
+"""What a network's scores mean on the sky: a held-out field, and what is too faint to label in it.
+
+Bright sources of a field are labelled by detection. Of the faint ones nobody can say what they
+are, and leaving them out would bias a calibration: faint galaxies are most of what a network
+is unsure of. Model galaxies and stars stand in for them, in the field's own noise and PSF, as many
+as the counts of its bright sources promise.
+"""
+
+import numpy as np
+
+from astro_yolo.stretch import to_network
+from astro_yolo.training.compose import add_sersic, add_star
+from astro_yolo.training.evaluate import Outcome, candidates, judge
+from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR
+from astro_yolo.training.samples import GALAXY, IGNORE, SMALL, STAR, UNKNOWN
+
+__all__ = ["mock_objects", "outcome_of_field", "outcome_of_sky"]
+
+# Growth of the counts with magnitude, in dex: of galaxies near r = 20 (Yasuda et al. 2001, AJ
+# 122, 1104), and of stars out of the Galactic plane
+_GALAXY_SLOPE, _STAR_SLOPE = 0.4, 0.1
+_COUNTED_GALAXIES = 19.0, 20.5  # magnitudes that the density of a field is counted in
+_COUNTED_STARS = 17.5, 19.5
+_DEEPEST = 24.5  # fainter sources do not reach a score
+_SIDE = 736  # pixels of a mock sky, a multiple of the network's stride
+
+
+def outcome_of_sky(backend, field, seed=0, *, repeats=4):
+    """
+    Judge what a network finds in a field as if all of its sources were known.
+
+    Parameters
+    ----------
+    backend : astro_yolo.network.backends.Backend
+        The network.
+    field : astro_yolo.training.fields.Field
+        A field that took no part in training.
+    seed : int, optional
+        Of the mock skies.
+    repeats : int, optional
+        How many times the area of the field the mock skies have.
+
+    Returns
+    -------
+    astro_yolo.training.evaluate.Outcome
+        The field ``repeats`` times, and as much of mock sky.
+    """
+    found = Outcome()
+    for _ in range(repeats):
+        found += outcome_of_field(backend, field)
+    rng = np.random.default_rng(seed)
+    area = field.planes[0].size
+    for _ in range(round(repeats * area / _SIDE**2)):
+        found += _outcome_of_mock(backend, field, rng)
+    return found
+
+
+def outcome_of_field(backend, field):
+    """
+    Judge what a network finds in a field by the field's own labels.
+
+    Parameters
+    ----------
+    backend : astro_yolo.network.backends.Backend
+        The network.
+    field : astro_yolo.training.fields.Field
+        The field.
+
+    Returns
+    -------
+    astro_yolo.training.evaluate.Outcome
+    """
+    labelled = field.kind > -2
+    boxes, kind = field.boxes[labelled], field.kind[labelled]
+    kinds = np.where(kind == 1, GALAXY, np.where(kind == 0, STAR, IGNORE))
+    small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < SMALL
+    kinds[(kinds == GALAXY) & small] = UNKNOWN
+    return judge(*candidates(backend, to_network(field.planes)), boxes, kinds)
+
+
+def _outcome_of_mock(backend, field, rng):
+    """Judge a mock sky; what is found where nothing was put counts in the real field."""
+    noise = field.noise[:, None, None]
+    planes = rng.normal(0, 1, (3, _SIDE, _SIDE)).astype(np.float32) * noise
+    boxes, kinds = mock_objects(planes, field, rng)
+    levels = [(0.0, float(level)) for level in field.noise[::-1]]
+    found = judge(*candidates(backend, to_network(planes, levels=levels)), boxes, kinds)
+    matched = found.kind != 0
+    found.outputs, found.overlap = found.outputs[matched], found.overlap[matched]
+    found.kind = found.kind[matched]
+    return found
+
+
+def mock_objects(planes, field, rng):
+    """
+    Add the galaxies and stars that are too faint for labels.
+
+    Parameters
+    ----------
+    planes : (3, size, size) float32 array
+        g, r, i, changed in place.
+    field : astro_yolo.training.fields.Field
+        Whose counts, PSF and noise they follow.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    boxes, kinds : (N, 4), (N,) arrays
+        Kinds of `astro_yolo.training.samples.OBJECTS`.
+    """
+    share = planes[0].size / field.planes[0].size
+    groups = (
+        (1, add_sersic, UNKNOWN, _COUNTED_GALAXIES, _GALAXY_SLOPE, FAINTEST_GALAXY),
+        (0, add_star, STAR, _COUNTED_STARS, _STAR_SLOPE, FAINTEST_STAR),
+    )
+    boxes, kinds = [], []
+    for label, add, kind, counted, slope, bright in groups:
+        number = _extrapolated(field, label, counted, slope, bright) * share
+        for magnitude in _magnitudes(rng, rng.poisson(number), slope, bright):
+            boxes.append(add(planes, field, rng, magnitude)[0])
+            kinds.append(kind)
+    return np.array(boxes).reshape(-1, 4), np.array(kinds, dtype=int)
+
+
+def _extrapolated(field, label, counted, slope, bright):
+    """Return how many sources a field holds from ``bright`` to the deepest magnitude."""
+    flux = np.maximum(field.sources.aperture_flux, 1e-3)
+    magnitude = 22.5 - 2.5 * np.log10(flux)
+    inside = (magnitude > counted[0]) & (magnitude < counted[1])
+    known = max(1, int((inside & (field.kind == label)).sum()))
+    growth = [10 ** (slope * m) for m in (*counted, bright, _DEEPEST)]
+    return known * (growth[3] - growth[2]) / (growth[1] - growth[0])
+
+
+def _magnitudes(rng, number, slope, bright):
+    """Draw magnitudes from counts that grow by ``slope`` dex a magnitude."""
+    low, high = 10 ** (slope * bright), 10 ** (slope * _DEEPEST)
+    return np.log10(rng.uniform(low, high, number)) / slope

@@ -1,0 +1,127 @@
+"""Sheets of detections to judge by eye, where no catalogue can: one picture each.
+
+The eXtreme Deep Field, 100 detections at random; the globular cluster M2 and the Orion nebula, all
+of them; and the large galaxies of the SDSS fields with the class they were given. Detections
+stand in the order in which the numbers above them count.
+"""
+
+import cv2
+import numpy as np
+
+from accuracy_sections.session import LOWEST
+from astro_yolo.catalog import pixel_boxes
+from astro_yolo.stretch import to_channels, to_rgb
+from astro_yolo.training.cutouts import read_picture
+from astro_yolo.training.fields import FIELDS
+
+__all__ = ["contact_sheet", "run"]
+
+DEEP = "hst/hubble_extreme_deep_field.jpg"
+NUMBER = 100
+LARGE = 30.0  # pixels: longer side of the box
+SEED = 2018
+_CELL, _COLUMNS = 112, 10  # pixels of a cell, cells of a row
+_SMALLEST_VIEW = 44  # pixels of the image in a cell
+_QUALITY = 80
+
+
+def run(session):
+    """
+    Draw the sheets.
+
+    Parameters
+    ----------
+    session : accuracy_sections.session.Session
+        The run.
+
+    Returns
+    -------
+    dict
+        Number of detections and of those shown, by sheet.
+    """
+    found = {"xdf": _deep(session)}
+    for name in ("2583/2/136", "6073/4/63"):
+        found[name] = _field(session, name, 0.0)
+    for name, rule in FIELDS.items():
+        if not (rule.no_galaxies or rule.cluster):
+            found[f"large {name}"] = _field(session, name, LARGE)
+    return found
+
+
+def _deep(session):
+    """Draw detections of the deep field at random; count them by size."""
+    picture = read_picture(session.data / DEEP)
+    table = session.detector.detect(picture, score=session.score)
+    rng = np.random.default_rng(SEED)
+    shown = np.sort(rng.permutation(len(table))[:NUMBER])
+    side = np.max(_sides(pixel_boxes(table)), axis=1, initial=0)
+    bins = np.histogram(side, [0, 8, 15, 30, 60, np.inf])[0].tolist()
+    print(f"deep field: {len(table)} detections; sides <8, 8-15, 15-30, 30-60, >60 px: {bins}")
+    return _report(session, "xdf", picture, table[shown], len(table)) | {"sizes": bins}
+
+
+def _field(session, name, smallest):
+    """Draw the detections of an SDSS field whose box is at least so large."""
+    frame = session.frame(name)
+    table = session.detector.detect(frame, score=max(session.score, LOWEST))
+    side = np.max(_sides(pixel_boxes(table)), axis=1, initial=0)
+    picture = to_rgb(to_channels(frame.data), "asinh")
+    kind = "large-" if smallest else ""
+    return _report(
+        session, kind + name.replace("/", "-"), picture, table[side >= smallest], len(table)
+    )
+
+
+def _report(session, name, picture, table, total):
+    """Write a sheet, unless pictures are not wanted; say what is on it."""
+    print(f"{name}: {len(table)} of {total} detections")
+    if session.out is not None and len(table):
+        path = session.out / f"sheet-{name}.jpg"
+        sheet = contact_sheet(picture, table)
+        cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+        print(f"  {path}")
+    return {"shown": len(table), "total": total}
+
+
+def _sides(boxes):
+    """Return (N, 2) widths and heights."""
+    return boxes[:, 2:] - boxes[:, :2]
+
+
+def contact_sheet(picture, table):
+    """
+    Return a picture of many detections, each in a cell of its own with its class and score.
+
+    Parameters
+    ----------
+    picture : (ny, nx, 3) uint8 array
+        Row 0 is that of the table's pixels.
+    table : Table
+        Detections.
+
+    Returns
+    -------
+    (ny', nx', 3) uint8 array
+    """
+    rows = -(-len(table) // _COLUMNS)
+    sheet = np.full((rows * (_CELL + 14), _COLUMNS * _CELL, 3), 20, np.uint8)
+    for k, (row, box) in enumerate(zip(table, pixel_boxes(table) + 0.5, strict=True)):
+        y, x = k // _COLUMNS * (_CELL + 14), k % _COLUMNS * _CELL
+        sheet[y + 14 : y + 14 + _CELL, x : x + _CELL] = _cell(picture, box)
+        words = f"{k + 1} {str(row['label'])[:9]} {row['score']:.2f}"
+        cv2.putText(sheet, words, (x + 2, y + 11), cv2.FONT_HERSHEY_PLAIN, 0.75, (255, 255, 255), 1)
+    return sheet
+
+
+def _cell(picture, box):
+    """Return one detection, its box drawn, edges of the cell at 2.2 times the box."""
+    middle = (box[:2] + box[2:]) / 2
+    view = max(2.2 * float((box[2:] - box[:2]).max()), _SMALLEST_VIEW)
+    zoom = _CELL / view
+    # pixel centres lie half a pixel from the edges that boxes count
+    move = np.column_stack([np.eye(2) * zoom, _CELL / 2 - zoom * middle + (zoom - 1) / 2])
+    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_NEAREST
+    cell = cv2.warpAffine(picture, move, (_CELL, _CELL), flags=way)
+    low, high = ((edge - middle) * zoom + _CELL / 2 - 0.5 for edge in (box[:2], box[2:]))
+    corners = [tuple(np.round(corner).astype(int).tolist()) for corner in (low, high)]
+    return cv2.rectangle(cell, *corners, (255, 220, 0), 1)
