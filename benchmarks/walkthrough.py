@@ -27,12 +27,12 @@ from astro_yolo.tests.sky_server import small_sdss
 from astro_yolo.training.picture_sets import read_boxes
 
 ZOO = "zoo2Stripe82Normal"
+ASSIGN = "--assign 94/1/12=train --assign 2820/3/122=val"
 FRAME = DATA / "sas/dr17/eboss/photoObj/frames/301/2820/3"
 COMMANDS = (
     f"sdss query --zoo {ZOO} --select S1 -o fields.ecsv",
     "sdss download fields.ecsv --out frames",
-    f"sdss dataset fields.ecsv --frames frames --out T2 --recipe T2 --zoo2 {ZOO} "
-    + "--assign 94/1/12=train --assign 2820/3/122=val",
+    f"sdss dataset fields.ecsv --frames frames --out T2 --recipe T2 --zoo2 {ZOO} {ASSIGN}",
     "train T2 -o runs/T2 --recipe T2 --epochs 2 --batch 1 --image-size 416 --mosaic 0",
     "evaluate runs/T2/T2.onnx T2 -o evaluations/T2",
     "report evaluations/T2 --run T2=runs/T2 -o report",
