@@ -237,14 +237,16 @@ def _lay(planes, stamps, pixel, rng):
         add_stamp(plane, noisy.astype(np.float32), *pixel)
 
 
-def add_star(planes, field, rng, magnitude=None):
+def add_star(planes, field, rng, magnitude=None, psf=None):
     """
-    Add a star: the field's own PSF, the colours of the stellar locus.
+    Add a star with the colours of the stellar locus.
 
     Parameters
     ----------
     planes, field, rng, magnitude
         As of `add_sersic`.
+    psf : sequence of three (n, n) arrays, optional
+        One kernel a band; by default those of the field.
 
     Returns
     -------
@@ -259,8 +261,8 @@ def add_star(planes, field, rng, magnitude=None):
     move = np.array([[1, 0, offset[0]], [0, 1, offset[1]]])
     fluxes = _fluxes(magnitude, g_r, r_i + rng.normal(0, 0.04))
     stamps = [
-        cv2.warpAffine(flux * psf, move, psf.shape[::-1], flags=cv2.INTER_CUBIC)
-        for flux, psf in zip(fluxes, field.psf, strict=True)
+        cv2.warpAffine(flux * kernel, move, kernel.shape[::-1], flags=cv2.INTER_CUBIC)
+        for flux, kernel in zip(fluxes, field.psf if psf is None else psf, strict=True)
     ]
     _lay(planes, stamps, pixel, rng)
     x, y = pixel + offset + 0.5

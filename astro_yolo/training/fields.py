@@ -62,7 +62,8 @@ class Field:
 
     ``planes`` is (3, ny, nx) float32, g, r, i, sky-subtracted; ``noise`` one number a
     band; ``kind`` is 1 galaxy, 0 star, -1 to be ignored, -2 background (artefact);
-    ``psf`` holds one kernel a band.
+    ``psf`` holds one kernel a band, ``stars`` (K, 3, ny, nx) bright stars of unit flux, each as
+    the PSF is where it stands.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Field:
     psf: tuple
     fwhm: float
     mask: np.ndarray | None = field(default=None, repr=False)
+    stars: np.ndarray | None = field(default=None, repr=False)
 
 
 def frame_paths(root, name):
@@ -120,11 +122,15 @@ def load_field(root, name, rule):
         boxes, kind = label_giants(detection, sources, boxes, kind, saturation=limit)
     if rule.unclear:
         kind[_near(sources, rule.unclear, image.wcs)] = -1
-    psf = tuple(_stack_stars(plane, sources, kind, noise[1]) for plane in planes)
+    stamps = _star_stamps(planes, sources, kind, noise[1])
+    psf = _stacked(stamps)
     fwhm = _fwhm(psf[1])
     stars = kind == 0
     boxes[stars] = _square(sources.x[stars], sources.y[stars], 2 * fwhm)
-    return Field(name, rule.split, planes, noise, sources, boxes, kind, psf, fwhm, image.mask)
+    alone = _clean(stamps, psf)
+    return Field(
+        name, rule.split, planes, noise, sources, boxes, kind, psf, fwhm, image.mask, alone
+    )
 
 
 def _square(x, y, side):
@@ -181,23 +187,39 @@ def _inside_giants(boxes, sources, side=60):
     return inside
 
 
-def _stack_stars(plane, sources, kind, noise):
-    """Return the median of recentred, normalised stars as the PSF of a band."""
+def _star_stamps(planes, sources, kind, noise):
+    """Return recentred stamps of the brightest good stars, unit flux in each band, (K, 3, n, n)."""
     good = (kind == 0) & (sources.peak < 1500) & (sources.aperture_flux > 150 * noise)
     good &= sources.flag == 0
     order = np.flatnonzero(good)[np.argsort(-sources.aperture_flux[good])][:40]
-    stamps = [
-        stamp
-        for k in order
-        if (stamp := _recentred(plane, sources.x[k], sources.y[k])) is not None
-    ]
+    found = [[_recentred(p, sources.x[k], sources.y[k]) for p in planes] for k in order]
+    size = 2 * _PSF_HALF + 1
+    whole = [stamps for stamps in found if all(stamp is not None for stamp in stamps)]
+    return np.array(whole, dtype=np.float32).reshape(-1, len(planes), size, size)
+
+
+def _stacked(stamps):
+    """Return the median star of each band as its PSF."""
     if len(stamps) < 5:
-        return moffat_kernel(3.2)[4:-4, 4:-4]
-    kernel = np.median(stamps, axis=0)
-    y, x = np.indices(kernel.shape) - _PSF_HALF
+        return (moffat_kernel(3.2)[4:-4, 4:-4],) * stamps.shape[1]
+    return tuple(_tapered(np.median(stamps, axis=0)))
+
+
+def _tapered(stamps):
+    """Return stamps without what is negative or far out, of unit flux."""
+    y, x = np.indices(stamps.shape[-2:]) - _PSF_HALF
     taper = np.clip((_PSF_HALF - np.hypot(x, y)) / 4, 0, 1)
-    kernel = np.maximum(kernel, 0) * taper
-    return (kernel / kernel.sum()).astype(np.float32)
+    stamps = np.maximum(stamps, 0) * taper
+    return (stamps / stamps.sum(axis=(-2, -1), keepdims=True)).astype(np.float32)
+
+
+def _clean(stamps, psf):
+    """Return the stars that have no neighbour: those most like the PSF."""
+    if not len(stamps):
+        return stamps
+    stamps = _tapered(stamps)
+    unlike = np.abs(stamps - np.stack(psf)).sum(axis=(1, 2, 3))
+    return stamps[unlike <= np.percentile(unlike, 80)]
 
 
 def _recentred(plane, x, y):

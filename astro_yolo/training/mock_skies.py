@@ -25,7 +25,7 @@ _DEEPEST = 24.5  # fainter sources do not reach a score
 _SIDE = 736  # pixels of a mock sky, a multiple of the network's stride
 
 
-def outcome_of_sky(backend, field, seed=0, *, repeats=4):
+def outcome_of_sky(backend, field, models, seed=0):
     """
     Judge what a network finds in a field as if all of its sources were known.
 
@@ -34,24 +34,25 @@ def outcome_of_sky(backend, field, seed=0, *, repeats=4):
     backend : astro_yolo.network.backends.Backend
         The network.
     field : astro_yolo.training.fields.Field
-        A field that took no part in training.
+        A field that took no part in training: what is bright, and what is no source at all.
+    models : sequence of astro_yolo.training.fields.Field
+        Fields whose seeing, noise and counts the mock skies have, one sky after each. Their own
+        pixels play no part.
     seed : int, optional
         Of the mock skies.
-    repeats : int, optional
-        How many times the area of the field the mock skies have.
 
     Returns
     -------
     astro_yolo.training.evaluate.Outcome
-        The field ``repeats`` times, and as much of mock sky.
+        The field as many times as there are models, and their mock skies.
     """
-    found = Outcome()
-    for _ in range(repeats):
-        found += outcome_of_field(backend, field)
     rng = np.random.default_rng(seed)
-    area = field.planes[0].size
-    for _ in range(round(repeats * area / _SIDE**2)):
-        found += _outcome_of_mock(backend, field, rng)
+    real = outcome_of_field(backend, field)
+    found = Outcome()
+    for model in models:
+        found += real
+        for _ in range(round(field.planes[0].size / _SIDE**2)):
+            found += _outcome_of_mock(backend, model, rng)
     return found
 
 
@@ -112,7 +113,7 @@ def mock_objects(planes, field, rng):
     share = planes[0].size / field.planes[0].size
     groups = (
         (1, add_sersic, UNKNOWN, _COUNTED_GALAXIES, _GALAXY_SLOPE, FAINTEST_GALAXY),
-        (0, add_star, STAR, _COUNTED_STARS, _STAR_SLOPE, FAINTEST_STAR),
+        (0, _add_real_star, STAR, _COUNTED_STARS, _STAR_SLOPE, FAINTEST_STAR),
     )
     boxes, kinds = [], []
     for label, add, kind, counted, slope, bright in groups:
@@ -121,6 +122,13 @@ def mock_objects(planes, field, rng):
             boxes.append(add(planes, field, rng, magnitude)[0])
             kinds.append(kind)
     return np.array(boxes).reshape(-1, 4), np.array(kinds, dtype=int)
+
+
+def _add_real_star(planes, field, rng, magnitude):
+    """Add a bright star of the field, made faint: the PSF is not the same everywhere."""
+    some = field.stars is not None and len(field.stars)
+    psf = field.stars[rng.integers(len(field.stars))] if some else None
+    return add_star(planes, field, rng, magnitude, psf)
 
 
 def _extrapolated(field, label, counted, slope, bright):

@@ -29,8 +29,8 @@ from astro_yolo.training.types import make_types
 __all__ = [
     "calibrate",
     "class_table",
+    "galaxy_fields",
     "held_out_cutouts",
-    "held_out_field",
     "make_weights",
     "picture_detector",
 ]
@@ -87,8 +87,9 @@ def calibrate(weights, data, samples, shares):
     """
     Measure a fresh ONNX file on held-out sky and store the result in it.
 
-    Scores and thresholds are set on a held-out field and mock skies as deep as it. Half of the
-    held-out cutouts set the temperature and the prior of the classes, the other half is reported.
+    Scores and thresholds are set on a held-out field, and on mock skies of the seeing and depth of
+    several. Half of the held-out cutouts set the temperature and the prior of the classes, the
+    other half is reported.
 
     Parameters
     ----------
@@ -107,7 +108,8 @@ def calibrate(weights, data, samples, shares):
         What was measured.
     """
     backend = load_backend(load_weights(weights), "onnxruntime")
-    outcome = outcome_of_sky(backend, held_out_field(data))
+    field, *others = galaxy_fields(data)
+    outcome = outcome_of_sky(backend, field, [field, *others])
     fitted, reported = held_out_cutouts(data, Path(samples) / "cutouts.npz")
     outputs, _, label = classify_cutouts(picture_detector(backend), fitted)
     temperature, prior = fit_classes(outputs, label, shares)
@@ -131,9 +133,9 @@ def calibrate(weights, data, samples, shares):
     }
 
 
-def held_out_field(data):
+def galaxy_fields(data):
     """
-    Return the SDSS field that sets the calibration of the scores.
+    Return the SDSS fields that set the calibration of the scores.
 
     Parameters
     ----------
@@ -142,10 +144,15 @@ def held_out_field(data):
 
     Returns
     -------
-    astro_yolo.training.fields.Field
+    list of astro_yolo.training.fields.Field
+        The held-out field, then those of the training that have neither cluster nor nebula.
     """
-    (item,) = ((name, rule) for name, rule in FIELDS.items() if rule.split == "val")
-    return load_field(Path(data) / "sas", *item)
+    rules = {
+        name: rule for name, rule in FIELDS.items()
+        if rule.split != "test" and not (rule.cluster or rule.no_galaxies)
+    }
+    order = sorted(rules, key=lambda name: rules[name].split != "val")
+    return [load_field(Path(data) / "sas", name, rules[name]) for name in order]
 
 
 def held_out_cutouts(data, cache):
