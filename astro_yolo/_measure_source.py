@@ -11,6 +11,7 @@ from astro_yolo._shape_of_light import (
     growth_radii,
     intrinsic_ratio,
     kron_radius,
+    mean_squares,
     wide_axes,
     widened,
 )
@@ -47,7 +48,8 @@ class Source:
     """
     What was measured; NaN where it could not be.
 
-    ``ellipse`` in pixels of the image, ``ratio`` of its axes without the PSF; ``kron`` semi-major
+    ``ellipse`` in pixels of the image, ``ratio`` of its axes without the PSF, ``squares`` the mean
+    squares of its axes with the weight that matches and with the wider one; ``kron`` semi-major
     axis of the Kron aperture (already times 3) and ``radii`` (20, 50, 80 % of the light), pixels;
     ``fraction`` the estimated share of all light inside the Kron aperture; ``kron_flux``,
     ``aperture_flux`` with errors, ``sky`` and ``noise``, per band, image units; ``flags`` a sum of
@@ -56,6 +58,7 @@ class Source:
 
     ellipse: Ellipse
     ratio: float
+    squares: tuple
     kron: float
     radii: np.ndarray
     fraction: float
@@ -113,11 +116,12 @@ def measure_source(image, box, neighbours, aperture, psf=None):
     # the shape from the middle band alone: the bands' PSFs differ, and turn the angle of their sum
     middle_band = light[len(light) // 2] / noise[len(light) // 2]
     ellipse = adaptive_ellipse(middle_band, start) or adaptive_ellipse(detection, start)
-    ratio = np.nan
+    ratio, squares = np.nan, (np.nan, np.nan)
     if ellipse is None:
         ellipse, flags = start, flags | FLAG_BITS["shape"]
     else:
         wide = wide_axes(middle_band, ellipse)
+        squares = mean_squares(ellipse, wide)
         ratio, ellipse = intrinsic_ratio(ellipse, wide, psf), widened(ellipse, wide)
     limit = max(_BOX_TO_LIMIT * half.max(), _ELLIPSE_TO_LIMIT * ellipse.a)
     first = kron_radius(detection, ellipse, limit)
@@ -133,6 +137,7 @@ def measure_source(image, box, neighbours, aperture, psf=None):
     return Source(
         Ellipse(ellipse.x + x0, ellipse.y + y0, ellipse.a, ellipse.b, ellipse.theta),
         ratio,
+        squares,
         float(reach),
         growth_radii(detection, ellipse, reach, (0.2, 0.5, 0.8)),
         _fraction(detection, ellipse, reach),
@@ -156,7 +161,7 @@ def _nothing(n_bands, middle):
     nan = np.full(n_bands, np.nan)
     ellipse = Ellipse(*map(float, middle), np.nan, np.nan, np.nan)
     return Source(
-        ellipse, np.nan, np.nan, np.full(3, np.nan), np.nan,
+        ellipse, np.nan, (np.nan, np.nan), np.nan, np.full(3, np.nan), np.nan,
         nan, nan, nan, nan, nan, nan, FLAG_BITS["failed"],
     )
 

@@ -14,6 +14,7 @@ __all__ = [
     "growth_radii",
     "intrinsic_ratio",
     "kron_radius",
+    "mean_squares",
     "psf_squares",
     "wide_axes",
     "widened",
@@ -112,8 +113,8 @@ def wide_axes(light, ellipse):
     Returns
     -------
     (2,) array or None
-        Squares of major and minor axis, pixels; None for a signal-to-noise below 50, or where the
-        axes do not settle.
+        Squares of the axes, pixels, in the order of the ellipse's: of a round galaxy the second may
+        be the larger. None for a signal-to-noise below 50, or where the axes do not settle.
     """
     terms, values = _terms(light, ellipse, _WIDE * _SIGMAS * ellipse.a)
     turn = _turn(ellipse.theta)
@@ -133,7 +134,7 @@ def wide_axes(light, ellipse):
         sizes = new
         if change < 5 * _SETTLED:
             break
-    return sizes if sizes[1] <= sizes[0] else None
+    return sizes
 
 
 def widened(ellipse, wide):
@@ -150,11 +151,30 @@ def widened(ellipse, wide):
     Returns
     -------
     Ellipse
-        The given one without ``wide``.
+        The given one without ``wide``, or where its axes change places.
     """
-    if wide is None:
+    if wide is None or wide[1] > wide[0]:
         return ellipse
     return replace(ellipse, b=float(ellipse.a * np.sqrt(wide[1] / wide[0])))
+
+
+def mean_squares(ellipse, wide):
+    """
+    Return the mean squares of the axes, with the weight that matches and with the wider one.
+
+    Parameters
+    ----------
+    ellipse : Ellipse
+        From `adaptive_ellipse`.
+    wide : (2,) array or None
+        From `wide_axes`.
+
+    Returns
+    -------
+    (float, float)
+        Pixels; the second is NaN without ``wide``.
+    """
+    return (ellipse.a**2 + ellipse.b**2) / 2, np.nan if wide is None else float(np.mean(wide))
 
 
 def psf_squares(psf):
@@ -168,22 +188,20 @@ def psf_squares(psf):
 
     Returns
     -------
-    (float, float) or None
-        Mean squares of its axes with the weight that matches and the one twice as wide, pixels;
-        None where it has no shape.
+    (float, float)
+        As of `mean_squares`; NaN where it has no shape.
     """
     light = np.pad(np.asarray(psf, dtype=float), max(psf.shape))
     if not light.max() > 0:
-        return None
+        return np.nan, np.nan
     light *= 1e6 / light.max()  # bright enough for the wider weight, whatever its units
     place = np.unravel_index(light.argmax(), light.shape)[::-1]
-    width = np.sqrt((light > 5e5).sum() / np.pi) / 1.177  # of a Gaussian with this half maximum
+    # of a Gaussian with this half maximum; a narrower start could shrink into one pixel
+    width = max(np.sqrt((light > 5e5).sum() / np.pi) / 1.177, 1.0)
     ellipse = adaptive_ellipse(light, Ellipse(*map(float, place), width, width, 0.0))
     if ellipse is None:
-        return None
-    wide = wide_axes(light, ellipse)
-    core = (ellipse.a**2 + ellipse.b**2) / 2
-    return core, float(np.mean(wide)) if wide is not None else core
+        return np.nan, np.nan
+    return mean_squares(ellipse, wide_axes(light, ellipse))
 
 
 def intrinsic_ratio(ellipse, wide, psf):
@@ -200,14 +218,14 @@ def intrinsic_ratio(ellipse, wide, psf):
     wide : (2,) array or None
         From `wide_axes`.
     psf : (float, float) or None
-        From `psf_squares`; None to leave the PSF in.
+        `mean_squares` of the PSF; None to leave it in.
 
     Returns
     -------
     float
         0 to 1: 0 where the minor axis, NaN where the major axis is not larger than the PSF's.
     """
-    major, minor = (ellipse.a**2, ellipse.b**2) if wide is None else wide
+    minor, major = (ellipse.b**2, ellipse.a**2) if wide is None else np.sort(wide)
     taken = 0.0 if psf is None else psf[0 if wide is None else 1]
     if not major > taken:
         return np.nan

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
-from astropy.table import QTable
+from astropy.table import QTable, Table
 
 from astro_yolo._measure_source import FLAG_BITS, KRON_FACTOR, measure_source
 from astro_yolo._shape_of_light import psf_squares
@@ -23,6 +23,8 @@ MEASURE_FLAGS = FLAG_BITS
 
 _DEFAULT_APERTURE = 3.0  # arcsec across, as SDSS's fibres
 _DEFAULT_PIXELS = 5.0  # radius without a pixel scale
+_PSF_WIDTH = 8.0  # pixels
+_FEWEST_STARS = 3
 
 
 def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, hdu=None):
@@ -42,9 +44,11 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
     aperture : `~astropy.units.Quantity` or float, optional
         Radius of the circular aperture: angle, or pixels. By default 1.5 arcsec, or 5 pixels
         where the pixel scale is not known.
-    psf : `~astropy.units.Quantity`, float or 2D array, optional
-        Full width at half maximum of the PSF in the middle band, as an angle or in pixels; or an
-        image of it. It is taken out of ``axis_ratio``, and of nothing else.
+    psf : `~astropy.table.Table`, `~astropy.units.Quantity`, float or 2D array, optional
+        The PSF of the middle band, to be taken out of ``axis_ratio``, and of nothing else: a table
+        of stars with boxes, as ``detect(..., include_stars=True, classes="star")`` gives it; or
+        the full width at half maximum, an angle or pixels, of a Moffat profile of
+        slope 3; or an image.
     wcs, hdu : optional
         As in `~astro_yolo.read_image`.
 
@@ -148,16 +152,37 @@ def _pixels(length, name, image):
 
 
 def _psf_squares(psf, image):
-    """Return the squares of the PSF's axes, None where none is given."""
+    """Return the mean squares of the PSF's axes with both weights, None where none is given."""
     if psf is None:
         return None
+    if isinstance(psf, Table):
+        return _squares_of_stars(psf, image)
     if np.ndim(psf) == 0:
-        psf = moffat_kernel(_pixels(psf, "psf", image))
-    found = psf_squares(psf) if np.ndim(psf) == 2 and np.isfinite(psf).all() else None
-    if found is None:
-        msg = f"psf must be a width of a pixel or more, or an image of it, got {np.shape(psf)}"
+        # at a width where pixels do not matter, and scaled
+        scale = _pixels(psf, "psf", image) / _PSF_WIDTH
+        return tuple(scale**2 * square for square in psf_squares(moffat_kernel(_PSF_WIDTH)))
+    found = psf_squares(psf) if np.ndim(psf) == 2 else (np.nan, np.nan)
+    if not np.isfinite(found).all():
+        msg = f"psf must be a width, a table of stars or an image, got an array {np.shape(psf)}"
         raise MeasurementError(msg)
     return found
+
+
+def _squares_of_stars(stars, image):
+    """Return the median squares of the axes of bright, undisturbed stars."""
+    boxes = _boxes(stars)
+    near = _neighbours(boxes)
+    found = [measure_source(image, box, boxes[k], _DEFAULT_PIXELS)
+             for box, k in zip(boxes, near, strict=True)]  # fmt: skip
+    squares = np.array([star.squares for star in found if not star.flags]).reshape(-1, 2)
+    squares = squares[np.isfinite(squares).all(axis=1)]
+    if len(squares) < _FEWEST_STARS:
+        msg = (
+            f"psf must be a table with at least {_FEWEST_STARS} stars of a signal-to-noise above "
+            f"50 that nothing disturbs, got {len(squares)} of {len(boxes)}"
+        )
+        raise MeasurementError(msg)
+    return tuple(np.median(squares, axis=0))
 
 
 def _zero_points(given, image):

@@ -143,6 +143,19 @@ def test_proper_motions_move_the_catalogue():
     assert len(crossmatch(ours, theirs, 1 * u.arcsec, epoch=2006.0).matched) == 1
 
 
+@pytest.mark.parametrize("mode", ["one-to-one", "best", "all"])
+def test_rows_that_are_there_twice(mode):
+    """Equal ids and positions on both sides lose no row: each is in a pair or left over."""
+    ours = QTable({"id": [1, 1, 2], "ra": [10.0, 10, 11] * u.deg, "dec": [0.0, 0, 0] * u.deg})
+    theirs = QTable({"id": [7, 7, 8], "ra": [10.0, 10, 12] * u.deg, "dec": [0.0, 0, 0] * u.deg})
+    found = crossmatch(ours, theirs, 1 * u.arcsec, mode=mode)
+    rows = {*found.matched["row"].tolist()}
+    assert len(rows) + len(found.unmatched) == 3
+    assert len({*found.matched["row_cat"].tolist()}) + len(found.unmatched_catalog) == 3
+    assert len(found.matched) == {"one-to-one": 1, "best": 2, "all": 4}[mode]
+    assert len(found.ambiguous) == 4
+
+
 def test_ambiguous_rows_are_listed_with_all_candidates():
     """Two candidates for one row are both in the list; a row with one is not."""
     ours = SkyCoord([10.0, 11.0], [0.0, 0.0], unit="deg")

@@ -149,7 +149,7 @@ def test_axis_ratio_without_the_psf(index, radius, ratio):
     found = measure(table_of(boxes), image, psf=3.0)
     assert np.median(found["axis_ratio"]) == pytest.approx(ratio, abs=0.1)
     plain = measure(table_of(boxes), image)
-    np.testing.assert_allclose(plain["axis_ratio"], plain["b_pix"] / plain["a_pix"])
+    np.testing.assert_allclose(plain["axis_ratio"], plain["b_pix"] / plain["a_pix"], rtol=1e-6)
     np.testing.assert_array_equal(plain["b_pix"], found["b_pix"])
     assert np.median(plain["axis_ratio"]) > np.median(found["axis_ratio"])
 
@@ -169,6 +169,18 @@ def test_gaussians_lose_their_psf_exactly(width):
     assert found["axis_ratio"][0] == pytest.approx(0.5, abs=0.005)
     larger = measure(table_of(np.array([[85, 90, 116, 111]])), image, psf=30.0)
     assert np.isnan(larger["axis_ratio"][0])
+
+
+def test_the_psf_may_be_stars():
+    """Stars of the image, a width and an image of the PSF are the same PSF."""
+    image, boxes, _ = field(1, radius=4.0)
+    stars = [(210, 200), (390, 410), (570, 200), (210, 410)]
+    for x, y in stars:
+        add_stamp(image, 20_000 * PSF, x, y)
+    table = table_of(np.array([[x - 5, y - 5, x + 6, y + 6] for x, y in stars]))
+    ratios = [measure(table_of(boxes), image, psf=psf)["axis_ratio"] for psf in (table, 3.0, PSF)]
+    np.testing.assert_allclose(ratios[0], ratios[2], atol=0.01)
+    np.testing.assert_allclose(ratios[1], ratios[2], atol=0.01)
 
 
 def test_errors_are_those_of_the_sky():
@@ -326,9 +338,10 @@ def test_an_empty_table_has_all_columns():
         ({"aperture": 2 * u.arcsec}, "aperture must be in pixels"),
         ({"psf": 1.3 * u.arcsec}, "psf must be in pixels"),
         ({"psf": -1.0}, "psf must be positive"),
-        ({"psf": 0.1}, "psf must be a width of a pixel or more"),
-        ({"psf": np.zeros((5, 5))}, "psf must be a width of a pixel or more, or an image"),
-        ({"psf": np.ones(5)}, r"an image of it, got \(5,\)"),
+        ({"psf": np.zeros((5, 5))}, r"psf must be a width, .* got an array \(5, 5\)"),
+        ({"psf": np.ones(5)}, r"a table of stars or an image, got an array \(5,\)"),
+        ({"psf": table_of(np.array([[5.0, 5, 9, 9]]))}, "at least 3 stars .* got 0 of 1"),
+        ({"psf": QTable({"x": [1.0]})}, "table must have the columns xmin"),
     ],
 )
 def test_bad_input_is_named(change, message):
