@@ -1,6 +1,7 @@
 """From a query to a training set, offline, through the real astroquery code."""
 
 import json
+import shutil
 from pathlib import Path
 
 import cv2
@@ -219,3 +220,16 @@ def test_damaged_frame_is_refused(made, tmp_path):
         Path(folder / name).write_bytes(data[:-100] if band == "r" else data)
     with pytest.raises(ImageError, match=r"frame-r-000094-1-0012"):
         export_dataset([sky_field], tmp_path, tmp_path / "set", "T1")
+
+
+def test_mixed_bands_are_refused(made, tmp_path):
+    """An i frame under the name of r is told by its FILTER; no set is left."""
+    _, frames, sky_field = made
+    folder = tmp_path / "dr17/301/94/1"
+    folder.mkdir(parents=True)
+    for band, of in (("g", "g"), ("r", "i"), ("i", "i")):
+        source = frames / "dr17/301/94/1" / f"frame-{of}-000094-1-0012.fits.bz2"
+        shutil.copy(source, folder / f"frame-{band}-000094-1-0012.fits.bz2")
+    with pytest.raises(ImageError, match=r"band 'r': the FILTER keyword of .*must agree, got 'i'"):
+        export_dataset([sky_field], tmp_path, tmp_path / "set", "T1")
+    assert not (tmp_path / "set" / "data.yaml").exists()
