@@ -228,7 +228,7 @@ def reliability(pictures, *, bins=10, min_score=0.0, min_iou=0.5):
     rows : list of dict
         Keys ``low``, ``high``, ``detections``, ``score`` (mean), ``right`` (share).
     error : float
-        Mean of |score - share right| over bins, weighted by detections (Guo et al. 2017,
+        Mean distance of score and share right over bins, weighted by detections (Guo et al. 2017,
         "On calibration of modern neural networks"); NaN without any detection.
     """
     pool = pool_detections(pictures, ious=(min_iou,))
