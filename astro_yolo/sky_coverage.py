@@ -15,10 +15,8 @@ from astro_yolo._sky import field_border, sky_to_pixel
 from astro_yolo.catalog import table_wcs
 from astro_yolo.exceptions import WCSError, require
 
-__all__ = ["cell_centers", "coverage", "write_coverage"]
+__all__ = ["coverage", "write_coverage"]
 
-_FACE_ROW = np.array([2, 2, 2, 2, 3, 3, 3, 3, 4, 4, 4, 4])
-_FACE_LONGITUDE = np.array([1, 3, 5, 7, 0, 2, 4, 6, 1, 3, 5, 7])
 _DEEPEST = 20  # 0.2 arcsec: finer cells than pixels say nothing
 
 
@@ -92,39 +90,6 @@ def write_coverage(path, fields, *, order=14, overwrite=False):
     return found
 
 
-def cell_centers(cells, order):
-    """
-    Return the centres of HEALPix cells (Gorski et al. 2005, ApJ 622, 759, section 4.1).
-
-    Parameters
-    ----------
-    cells : (N,) int array
-        Numbers in the nested scheme.
-    order : int
-        Their order.
-
-    Returns
-    -------
-    ra, dec : (N,) arrays
-        Degrees, in the frame of the cells.
-    """
-    cells = np.asarray(cells, dtype=np.int64)
-    side = 1 << order
-    face, x, y = cells >> (2 * order), np.zeros_like(cells), np.zeros_like(cells)
-    for bit in range(order):
-        x |= (cells >> (2 * bit) & 1) << bit
-        y |= (cells >> (2 * bit + 1) & 1) << bit
-    ring = _FACE_ROW[face] * side - x - y - 1  # from the north pole, 1 to 4 side - 1
-    cap = np.minimum(np.minimum(ring, 4 * side - ring), side)  # cells in a quarter of the ring
-    polar = 1 - cap**2 / (3 * side**2)
-    height = np.where(ring < side, polar, np.where(ring > 3 * side, -polar,
-                                                   (2 * side - ring) * 2 / (3 * side)))
-    shift = np.where(cap == side, (ring - side) & 1, 0)
-    place = (_FACE_LONGITUDE[face] * cap + x - y + 1 + shift) // 2
-    longitude = (place - (shift + 1) / 2) * 90 / cap
-    return longitude % 360, np.degrees(np.arcsin(height))
-
-
 def _listed(fields):
     """Return one field, or several, as a list."""
     one = isinstance(fields, Table) or hasattr(fields, "bands") or hasattr(fields, "pixel_to_world")
@@ -152,10 +117,12 @@ def _geometry(field):
 
 def _of_field(kind, wcs, shape, mask, order):
     """Return the cells whose centre lies on a usable pixel of one field."""
+    healpix = require("astropy_healpix", extra="moc", feature="A coverage map")
     border = SkyCoord(*field_border(wcs, shape), unit="deg")
     around = kind.from_polygon_skycoord(border, max_depth=order)
     cells = np.asarray(around.flatten(), dtype=np.int64)
-    x, y = (np.rint(values) for values in sky_to_pixel(wcs, *cell_centers(cells, order)))
+    ra, dec = (angle.deg for angle in healpix.healpix_to_lonlat(cells, 1 << order, order="nested"))
+    x, y = (np.rint(values) for values in sky_to_pixel(wcs, ra, dec))
     good = (x >= 0) & (y >= 0) & (x < shape[1]) & (y < shape[0])
     if mask is not None:
         good[good] = ~mask[y[good].astype(int), x[good].astype(int)]

@@ -11,7 +11,7 @@ from astro_yolo import read_image, write_table
 from astro_yolo.catalog import make_table
 from astro_yolo.cli import main
 from astro_yolo.exceptions import MissingExtraError, WCSError
-from astro_yolo.sky_coverage import cell_centers, coverage, write_coverage
+from astro_yolo.sky_coverage import coverage, write_coverage
 
 from .wcs_cases import CASES, SCALE, SHAPE, make_wcs
 
@@ -68,16 +68,6 @@ def test_fields_are_joined(mocpy):
     both = coverage([table_of(first), table_of(first), apart], order=16)
     assert both.sky_fraction * SKY == pytest.approx(2 * AREA, rel=0.005)
     assert coverage([]).sky_fraction == 0
-
-
-def test_cells_lie_where_mocpy_has_them(mocpy):
-    """The centre of every cell of three orders lies in that cell, the whole sky over."""
-    rng = np.random.default_rng(2)
-    for order in (0, 3, 18):
-        cells = np.unique(rng.integers(0, 12 * 4**order, 400))
-        place = SkyCoord(*cell_centers(cells, order), unit="deg")
-        found = mocpy.MOC.from_skycoords(place, order)
-        assert found.flatten().tolist() == cells.tolist()
 
 
 def test_the_command_writes_a_file_that_mocpy_reads(mocpy, tmp_path, capsys):
