@@ -39,7 +39,7 @@ def complain(text):
     print(f"astro-yolo: {text}", file=sys.stderr)
 
 
-def guarded(work, *, also=None):
+def guarded(work):
     """
     Return a function that does the work of a command, or says in one line why it cannot.
 
@@ -47,8 +47,6 @@ def guarded(work, *, also=None):
     ----------
     work : callable
         Takes the options; returns the exit status, None for 0.
-    also : callable, optional
-        Called with the options and the error after it was printed.
 
     Returns
     -------
@@ -63,8 +61,6 @@ def guarded(work, *, also=None):
             return work(options) or 0
         except (AstroYoloError, OSError, ValueError) as error:
             complain(error)
-            if also is not None:
-                also(options, error)
             return 1
 
     return run

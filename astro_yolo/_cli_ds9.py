@@ -1,9 +1,10 @@
 """The command ``astro-yolo ds9``: detections in an open SAOImage DS9, and back."""
 
+import argparse
 import warnings
 from pathlib import Path
 
-from astro_yolo._cli_command import add_command, complain, guarded, refuse_existing
+from astro_yolo._cli_command import add_command, guarded, refuse_existing
 
 __all__ = ["add_parser"]
 
@@ -42,7 +43,7 @@ def add_parser(commands):
                         help="how to talk to it (%(default)s)")
     parser.add_argument("--timeout", type=float, default=30.0, metavar="S",
                         help="for one call (%(default)s)")
-    parser.add_argument("--dialog", action="store_true", help="show errors and results in DS9")
+    parser.add_argument("--quiet", action="store_true", help="say nothing that DS9 shows by itself")
     steps = parser.add_subparsers(required=True, metavar="STEP")
     _add_push(_step(steps, "push", "draw a table of detections", _push))
     _add_pull(_step(steps, "pull", "write the regions of a frame as a table", _pull))
@@ -52,7 +53,7 @@ def add_parser(commands):
     diff.add_argument("--overwrite", action="store_true", help="replace an existing file")
     _add_detect(_step(steps, "detect", "find the galaxies of the frame and draw them", _detect))
     match = _step(steps, "match", "colour the regions by whether a catalogue has them", _match)
-    match.add_argument("catalog", help="any table with positions that Astropy reads")
+    match.add_argument("catalog", type=_path, help="any table with positions that Astropy reads")
     match.add_argument("--radius", type=float, default=2.0, metavar="ARCSEC",
                        help="largest separation (%(default)s)")
     _add_review(_step(steps, "review", "judge detections one by one", _review))
@@ -68,7 +69,7 @@ def _step(steps, name, text, work):
     step = add_command(steps, name, text)
     if "menu" not in name:
         step.add_argument("--frame", type=int, metavar="N", help="frame (the current one)")
-    step.set_defaults(run=guarded(work, also=_show))
+    step.set_defaults(run=guarded(work))
     return step
 
 
@@ -84,9 +85,17 @@ def _add_push(step):
 
 
 def _add_pull(step):
-    step.add_argument("-o", "--output", required=True, metavar="FILE", help="table to write")
+    step.add_argument("-o", "--output", required=True, type=_path, metavar="FILE",
+                      help="table to write")
     step.add_argument("--ours", action="store_true", help="only what this program drew")
     step.add_argument("--overwrite", action="store_true", help="replace an existing file")
+
+
+def _path(text):
+    """Return a path that was typed into a dialog of DS9, where no shell expands it."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be the name of a file, got nothing")
+    return Path(text).expanduser()
 
 
 def _add_detect(step):
@@ -107,25 +116,6 @@ def _add_review(step):
     step.add_argument("--split", choices=("train", "val"), default="train", help="(%(default)s)")
     step.add_argument("--stretch", default="LH", help="of the picture in the set (%(default)s)")
     step.add_argument("--overwrite", action="store_true", help="replace existing files")
-
-
-def _show(options, error):
-    """Show an error in DS9, if the command was started from there."""
-    if options.dialog:
-        _tell(options, f"astro-yolo: {error}\n")
-
-
-def _tell(options, text):
-    """Show a text in a window of DS9, which does not block it."""
-    from astro_yolo.exceptions import AstroYoloError
-
-    if options.dialog:
-        try:
-            _bridge(options).set("analysis text", text)
-        except AstroYoloError as error:
-            complain(error)
-    else:
-        print(text)
 
 
 def _bridge(options):
@@ -155,7 +145,7 @@ def _pull(options):
     if options.ours:
         table = table[table["ours"]]
     write_table(table, options.output, overwrite=options.overwrite)
-    _tell(options, f"{len(table)} regions written to {Path(options.output).absolute()}")
+    print(f"{len(table)} regions written to {Path(options.output).absolute()}")
 
 
 def _diff(options):
@@ -187,8 +177,8 @@ def _detect(options):
     if options.output:
         write_table(table, options.output, overwrite=options.overwrite)
     if not len(table):
-        _tell(options, "no galaxies were found")
-    elif not options.dialog:
+        print("no galaxies were found")
+    elif not options.quiet:
         print(f"{len(table)} galaxies")
 
 
@@ -196,21 +186,19 @@ def _match(options):
     """Colour the regions green where a catalogue has the object, and magenta elsewhere."""
     import astropy.units as u
     import numpy as np
-    from astropy.table import Table
 
     from astro_yolo import crossmatch
 
     bridge = _bridge(options)
     table = bridge.pull(frame=options.frame)
     table = table[table["ours"]]
-    catalog = Table.read(options.catalog)
-    found = crossmatch(table, catalog, options.radius * u.arcsec)
+    found = crossmatch(table, options.catalog, options.radius * u.arcsec)
     matched = {int(number) for number in np.asarray(found.matched["id"])}
     bridge.recolor(matched, "#00ff66", frame=options.frame)
     bridge.recolor({int(number) for number in table["id"]} - matched, "#ff33cc",
                    frame=options.frame)  # fmt: skip
-    _tell(options, f"{len(matched)} of {len(table)} regions have a partner within "
-                   f"{options.radius:g} arcsec (green); the others are magenta")  # fmt: skip
+    print(f"{len(matched)} of {len(table)} regions have a partner within {options.radius:g} arcsec"
+          " (green); the others are magenta")  # fmt: skip
 
 
 def _review(options):

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,18 @@ from astro_yolo._files import replacing
 from astro_yolo._headers import wcs_from_text
 from astro_yolo._mapping import convert
 from astro_yolo.catalog import pixel_boxes
-from astro_yolo.exceptions import DS9Error, InputWarning, WCSError
+from astro_yolo.exceptions import (
+    DS9Error,
+    DS9NotFoundError,
+    DS9TimeoutError,
+    InputWarning,
+    WCSError,
+)
 
-__all__ = ["Display", "frame_wcs", "same_grid"]
+__all__ = ["GONE", "Display", "frame_wcs", "same_grid"]
+
+#: Errors after which a DS9 cannot be asked to put anything right.
+GONE = (DS9NotFoundError, DS9TimeoutError)
 
 _SAME = 0.02  # pixels that the corners of two grids may differ
 _PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
@@ -169,12 +179,39 @@ class Display:
 
     def _is_colour(self):
         """Say whether the current frame has three channels."""
-        # no query tells it; the command tcl has no answer but its error
+        return self._tcl("$current(frame) get type") == "rgb"  # no query of XPA's tells it
+
+    def _tcl(self, command):
+        """Return the value of a command of Tcl's: DS9 gives it in the words of an error alone."""
         try:
-            self.set("tcl {error [$current(frame) get type]}")
+            self.set("tcl", f"error [{command}]")
+        except GONE:
+            raise
         except DS9Error as error:
-            return str(error).endswith("rgb")
-        return False
+            return str(error).partition("': ")[2]
+        return ""
+
+    @contextmanager
+    def _frame(self, number):
+        """Make a frame the current one for a while; frames that blink stand still meanwhile."""
+        blinks = self.get("blink") == "yes"
+        if blinks:
+            self.set("single")
+        now = self.get("frame")
+        other = number is not None and str(number) != now
+        try:
+            if other:
+                self._require_frame(number)
+                self.set(f"frame {number}")
+            yield
+        except GONE:  # a second wait would not bring it back
+            other = blinks = False
+            raise
+        finally:
+            if other and now:
+                self.set(f"frame {now}")
+            if blinks:
+                self.set("blink")
 
     def pan_to(self, x, y=None, *, zoom=None):
         """
@@ -236,7 +273,8 @@ class Display:
         OSError
             If the file exists and ``overwrite`` is False.
         DS9Error
-            If the ending is another one, or DS9 says that it is done and there is no file.
+            If the ending is another one, a part of DS9's window is beyond the edge of the screen
+            (the picture is taken from there), or DS9 says that it is done and there is no file.
         """
         path = Path(path)
         if path.suffix.lower() not in _PICTURES:
@@ -245,10 +283,25 @@ class Display:
         with self._lock, replacing(path, overwrite=overwrite) as part:
             self.set("tcl {package require Img}")  # Debian's DS9 does not load it by itself
             self.set("raise")
+            self._require_visible()  # a picture that fails may leave a dialog open
             self.set(f"saveimage {_PICTURES[path.suffix.lower()]} {{{part.absolute()}}}")
             if not part.is_file():
                 msg = f"DS9 did not write {path}: is its window hidden?"
                 raise DS9Error(msg)
+
+
+    def _require_visible(self):
+        """Raise if a part of the image is beyond the edge of the screen."""
+        window = ("rootx", "rooty", "width", "height", "screenwidth", "screenheight")
+        asked = " ".join(f"[winfo {name} $ds9(canvas)]" for name in window)
+        system, *numbers = self._tcl(f"list [tk windowingsystem] {asked}").split()
+        x, y, width, height, right, bottom = map(int, numbers)
+        if system == "x11" and (min(x, y) < 0 or x + width > right or y + height > bottom):
+            msg = (
+                f"DS9's image must be wholly on the screen of {right} x {bottom} pixels for a"
+                f" picture, got {width} x {height} at ({x}, {y}): move the window, or shrink it"
+            )
+            raise DS9Error(msg)
 
 
 def frame_wcs(bridge):

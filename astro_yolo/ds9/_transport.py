@@ -36,9 +36,7 @@ BACKENDS = ("auto", "pyds9", "xpa")
 #: XPA listens and connects on this machine alone, unless the user has said otherwise.
 LOOPBACK = {"XPA_METHOD": "localhost"}
 
-_MOST = 100  # running DS9s that are listed
 _PROGRAMS = ("xpaget", "xpaset")
-_LISTED = re.compile(r"DS9:(\S+)\s+(\S+)")
 _REGISTERED = re.compile(r"^DS9\s+(\S+)\s+\S+\s+(\S+)", re.MULTILINE)
 _MARK = re.compile(r"XPA\$ERROR\s*(.*?)\s*(?:\(DS9:[^)]*\))?\s*$", re.DOTALL)
 _GONE = ("no 'xpaget' access points", "no 'xpaset' access points", "not find", "connection refused",
@@ -182,21 +180,20 @@ class _Library:
 
     def __init__(self, xpa, timeout):
         self._xpa, self._timeout = xpa, timeout
+        self._patience = float(os.environ["XPA_LONG_TIMEOUT"])  # that of the first bridge
 
     def targets(self):
-        """Return the running DS9s."""
-        with _LIBRARY:
-            try:
-                found = self._xpa.xpaaccess(b"DS9:*", None, _MOST)
-            except (TypeError, ValueError):  # how the binding fails: a name server that went
-                found = None
-        text = b"\n".join(found or []).decode(errors="replace")
-        return [Target(*found) for found in _LISTED.findall(text)]
+        """Return the running DS9s, those that do not answer too."""
+        try:
+            text = self.get("xpans", "").decode(errors="replace")
+        except DS9Error:  # no name server, or it went in the middle
+            return []
+        return [Target(*found) for found in _REGISTERED.findall(text)]
 
     def get(self, address, command):
         """Return DS9's answer to a query."""
-        start = time.monotonic()
         with _LIBRARY:
+            start = time.monotonic()
             buffers, names, messages = (self._pointers() for _ in range(3))
             lengths = (ctypes.c_int * 1)()
             got = self._xpa.XPAGet(
@@ -205,13 +202,15 @@ class _Library:
             answer = ctypes.string_at(buffers[0], lengths[0]) if got and buffers[0] else b""
             said = self._said(messages)
             self._free(buffers, names, messages)
+        if not answer:
+            self._check_silence(said, command, start)
         _check(said, command, self._timeout, start, reached=got > 0)
         return answer
 
     def set(self, address, command, data=None):
         """Send a command with its data."""
-        start = time.monotonic()
         with _LIBRARY:
+            start = time.monotonic()
             names, messages = self._pointers(), self._pointers()
             got = self._xpa.XPASet(
                 None, address.encode(), command.encode(), None, data, len(data or b""), names,
@@ -219,7 +218,13 @@ class _Library:
             )  # fmt: skip
             said = self._said(messages)
             self._free(names, messages)
+        self._check_silence(said, command, start)
         _check(said, command, self._timeout, start, reached=got > 0)
+
+    def _check_silence(self, said, command, start):
+        """Raise if the library gave up waiting: it says then that all went well."""
+        if "XPA$ERROR" not in said and time.monotonic() - start > 0.95 * self._patience:
+            raise _too_late(command, self._patience)
 
     def _pointers(self):
         return (self._xpa.c_byte_p * 1)()

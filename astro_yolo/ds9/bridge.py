@@ -3,15 +3,14 @@
 import re
 import secrets
 import threading
-from contextlib import contextmanager
 
 import numpy as np
 
 from astro_yolo.catalog import table_wcs
-from astro_yolo.ds9._display import Display, frame_wcs, same_grid
+from astro_yolo.ds9._display import GONE, Display, frame_wcs, same_grid
 from astro_yolo.ds9._transport import find_target, load_transport
 from astro_yolo.ds9.diff import diff_regions
-from astro_yolo.exceptions import DS9Error, DS9NotFoundError
+from astro_yolo.exceptions import DS9Error
 from astro_yolo.region_parser import parse_regions
 from astro_yolo.region_text import CLEAN, TEXT, format_regions
 
@@ -176,7 +175,8 @@ class DS9Bridge(Display):
             If the table or an option is not valid.
         DS9Error
             If the frame does not exist or shows nothing, or not all regions arrived; what did is
-            then taken away again, and the regions of earlier pushes stay.
+            then taken away again, and the regions of earlier pushes stay. If DS9 does not answer,
+            what arrived is taken away by the next push.
         """
         if min_score is not None:
             table = table[np.asarray(table["score"], dtype=float) >= min_score]
@@ -200,18 +200,24 @@ class DS9Bridge(Display):
 
     def _coords(self, table):
         """Return the coordinates in which a table fits the current frame."""
-        wcs = table_wcs(table)
-        fits = wcs is None or same_grid(wcs, frame_wcs(self), table)
-        return "image" if fits else "icrs"
+        wcs, shown = table_wcs(table), frame_wcs(self)
+        if wcs is not None and shown is None:
+            msg = (
+                "the table has sky coordinates, and the image in DS9 no sky coordinates;"
+                ' coords="image" takes the pixels of the table'
+            )
+            raise DS9Error(msg)
+        return "image" if wcs is None or same_grid(wcs, shown, table) else "icrs"
 
     def _send(self, words, run, wanted):
         """Send regions, and make sure that all arrived."""
         try:
             self.set("regions", words)
             arrived = self.region_text().count(f"ay-run={run}")
-        except DS9Error as error:
-            if not isinstance(error, DS9NotFoundError):
-                self.set(f"regions group {{ay-run={run}}} delete")
+        except GONE:  # nothing can be taken away; the next push does it
+            raise
+        except DS9Error:
+            self.set(f"regions group {{ay-run={run}}} delete")
             raise
         if arrived != wanted:
             self.set(f"regions group {{ay-run={run}}} delete")
@@ -352,24 +358,6 @@ class DS9Bridge(Display):
                 plain = name.translate(CLEAN)
                 if plain in there:
                     self.set(f"regions group {{{plain}}} {command}")
-
-    @contextmanager
-    def _frame(self, number):
-        """Make a frame the current one for a while; frames that blink stand still meanwhile."""
-        blinks = self.get("blink") == "yes"
-        if blinks:
-            self.set("single")
-        now = self.get("frame")
-        try:
-            if number is not None and str(number) != now:
-                self._require_frame(number)
-                self.set(f"frame {number}")
-            yield
-        finally:
-            if number is not None and now and str(number) != now:
-                self.set(f"frame {now}")
-            if blinks:
-                self.set("blink")
 
 
 def _as_table(text, wcs):

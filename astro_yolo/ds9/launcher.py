@@ -14,7 +14,10 @@ from astro_yolo.exceptions import DS9Error, DS9NotFoundError, DS9TimeoutError
 __all__ = ["end_process", "launch"]
 
 # by default DS9 listens for images on every network
-_ALONE = ("-port", "0", "-fifo", "none", "-unix", "none", "-samp", "no")
+_ALONE = ("-port", "0", "-fifo", "none", "-unix", "none")
+# with a SAMP hub it listens on every network too; its option "-samp no" opens a dialog that says
+# "SAMP: not connected", and waits
+_NO_HUB = {"SAMP_HUB": "std-lockurl:file:///nonexistent"}
 _PAUSE = 0.1  # seconds
 _FIRST_CHANCE = 10.0  # seconds
 
@@ -79,7 +82,7 @@ def _start(command, title, backend, timeout):
 def _try(command, title, backend, patience, timeout):
     """Start DS9 once; it is ended if it cannot be talked to."""
     process = subprocess.Popen(  # noqa: S603, no shell; the caller's own options
-        command, env=LOOPBACK | os.environ, stdin=subprocess.DEVNULL,
+        command, env=LOOPBACK | os.environ | _NO_HUB, stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
     )  # fmt: skip
     try:

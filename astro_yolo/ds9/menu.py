@@ -9,19 +9,20 @@ from pathlib import Path
 
 from astro_yolo._files import replacing
 
-__all__ = ["MENU_FILE", "install_menu", "menu_text", "quoted", "uninstall_menu"]
+__all__ = ["MENU_FILE", "install_menu", "menu_text", "uninstall_menu"]
 
 #: Name of the file in the home folder.
 MENU_FILE = ".ds9.ans"
 
 _BEGIN, _END = "# begin astro-yolo", "# end astro-yolo"
+# DS9 swallows one character on each side of $entry(...); a value without braces is half a word
 _ENTRIES = (
     ("Find galaxies", "menu", "detect"),
     ("Find galaxies", "bind Control-Key-g", "detect"),
-    ("Save the regions as a table...", "menu", "pull -o $entry(Table: .ecsv or .fits or .vot)"),
-    ("Match with a catalogue...", "menu", "match $entry(Table with positions) --radius 2"),
+    ("Save the regions as a table...", "menu", "pull -o { $entry(Table: .ecsv or .fits or .vot) }"),
+    ("Match with a catalogue...", "menu", "match { $entry(Table with positions) } --radius 2"),
     ("Take the regions away", "menu", "remove"),
-)  # fmt: skip
+)
 
 
 def menu_text(python=sys.executable):
@@ -40,9 +41,11 @@ def menu_text(python=sys.executable):
     """
     lines = [_BEGIN, "hmenu astro-yolo"]
     keys = []
+    # -P: the folder where DS9 was started may hold a random.py. What the command prints, errors
+    # too, DS9 shows in a window; if nothing, there is none. Its own "|& $text" loses the errors.
+    run = f"{_quoted(python)} -P -W ignore -m astro_yolo ds9 --quiet --xpa $xpa_method"
     for name, kind, command in _ENTRIES:
-        run = f"{quoted(python)} -m astro_yolo ds9 --xpa $xpa_method --dialog {command}"
-        entry = [name, "*", kind, f"{run} | $null", ""]
+        entry = [name, "*", kind, f"{run} {command} 2>@1 | $text", ""]
         (keys if kind.startswith("bind") else lines).extend(entry)
     return "\n".join([*lines, "end", "", *keys, _END, ""])
 
@@ -97,7 +100,7 @@ def uninstall_menu(path=None):
     return True
 
 
-def quoted(path):
+def _quoted(path):
     """Return a path as a word of the commands in an analysis file."""
     return f'"{path}"' if " " in str(path) else str(path)
 

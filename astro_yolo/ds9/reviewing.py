@@ -6,16 +6,13 @@ import sys
 import tempfile
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
 from astropy.table import Table
 
-from astro_yolo._files import replacing
 from astro_yolo.catalog import BOX_COLUMNS, CLASSES, pixel_boxes
-from astro_yolo.config import cache_folder
-from astro_yolo.ds9.menu import quoted
 from astro_yolo.exceptions import DS9Error
 from astro_yolo.region_parser import parse_regions
 
@@ -32,6 +29,30 @@ KEYS = {
     "u": "undo",
     "q": "stop; the review goes on here the next time",
 }
+
+# Not by an analysis file: DS9 starts a process for each key then, and never takes its end note.
+# Tk takes a bare digit for a mouse button, hence Key-.
+_BIND = """
+set astro_yolo(frame) $current(frame)
+set astro_yolo(mode) $current(mode)
+set current(mode) region
+foreach key {{{keys}}} {{
+    set astro_yolo(key,$key) [$ds9(canvas) bind $current(frame) <Key-$key>]
+    $ds9(canvas) bind $current(frame) <Key-$key> [format {{
+        catch {{set ::astro_yolo(file) [open {{{events}}} {{WRONLY APPEND}}]}}
+        catch {{puts $::astro_yolo(file) %s}}
+        catch {{close $::astro_yolo(file)}}
+    }} $key]
+}}
+"""
+_RELEASE = """
+set current(mode) $astro_yolo(mode)
+foreach name [array names astro_yolo key,*] {
+    set key [lindex [split $name ,] 1]
+    catch {$ds9(canvas) bind $astro_yolo(frame) <Key-$key> $astro_yolo($name)}
+}
+unset astro_yolo
+"""
 
 _POLL = 0.05  # seconds
 _TOLERANCE = 0.1  # pixels from which a box was moved
@@ -180,21 +201,12 @@ class ReviewLoop:
                           text="{id} {label}", replace=replace)  # fmt: skip
 
 
-def _script():
-    """Return the program that DS9 starts at a key; DS9 itself has no shell for its commands."""
-    path = cache_folder() / "ds9-key.sh"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # DS9 keeps the keys until it ends: without the file of a review they do nothing
-    with replacing(path, overwrite=True) as part:
-        part.write_text('#!/bin/sh\nif test -e "$2"; then echo "$1" >> "$2"; fi\n')
-        part.chmod(0o700)
-    return path
-
-
 @contextmanager
 def keys_of_ds9(bridge):
     """
-    Bind the keys in DS9, and give those that are pressed there.
+    Give the keys that are pressed over the image in DS9, and let the mouse edit regions.
+
+    Afterwards the keys and the mouse do what they did before.
 
     Parameters
     ----------
@@ -206,16 +218,10 @@ def keys_of_ds9(bridge):
     callable
         Returns the keys that were pressed since the last call.
     """
-    script = _script()
     with tempfile.TemporaryDirectory(prefix="astro-yolo-") as folder:
         events = Path(folder) / "keys"
         events.touch()
-        lines = []
-        for key in KEYS:
-            # Tk takes a bare digit for a mouse button
-            command = f"{quoted(script)} {key} {quoted(events)} | $null"
-            lines += [f"astro-yolo {key}", "*", f"bind Key-{key}", command, ""]
-        bridge.set("analysis load", "\n".join(lines))
+        bridge.set("tcl", _BIND.format(keys=" ".join(KEYS), events=events))
         done = 0
 
         def pressed():
@@ -224,7 +230,11 @@ def keys_of_ds9(bridge):
             new, done = text[done:].split(), len(text)
             return new
 
-        yield pressed
+        try:
+            yield pressed
+        finally:
+            with suppress(DS9Error):  # it may have gone
+                bridge.set("tcl", _RELEASE)
 
 
 def keys_of_terminal(stream=None):

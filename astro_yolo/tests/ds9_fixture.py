@@ -11,7 +11,9 @@ import shutil
 import socket
 import subprocess
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -30,10 +32,13 @@ class DS9Session:
     ----------
     environment : dict
         Environment of DS9's clients: private XPA name server, home and display.
+    pid : int
+        Of DS9's process.
     """
 
-    def __init__(self, environment):
+    def __init__(self, environment, pid):
         self.environment = environment
+        self.pid = pid
 
     def _call(self, arguments, data=None):
         return subprocess.run(
@@ -103,7 +108,7 @@ def _start_screen(environment, log):
     """Start Xvfb on a free display and return the process and the display number."""
     reading, writing = os.pipe()
     screen = _start(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1024x768x24", "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "1400x1000x24", "-nolisten", "tcp"],
         environment, log, pass_fds=(writing,),
     )
     os.close(writing)
@@ -134,8 +139,63 @@ def _require_programs():
     pytest.skip(reason)
 
 
+def require_backend(name):
+    """Skip without pyds9. It is not imported: that starts a name server, unless one knows how."""
+    if name == "pyds9" and find_spec("pyds9") is None:
+        pytest.skip("the extra 'ds9' is not installed")
+
+
+def processes_of(home):
+    """Return ids and commands of all processes in the environment of a private screen.
+
+    What they start inherits its variables (proc(5): /proc/PID/environ); the dead that nobody took
+    note of are among them, as nothing else has such parents.
+    """
+    mark = f"XPA_TMPDIR={home}".encode()
+    found, parents = {}, {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "environ").read_bytes().split(b"\0")
+            command = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+            parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:  # it has ended meanwhile
+            continue
+        parents[int(folder.name)] = parent
+        if mark in words:
+            found[int(folder.name)] = command
+    dead = {pid: "a zombie" for pid, parent in parents.items() if parent in found}
+    return dead | found
+
+
+def listening(pids):
+    """Return the addresses on which processes listen (proc(5): /proc/net/tcp, state 0A)."""
+    sockets = set()
+    for pid in pids:
+        for entry in Path(f"/proc/{pid}/fd").glob("*"):
+            with suppress(OSError):
+                sockets.add(str(entry.readlink()))
+    found = []
+    for name in ("tcp", "tcp6"):
+        for line in Path(f"/proc/net/{name}").read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
+                number = bytes.fromhex(words[1].split(":")[0])
+                found.append(".".join(map(str, number[::-1])) if len(number) == 4 else name)
+    return found
+
+
+def wait_for(condition, seconds=30):
+    """Wait until something is true, and return it."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if value := condition():
+            return value
+        time.sleep(0.1)
+    return condition()
+
+
 @contextmanager
-def private_screen(home):
+def private_screen(home, *, name_server=True):
     """Run an invisible screen and an XPA name server; yield their environment and a log."""
     environment = os.environ | {
         "HOME": str(home), "XPA_TMPDIR": str(home), "XPA_METHOD": "localhost",
@@ -147,7 +207,8 @@ def private_screen(home):
             screen, display = _start_screen(environment, log)
             processes.append(screen)
             environment["DISPLAY"] = f":{display}"
-            processes.append(_start(["xpans"], environment, log))
+            if name_server:
+                processes.append(_start(["xpans"], environment, log))
             yield environment, log
         finally:
             for process in reversed(processes):
@@ -165,9 +226,25 @@ def ds9(tmp_path_factory):
             command = ["ds9", "-title", TITLE, "-port", "0", "-fifo", "none", "-unix", "none",
                        "-tcl", "package require Img"]
             process = _start(command, environment, log)
-            session = DS9Session(environment)
+            session = DS9Session(environment, process.pid)
             _wait_for_ds9(session, process)
             yield session
         finally:
             if process is not None:
                 end_process(process)
+
+
+@pytest.fixture
+def alone(tmp_path, monkeypatch):
+    """Give a home folder with a screen, temporary folder and XPA ports that nothing else uses.
+
+    No name server runs there: a DS9 that needs one starts it.
+    """
+    _require_programs()
+    home = tmp_path / "home"
+    (home / "tmp").mkdir(parents=True)
+    with private_screen(home, name_server=False) as (environment, _):
+        environment["TMPDIR"] = str(home / "tmp")
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        yield home

@@ -1,6 +1,5 @@
 """A real DS9: what is pushed is there, and what somebody does there comes back."""
 
-import signal
 import threading
 from pathlib import Path
 
@@ -16,12 +15,11 @@ from astro_yolo.ds9 import DS9Bridge
 from astro_yolo.exceptions import (
     DS9Error,
     DS9NotFoundError,
-    DS9TimeoutError,
     InputWarning,
     RegionError,
 )
 
-from .ds9_fixture import TITLE, ds9  # noqa: F401
+from .ds9_fixture import TITLE, ds9, require_backend  # noqa: F401
 from .test_region_text import example
 from .wcs_cases import CASES, SHAPE, make_wcs
 
@@ -32,8 +30,7 @@ EDGES = ("xmin", "ymin", "xmax", "ymax")
 @pytest.fixture(params=["pyds9", "xpa"])
 def bridge(request, ds9, monkeypatch):  # noqa: F811
     """A connection by each of the two ways, and no frame left over."""
-    if request.param == "pyds9":
-        pytest.importorskip("pyds9", reason="the extra 'ds9' is not installed")
+    require_backend(request.param)
     for name, value in ds9.environment.items():
         monkeypatch.setenv(name, value)
     connection = DS9Bridge(TITLE, backend=request.param, timeout=20)
@@ -310,27 +307,6 @@ def test_several_threads(bridge):
     for thread in threads:
         thread.join(30)
     assert counts == [30] * 60
-
-
-def test_a_stopped_ds9_is_a_timeout(bridge, ds9):  # noqa: F811
-    """A DS9 that does not answer is told within the time-out, and works on afterwards."""
-    import os
-    import subprocess
-
-    pids = subprocess.run(["pgrep", "-f", f"title {TITLE}"], capture_output=True, text=True,
-                          check=False).stdout.split()  # fmt: skip
-    impatient = DS9Bridge(TITLE, backend=bridge.backend, timeout=2)
-    if bridge.backend == "pyds9":
-        pytest.skip("its time-out is that of the first bridge of the process")
-    for pid in pids:
-        os.kill(int(pid), signal.SIGSTOP)
-    try:
-        with pytest.raises(DS9TimeoutError, match="within 2 s: is it busy"):
-            impatient.get("frame")
-    finally:
-        for pid in pids:
-            os.kill(int(pid), signal.SIGCONT)
-    assert bridge.get("frame")
 
 
 def tcl(bridge, command):

@@ -3,7 +3,7 @@
 import os
 import signal
 import subprocess
-from pathlib import Path
+import time
 
 import pytest
 
@@ -11,7 +11,8 @@ from astro_yolo.ds9 import DS9Bridge, launch
 from astro_yolo.ds9._transport import Target, find_target
 from astro_yolo.exceptions import DS9AmbiguousError, DS9Error, DS9NotFoundError, MissingExtraError
 
-from .ds9_fixture import ds9  # noqa: F401
+from .ds9_fixture import ds9, listening, require_backend  # noqa: F401
+from .test_ds9_bridge import tcl
 
 TITLE = f"astro_yolo_own_{os.getpid()}"  # two test runs at once must not end each other's
 
@@ -33,13 +34,12 @@ def running(title):
 @pytest.mark.parametrize("backend", ["pyds9", "xpa"])
 def test_it_runs_for_a_block(screen, backend):
     """It is there inside the block, listens on this machine alone, and is gone afterwards."""
-    if backend == "pyds9":
-        pytest.importorskip("pyds9", reason="the extra 'ds9' is not installed")
+    require_backend(backend)
     with launch(TITLE, backend=backend) as bridge:
         assert bridge.title == TITLE
         assert bridge.backend == backend
         (pid,) = running(TITLE)
-        assert all(place.startswith("127.") for place in listening(pid))
+        assert {place.partition(".")[0] for place in listening([pid])} == {"127"}
         with pytest.raises(DS9AmbiguousError, match=TITLE):
             DS9Bridge(backend=backend)
     assert running(TITLE) == []
@@ -47,17 +47,11 @@ def test_it_runs_for_a_block(screen, backend):
         bridge.get("version")
 
 
-def listening(pid):
-    """Return the addresses on which a process listens (proc(5): /proc/net/tcp, state 0A)."""
-    sockets = {str(fd.readlink()) for fd in Path(f"/proc/{pid}/fd").iterdir()}
-    found = []
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        words = line.split()
-        if words[3] == "0A" and f"socket:[{words[9]}]" in sockets:
-            number = bytes.fromhex(words[1].split(":")[0])[::-1]
-            found.append(".".join(map(str, number)))
-    assert found
-    return found
+def test_no_dialog_is_open(screen):
+    """A DS9 that was started waits for nobody: no box with a message is there a second later."""
+    with launch(TITLE, timeout=90) as bridge:
+        time.sleep(1.5)
+        assert "messagebox" not in tcl(bridge, "winfo children .")
 
 
 def test_it_ends_with_an_error(screen):
@@ -70,8 +64,7 @@ def test_it_ends_with_an_error(screen):
 @pytest.mark.parametrize("backend", ["pyds9", "xpa"])
 def test_killed_in_the_middle(screen, backend):
     """A DS9 that is killed is a DS9NotFoundError at the next call."""
-    if backend == "pyds9":
-        pytest.importorskip("pyds9", reason="the extra 'ds9' is not installed")
+    require_backend(backend)
     with launch(TITLE, backend=backend) as bridge:
         for pid in running(TITLE):
             os.kill(pid, signal.SIGKILL)
