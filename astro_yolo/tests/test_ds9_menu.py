@@ -47,7 +47,9 @@ def start(bridge, name):  # noqa: F811
     place = next(line.split()[0] for line in listed if name in line)
     assert wait_for(lambda: tcl(bridge, f"info exists ianalysis(menu,{place},pid)") == "0", 90)
     bridge.set("tcl", f"after 1 {{AnalysisTask {place} menu}}")
-    return f".atmenu{place}txt.text get 1.0 end"
+    # an error of XPA's, by which it comes, is one short line
+    text = f"[string range [.atmenu{place}txt.text get 1.0 end] end-250 end]"
+    return f"join [split {text} [format %c 10]]"
 
 
 def said(bridge, window, text):  # noqa: F811
