@@ -66,6 +66,12 @@ def answer(bridge, text):  # noqa: F811
     assert wait_for(lambda: bridge.set("tcl", ok) or tcl(bridge, "winfo exists .entry") == "0")
 
 
+def clear(bridge):  # noqa: F811
+    """Take the menu away when its tasks have ended: one that it loses sight of never does."""
+    assert wait_for(lambda: tcl(bridge, "array names ianalysis menu,*,pid") == "", 90)
+    bridge.set("analysis clear")
+
+
 def test_a_task_finds_galaxies(bridge, tmp_path):  # noqa: F811
     """A menu entry detects in data that are in DS9's memory alone, and draws what it finds."""
     with fits.open(EXAMPLE / "example-r.fits.fz") as hdus:
@@ -73,7 +79,7 @@ def test_a_task_finds_galaxies(bridge, tmp_path):  # noqa: F811
     bridge.set("analysis clear load", menu_text())
     start(bridge, "Find galaxies")
     assert wait_for(lambda: len(bridge.pull()), 90) > 10
-    bridge.set("analysis clear")
+    clear(bridge)
 
 
 def test_trouble_is_shown_in_ds9(bridge):  # noqa: F811
@@ -84,7 +90,7 @@ def test_trouble_is_shown_in_ds9(bridge):  # noqa: F811
     assert said(bridge, window, "astro-yolo: ")
     assert "must have finite pixels, got none" in tcl(bridge, window)
     assert bridge.get("frame")
-    bridge.set("analysis clear")
+    clear(bridge)
 
 
 def test_an_installed_menu(alone):  # noqa: F811
