@@ -77,3 +77,40 @@ def test_another_network_is_refused(images, tmp_path):
     onnx.save(helper.make_model(graph), str(path))
     with pytest.raises(WeightsError, match=r"other.onnx: model.0.conv must hold \(16, 3, 3, 3\)"):
         begin_with(fresh_model(), path, images)
+
+
+def test_a_blend_is_the_mean_of_two_files(tmp_path):
+    """Each weight lies at the asked share between both, but for rounding; metadata stay."""
+    import onnx
+
+    from astro_yolo.training.export import read_metadata
+    from astro_yolo.training.warm_start import blend
+
+    start = load_weights().path
+    trained = onnx.load(str(start))
+    for tensor in trained.graph.initializer:
+        values = onnx.numpy_helper.to_array(tensor)
+        if values.dtype == np.float32:
+            tensor.CopyFrom(onnx.numpy_helper.from_array(3 * values, tensor.name))
+    path = tmp_path / "trained.onnx"
+    onnx.save(trained, str(path))
+    blend(path, start, 0.75)
+    for mean, first in zip(onnx.load(str(path)).graph.initializer,
+                           onnx.load(str(start)).graph.initializer, strict=True):
+        found, values = onnx.numpy_helper.to_array(mean), onnx.numpy_helper.to_array(first)
+        factor = 1.5 if values.dtype == np.float32 else 1
+        np.testing.assert_allclose(found, factor * values, rtol=2**-8)
+    assert read_metadata(path) == read_metadata(start)
+
+
+def test_a_blend_of_other_layers_is_refused(tmp_path):
+    """Files of different layers are named."""
+    import onnx
+    from onnx import helper
+
+    from astro_yolo.training.warm_start import blend
+
+    path = tmp_path / "other.onnx"
+    onnx.save(helper.make_model(helper.make_graph([], "g", [], [])), str(path))
+    with pytest.raises(WeightsError, match="must have the layers of"):
+        blend(path, load_weights().path, 0.5)

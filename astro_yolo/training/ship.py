@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 #: Names and versions of the shipped weights.
-NAME, VERSION = "astro-yolo-n1", "1"
+NAME, VERSION = "astro-yolo-n2", "2"
 TYPES_NAME, TYPES_VERSION = "astro-yolo-types-1", "1"
 
 _PURITY = 0.95  # wanted of the default score
@@ -75,6 +75,10 @@ def make_weights(data, out, *, dataset=None, training=None, types=None, device="
         train(samples / "data.yaml", run, training, device=device, resume=True)
         (run / "done").touch()
     export_onnx(run / "weights" / "last.pt", weights, name=NAME, version=VERSION, overwrite=True)
+    if training.start and training.kept:
+        from astro_yolo.training.warm_start import blend
+
+        blend(weights, load_weights(training.start).path, training.kept)
     report = calibrate(weights, data, samples, dict(dataset.class_shares))
     _, report["types"] = make_types(
         data, samples / "cutouts.npz", out, types, name=TYPES_NAME, version=TYPES_VERSION

@@ -15,6 +15,7 @@ class TrainRecipe:
 
     model: str = "yolo_p34_n.yaml"
     start: str = "astro-yolo-n1"  # weights to begin with: a name or an ONNX file; "" for random
+    kept: float = 0.6  # share of the start in the mean of its weights and the trained ones
     epochs: int = 3
     batch: int = 16
     image_size: int = 416

@@ -1,4 +1,4 @@
-"""Begin a training with the weights of an ONNX file, such as those that ship with the package.
+"""Begin a training with the weights of an ONNX file, such as those of the package, and keep some.
 
 An exported network has its normalisations folded into the convolutions before them. Training
 wants them back: each is set so that it changes nothing, for the samples that are given.
@@ -6,13 +6,15 @@ wants them back: each is set so that it changes nothing, for the samples that ar
 Imports torch: load it only where training was asked for.
 """
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from torch import nn
 
 from astro_yolo.exceptions import WeightsError, require
 
-__all__ = ["begin_with"]
+__all__ = ["begin_with", "blend"]
 
 
 def begin_with(model, path, images):
@@ -34,12 +36,8 @@ def begin_with(model, path, images):
     WeightsError
         If the layers of the file are others.
     """
-    onnx = require("onnx", extra="train", feature="beginning with exported weights")
-    numpy_helper = require("onnx.numpy_helper", extra="train", feature="reading ONNX weights")
-    stored = {
-        tensor.name: torch.from_numpy(np.array(numpy_helper.to_array(tensor)))
-        for tensor in onnx.load(str(path)).graph.initializer
-    }
+    _, tensors = _read(path)
+    stored = {name: torch.from_numpy(values) for name, (_, values) in tensors.items()}
     with torch.no_grad():
         hooks = [_unfold(stored, name, layer, path) for name, layer in _convolutions(model)]
         training = model.training
@@ -47,6 +45,55 @@ def begin_with(model, path, images):
         model.train(training)
     for hook in filter(None, hooks):
         hook.remove()
+
+
+def blend(path, start, share):
+    """
+    Average the weights of an exported network with those that its training began with.
+
+    What a network learns of new kinds of images costs it a part of what it knew of the old ones;
+    the mean of both keeps most of each (Wortsman et al. 2022, CVPR, "Robust fine-tuning of
+    zero-shot models").
+
+    Parameters
+    ----------
+    path : path-like
+        ONNX file, changed in place; its metadata stay.
+    start : path-like
+        ONNX file of the weights it began with.
+    share : float
+        Weight of the start, 0 to 1.
+
+    Raises
+    ------
+    WeightsError
+        If the layers of the files differ.
+    """
+    onnx = require("onnx", extra="train", feature="averaging weights")
+    network, tensors = _read(path)
+    _, before = _read(start)
+    shapes = [{name: values.shape for name, (_, values) in t.items()} for t in (tensors, before)]
+    if shapes[0] != shapes[1]:
+        raise WeightsError(f"{path}: must have the layers of {start} to be averaged with it")
+    for name, (tensor, values) in tensors.items():
+        if values.dtype == np.float32:
+            mean = torch.from_numpy((1 - share) * values + share * before[name][1])
+            if mean.ndim == 4:  # kernels that bfloat16 holds, as the export leaves them
+                mean = mean.bfloat16().float()
+            tensor.CopyFrom(onnx.numpy_helper.from_array(mean.numpy(), name))
+    part = Path(path).with_suffix(".part")
+    onnx.save(network, str(part))
+    part.replace(path)
+
+
+def _read(path):
+    """Return a network of an ONNX file, and name -> (tensor, values) of its weights."""
+    onnx = require("onnx", extra="train", feature="reading exported weights")
+    network = onnx.load(str(path))
+    return network, {
+        tensor.name: (tensor, np.array(onnx.numpy_helper.to_array(tensor)))
+        for tensor in network.graph.initializer
+    }
 
 
 def _convolutions(model):
