@@ -1,8 +1,8 @@
 """Sheets of detections to judge by eye, where no catalogue can: one picture each.
 
-The eXtreme Deep Field, 100 detections with a score of at least 0.5 at random; the globular cluster M2
-and the Orion nebula, all of them; and the large galaxies of the SDSS fields with the class they
-were given. Detections stand in the order in which the numbers above them count.
+The eXtreme Deep Field, 100 detections with a score of at least 0.5 at random; the globular cluster
+M2 and the Orion nebula, all of them; and the large galaxies of the SDSS fields with the class
+they were given. Detections stand in the order in which the numbers above them count.
 """
 
 import cv2
