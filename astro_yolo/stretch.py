@@ -206,12 +206,13 @@ def _scale_plane(plane, mask, level, out):
     background, noise = level
     scale = np.float32(1 / (_SOFT * noise))
     strip = max(1, 65536 // plane.shape[1])  # stays in the processor's cache
+    spare = np.empty((strip, plane.shape[1]), dtype=np.float32)
     with np.errstate(invalid="ignore", over="ignore"):
         for y in range(0, plane.shape[0], strip):
             part = out[y : y + strip]
             np.subtract(plane[y : y + strip], np.float32(background), out=part, casting="unsafe")
             part *= scale
-            np.arcsinh(part, out=part)
+            _arcsinh(part, spare[: len(part)])
             part *= np.float32(_GAIN)
             part += np.float32(NETWORK_SKY)
             np.maximum(part, 0, out=part)
@@ -219,6 +220,22 @@ def _scale_plane(plane, mask, level, out):
                 part[~np.isfinite(part)] = NETWORK_SKY
     if mask is not None:
         out[mask] = NETWORK_SKY
+
+
+def _arcsinh(values, spare):
+    """
+    Replace float32 values by their arcsinh, with a spare array of the same shape.
+
+    By the logarithm, which NumPy vectorises on every processor and arcsinh only on some: a quarter
+    of the time elsewhere. It is right to 1e-6, the rounding of float32; what is beyond 1e19
+    becomes infinite.
+    """
+    np.multiply(values, values, out=spare)
+    spare += 1
+    np.sqrt(spare, out=spare)
+    spare += np.abs(values)
+    np.log(spare, out=spare)
+    np.copysign(spare, values, out=values)
 
 
 def to_rgb(channels, stretch="lupton", *, levels=None, per_channel=False, as_float=False):

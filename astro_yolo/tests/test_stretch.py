@@ -131,3 +131,11 @@ def test_unknown_stretch_is_named():
         to_rgb([np.zeros((2, 2))] * 3, "sqr")
     with pytest.raises(ValueError, match="three planes, got 2"):
         to_rgb([np.zeros((2, 2))] * 2)
+
+
+def test_the_scale_is_the_arcsinh_at_every_brightness():
+    """From a millionth of the noise to a billion times it, of both signs, to 1e-6."""
+    sky = np.concatenate([[0], np.geomspace(1e-6, 1e9, 200)])
+    plane = np.stack([sky, -sky])
+    got = to_network([plane], levels=[(0.0, 0.5)] * 3)[0]
+    np.testing.assert_allclose(got, np.maximum(0.125 + np.arcsinh(plane) / 12, 0), atol=1e-6)
