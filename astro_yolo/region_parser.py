@@ -7,6 +7,7 @@ left out with a warning.
 
 import re
 from dataclasses import dataclass, field
+from math import isfinite
 
 import astropy.units as u
 import numpy as np
@@ -30,6 +31,7 @@ _SHAPES = {"box": "box", "rotbox": "box", "ellipse": "ellipse", "circle": "circl
 _N_NUMBERS = {"box": (4, 5), "ellipse": (4, 5), "circle": (3,)}
 _ARCSEC = {'"': 1.0, "'": 60.0, "d": 3600.0, "r": np.degrees(3600.0)}
 _COMMAND = re.compile(r"\s*([+-]?)\s*([A-Za-z]\w*)\s*(.*?)\s*$", re.DOTALL)
+_WORD = re.compile(r"[^,\s()|]+")
 _PROPERTY = re.compile(r"(\w+)\s*=\s*(\{[^}]*\}|\"[^\"]*\"|'[^']*'|\S+)")
 _SEXAGESIMAL = re.compile(r"([+-]?)(\d+)[:hd](\d+)[:m](\d+\.?\d*)s?$")
 _OUR_ID = re.compile(r"ay-id=(\d+)$")
@@ -119,9 +121,13 @@ def _shapes(text):
                 common = dict(_PROPERTY.findall(rest))
             elif name in _FRAMES or name.startswith(_OTHER_FRAMES):
                 frame = name
-            elif name in _SHAPES and frame in _FRAMES and _is_plain(_SHAPES[name], rest):
+            elif (
+                name in _SHAPES and frame in _FRAMES
+                # the words between the brackets, which DS9 lets one leave out
+                and _is_plain(_SHAPES[name], words := _WORD.findall(rest))
+            ):
                 assumed += frame == "physical"
-                yield _shape(_SHAPES[name], frame, sign, rest, common, remark, number)
+                yield _shape(_SHAPES[name], frame, sign, words, common, remark, number)
             else:
                 skipped.append(name)
     if skipped:
@@ -131,20 +137,14 @@ def _shapes(text):
                   "which differ where the image has LTM and LTV keywords", InputWarning)
 
 
-def _numbers(rest):
-    """Return the words between the brackets, which DS9 lets one leave out."""
-    return [word for word in re.split(r"[,\s()|]+", rest) if word]
-
-
-def _is_plain(kind, rest):
+def _is_plain(kind, words):
     """Say whether a shape has the numbers of one outline: annuli have more."""
-    count = len(_numbers(rest))
+    count = len(words)
     return count in _N_NUMBERS[kind] if kind in _N_NUMBERS else count >= 6 and count % 2 == 0
 
 
-def _shape(kind, frame, sign, rest, common, remark, number):
+def _shape(kind, frame, sign, words, common, remark, number):
     """Return one shape with its properties."""
-    words = _numbers(rest)
     sky = _FRAMES[frame] is not None
     n_points = len(words) if kind == "polygon" else 2
     try:
@@ -153,7 +153,7 @@ def _shape(kind, frame, sign, rest, common, remark, number):
         sizes = [_size(word, sky=sky) for word in words[n_points : n_points + 2]]
         angle = float(words[4].rstrip("d")) if len(words) == 5 and kind != "polygon" else 0.0
         numbers = [*points, *(size for size, _ in sizes), angle]
-        if not np.all(np.isfinite(numbers)):
+        if not all(map(isfinite, numbers)):
             raise ValueError("a number is not finite")  # noqa: TRY301
     except ValueError as error:
         raise RegionError(f"text: line {number} has a {kind} that cannot be read: {error}"
