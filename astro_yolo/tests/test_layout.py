@@ -38,7 +38,7 @@ LAYERS = (
      "training.samples", "training.network_input", "training.compose", "training.other_surveys",
      "training.deep",
      "training.dataset", "training.picture_sets", "training.scored", "training.metrics",
-     "training._typed_loss", "training.warm_start", "training._trainer", "training._type_samples",
+     "training._typed_loss", "training._warm_start", "training._trainer", "training._type_samples",
      "training._type_network", "training.train", "training._graph", "training.export",
      "training.types", "training.evaluate", "training.mock_skies", "training.ship",
      "training.__main__",

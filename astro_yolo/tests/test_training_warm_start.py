@@ -38,7 +38,7 @@ def test_a_network_begins_where_the_exported_one_ended(images):
     """Boxes and outputs equal those of the file in ONNX Runtime, not those of random weights."""
     import torch
 
-    from astro_yolo.training.warm_start import begin_with
+    from astro_yolo.training._warm_start import begin_with
 
     weights = load_weights()
     model = fresh_model()
@@ -53,7 +53,7 @@ def test_normalisations_hold_the_statistics_of_the_images(images):
     """A first step of training sees what evaluation sees: batch and stored statistics agree."""
     import torch
 
-    from astro_yolo.training.warm_start import begin_with
+    from astro_yolo.training._warm_start import begin_with
 
     model = fresh_model()
     begin_with(model, load_weights().path, images)
@@ -69,7 +69,7 @@ def test_another_network_is_refused(images, tmp_path):
     import onnx
     from onnx import TensorProto, helper
 
-    from astro_yolo.training.warm_start import begin_with
+    from astro_yolo.training._warm_start import begin_with
 
     wrong = helper.make_tensor("model.0.conv.weight", TensorProto.FLOAT, (1,), [0.0])
     graph = helper.make_graph([], "g", [], [], [wrong])
@@ -84,7 +84,7 @@ def test_a_blend_is_the_mean_of_two_files(tmp_path):
     import onnx
 
     from astro_yolo.training.export import read_metadata
-    from astro_yolo.training.warm_start import blend
+    from astro_yolo.training._warm_start import blend
 
     start = load_weights().path
     trained = onnx.load(str(start))
@@ -108,7 +108,7 @@ def test_a_blend_of_other_layers_is_refused(tmp_path):
     import onnx
     from onnx import helper
 
-    from astro_yolo.training.warm_start import blend
+    from astro_yolo.training._warm_start import blend
 
     path = tmp_path / "other.onnx"
     onnx.save(helper.make_model(helper.make_graph([], "g", [], [])), str(path))

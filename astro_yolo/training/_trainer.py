@@ -15,7 +15,7 @@ from ultralytics.utils import SETTINGS, torch_utils
 
 from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.training._typed_loss import TypedDetectionLoss
-from astro_yolo.training.warm_start import begin_with
+from astro_yolo.training._warm_start import begin_with
 
 try:
     from ultralytics.utils.events import events

@@ -76,7 +76,7 @@ def make_weights(data, out, *, dataset=None, training=None, types=None, device="
         (run / "done").touch()
     export_onnx(run / "weights" / "last.pt", weights, name=NAME, version=VERSION, overwrite=True)
     if training.start and training.kept:
-        from astro_yolo.training.warm_start import blend
+        from astro_yolo.training._warm_start import blend
 
         blend(weights, load_weights(training.start).path, training.kept)
     report = calibrate(weights, data, samples, dict(dataset.class_shares))
