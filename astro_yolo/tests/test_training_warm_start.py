@@ -83,8 +83,8 @@ def test_a_blend_is_the_mean_of_two_files(tmp_path):
     """Each weight lies at the asked share between both, but for rounding; metadata stay."""
     import onnx
 
-    from astro_yolo.training.export import read_metadata
     from astro_yolo.training._warm_start import blend
+    from astro_yolo.training.export import read_metadata
 
     start = load_weights().path
     trained = onnx.load(str(start))
