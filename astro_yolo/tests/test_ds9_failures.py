@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from astro_yolo.catalog import make_table
 from astro_yolo.ds9 import DS9Bridge, launch
 from astro_yolo.exceptions import DS9Error, DS9NotFoundError, DS9TimeoutError
 
-from .ds9_fixture import alone, ds9, processes_of, require_backend  # noqa: F401
+from .ds9_fixture import alone, ds9, processes_of, require_backend, wait_for  # noqa: F401
 from .test_ds9_bridge import bridge, edges, sky_image  # noqa: F401
 from .test_region_text import example
 from .wcs_cases import CASES, make_wcs
@@ -100,7 +99,8 @@ def test_one_that_is_stopped(own, tell):
             assert f"within {TIMEOUT} s: is it busy, stopped, or is a dialog open in it?" in words
     finally:
         os.kill(own.pid, signal.SIGCONT)
-    time.sleep(1)
+    # first it does all that it was told meanwhile
+    assert wait_for(lambda: tell(CALLS[0])[0] == "fine")
     assert [tell(call)[0] for call in CALLS] == ["fine"] * len(CALLS)
 
 
