@@ -48,8 +48,10 @@ for line in sys.stdin:
 def tell(request):
     """Tell a process what to do with a bridge of a short time-out; return how that ended."""
     require_backend(request.param)
+    # pyds9 leaves the time-outs of this process's first bridge in the environment
+    environment = {name: value for name, value in os.environ.items() if "_TIMEOUT" not in name}
     worker = subprocess.Popen([sys.executable, "-W", "ignore", "-c", WORKER], text=True,
-                              stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+                              env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def told(words):
         worker.stdin.write(f"{words}\n")
