@@ -25,6 +25,7 @@ from astro_yolo.training.samples import (
     UNKNOWN,
     Sample,
     clip_sample,
+    field_kinds,
     visible_kinds,
 )
 
@@ -119,11 +120,8 @@ def _real_objects(field, x0, y0, size):
     boxes = field.boxes - np.array([x0, y0, x0, y0])
     touch = (boxes[:, 2] > 0) & (boxes[:, 3] > 0) & (boxes[:, 0] < size) & (boxes[:, 1] < size)
     touch &= field.kind > -2
-    boxes, kind = boxes[touch], field.kind[touch]
-    kinds = np.where(kind == 1, GALAXY, np.where(kind == 0, STAR, IGNORE))
-    small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) < SMALL
-    kinds[(kind == 1) & small] = UNKNOWN
-    return boxes, kinds
+    boxes = boxes[touch]
+    return boxes, field_kinds(field.kind[touch], boxes)
 
 
 def _magnitude(rng, bright, faint, slope=0.35):

@@ -12,7 +12,7 @@ from astro_yolo.stretch import to_network
 from astro_yolo.training.compose import add_sersic, add_star
 from astro_yolo.training.evaluate import Outcome, candidates, judge
 from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR
-from astro_yolo.training.samples import GALAXY, IGNORE, SMALL, STAR, UNKNOWN
+from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
 __all__ = ["mock_objects", "outcome_of_field", "outcome_of_sky"]
 
@@ -72,10 +72,8 @@ def outcome_of_field(backend, field):
     astro_yolo.training.evaluate.Outcome
     """
     labelled = field.kind > -2
-    boxes, kind = field.boxes[labelled], field.kind[labelled]
-    kinds = np.where(kind == 1, GALAXY, np.where(kind == 0, STAR, IGNORE))
-    small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < SMALL
-    kinds[(kinds == GALAXY) & small] = UNKNOWN
+    boxes = field.boxes[labelled]
+    kinds = field_kinds(field.kind[labelled], boxes)
     return judge(*candidates(backend, to_network(field.planes)), boxes, kinds)
 
 

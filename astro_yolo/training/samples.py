@@ -4,7 +4,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-__all__ = ["IGNORE", "OBJECTS", "SMALL", "Sample", "clip_sample", "transposed", "visible_kinds"]
+__all__ = [
+    "IGNORE",
+    "OBJECTS",
+    "SMALL",
+    "Sample",
+    "clip_sample",
+    "field_kinds",
+    "transposed",
+    "visible_kinds",
+]
 
 #: Kinds of object in the label files. "galaxy" has a type that nobody has judged;
 #: "ignore" is neither object nor background.
@@ -26,6 +35,28 @@ class Sample:
     image: np.ndarray
     boxes: np.ndarray
     kinds: np.ndarray
+
+
+def field_kinds(kind, boxes):
+    """
+    Return the kinds of a field's own sources: their types are nobody's judgement.
+
+    Parameters
+    ----------
+    kind : (N,) array
+        1 galaxy, 0 star, -1 to be ignored, see `astro_yolo.training.fields.Field`.
+    boxes : (N, 4) array
+        Edge pixels.
+
+    Returns
+    -------
+    (N,) array
+        Of `OBJECTS`.
+    """
+    kinds = np.where(kind == 1, GALAXY, np.where(kind == 0, STAR, IGNORE))
+    small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < SMALL
+    kinds[(kind == 1) & small] = UNKNOWN
+    return kinds
 
 
 def visible_kinds(image, boxes, kinds):
