@@ -4,6 +4,7 @@ Positions are 0-based, the centre of the first pixel is (0, 0); angles run count
 +x.
 """
 
+import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -53,9 +54,10 @@ class Ellipse:
 
     def radius(self, x, y):
         """Return the elliptical radius of places, along the major axis, pixels."""
-        cos, sin = np.cos(self.theta), np.sin(self.theta)
+        cos, sin, stretch = math.cos(self.theta), math.sin(self.theta), self.a / self.b
         dx, dy = x - self.x, y - self.y
-        return np.hypot(dx * cos + dy * sin, (dy * cos - dx * sin) * (self.a / self.b))
+        along, across = dx * cos + dy * sin, dy * (cos * stretch) - dx * (sin * stretch)
+        return np.sqrt(along * along + across * across)
 
 
 def adaptive_ellipse(light, start):
@@ -78,22 +80,24 @@ def adaptive_ellipse(light, start):
         None where it does not settle, or runs away from the start.
     """
     terms, values = _terms(light, start, _NEAR * start.a)
-    centre, shape = np.zeros(2), _covariance(start)
+    x = y = 0.0
+    shape = _covariance(start)
     for _ in range(_ROUNDS):
-        total, step, new = _weighted(terms, values, centre, shape)
+        total, step, moments = _weighted(terms, values, (x, y), shape)
         if not total > 0:
             return None
         # a Gaussian times its own weight is half as wide in the square
-        centre, new = centre + 2 * step, 2 * new
-        sizes = np.linalg.eigvalsh(new)
-        far = np.hypot(*centre) > 2 * start.a
-        if sizes[0] < _TINY**2 or far or sizes[1] > (4 * start.a) ** 2:
+        x, y = x + 2 * step[0], y + 2 * step[1]
+        new = tuple(2 * moment for moment in moments)
+        minor, major = _axes(new)
+        far = math.hypot(x, y) > 2 * start.a
+        if minor < _TINY**2 or far or major > (4 * start.a) ** 2:
             return None
-        change = np.abs(new - shape).max() / sizes[1]
+        change = max(abs(n - old) for n, old in zip(new, shape, strict=True)) / major
         shape = new
-        if change < _SETTLED and np.abs(step).max() < _SETTLED:
+        if change < _SETTLED and max(map(abs, step)) < _SETTLED:
             break
-    return _ellipse(centre + np.array([start.x, start.y]), shape)
+    return _ellipse(x + start.x, y + start.y, shape)
 
 
 def wide_axes(light, ellipse):
@@ -117,17 +121,16 @@ def wide_axes(light, ellipse):
         be the larger. None for a signal-to-noise below 50, or where the axes do not settle.
     """
     terms, values = _terms(light, ellipse, _WIDE * _SIGMAS * ellipse.a)
-    turn = _turn(ellipse.theta)
     sizes = first = np.array([ellipse.a, ellipse.b]) ** 2
-    total = _weighted(terms, values, np.zeros(2), _covariance(ellipse))[0]
+    total = _weighted(terms, values, (0.0, 0.0), _covariance(ellipse))[0]
     # the squares of a Gaussian's values on all pixels sum to pi a b
     if not total > _BRIGHT * np.sqrt(np.pi * ellipse.a * ellipse.b):
         return None
     for _ in range(_ROUNDS):
-        shape = turn @ np.diag(sizes * _WIDE**2) @ turn.T
-        total, _, moments = _weighted(terms, values, np.zeros(2), shape)
+        shape = _turned(*(sizes * _WIDE**2), ellipse.theta)
+        total, _, moments = _weighted(terms, values, (0.0, 0.0), shape)
         # the inverse squares of the weight's width and the galaxy's add up
-        new = np.diag(turn.T @ moments @ turn) * (1 + _WIDE**-2)
+        new = _along(moments, ellipse.theta) * (1 + _WIDE**-2)
         if not (total > 0 and ((new > first / 2) & (new < _GROWTH**2 * first)).all()):
             return None
         change = np.abs(new / sizes - 1).max()
@@ -234,53 +237,77 @@ def intrinsic_ratio(ellipse, wide, psf):
 
 def _terms(light, start, reach):
     """Return 1, x, y, xx, xy, yy from the start, (6, N), and the light of the pixels near it."""
-    low = np.maximum([start.y - reach, start.x - reach], 0).astype(int)
-    y1, x1 = (np.array([start.y, start.x]) + reach + 2).astype(int)
-    piece = light[low[0] : y1, low[1] : x1]
-    y, x = np.indices(piece.shape, dtype=float).reshape(2, -1)
-    x, y = x + low[1] - start.x, y + low[0] - start.y
-    return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]), piece.ravel()
+    x0, y0 = (max(int(place - reach), 0) for place in (start.x, start.y))
+    x1, y1 = (int(place + reach + 2) for place in (start.x, start.y))
+    piece = light[y0:y1, x0:x1]
+    terms = np.empty((6, *piece.shape))
+    x = (np.arange(piece.shape[1]) + (x0 - start.x))[None, :]
+    y = (np.arange(piece.shape[0]) + (y0 - start.y))[:, None]
+    terms[0], terms[1], terms[2], terms[3], terms[4], terms[5] = 1, x, y, x * x, x * y, y * y
+    return terms.reshape(6, -1), piece.ravel().astype(float)
 
 
 def _weighted(terms, values, centre, shape):
-    """Return sum, step to the mean and covariance of the light with a Gaussian weight."""
-    (a, c), (_, b) = shape
+    """
+    Return sum, step to the mean and covariance of the light with a Gaussian weight.
+
+    ``shape`` and the covariance are (xx, xy, yy).
+    """
     x, y = centre
-    inverse = np.array([b, -2 * c, a]) / (a * b - c * c)  # of xx, xy, yy
-    xx, xy, yy = inverse
-    linear = -2 * xx * x - xy * y, -2 * yy * y - xy * x
-    power = np.array([xx * x * x + xy * x * y + yy * y * y, *linear, *inverse]) @ terms
-    sums = terms @ (np.exp(-0.5 * power) * values)
-    total = sums[0]
+    a, c, b = shape
+    scale = -0.5 / (a * b - c * c)
+    xx, xy, yy = scale * b, -2 * scale * c, scale * a  # the exponent is a polynomial of the terms
+    constant = xx * x * x + xy * x * y + yy * y * y
+    weight = np.array([constant, -2 * xx * x - xy * y, -2 * yy * y - xy * x, xx, xy, yy]) @ terms
+    np.exp(weight, out=weight)
+    weight *= values
+    total, *sums = (terms @ weight).tolist()
     if not total > 0:
-        return 0.0, np.zeros(2), shape
-    mean = sums[1:3] / total
-    square = sums[3:] / total
-    moments = np.array([[square[0], square[1]], [square[1], square[2]]]) - np.outer(mean, mean)
-    return total, mean - centre, moments
+        return 0.0, (0.0, 0.0), shape
+    x1, y1, xx, xy, yy = (value / total for value in sums)
+    return total, (x1 - x, y1 - y), (xx - x1 * x1, xy - x1 * y1, yy - y1 * y1)
 
 
-def _turn(theta):
-    """Return the matrix whose columns are the directions of the axes."""
-    cos, sin = np.cos(theta), np.sin(theta)
-    return np.array([[cos, -sin], [sin, cos]])
+def _turned(major, minor, theta):
+    """Return the covariance (xx, xy, yy) of squares of axes at an angle."""
+    cos, sin = math.cos(theta), math.sin(theta)
+    return (
+        major * cos * cos + minor * sin * sin,
+        (major - minor) * cos * sin,
+        major * sin * sin + minor * cos * cos,
+    )
+
+
+def _along(shape, theta):
+    """Return the variances along a direction and across."""
+    xx, xy, yy = shape
+    cos, sin = math.cos(theta), math.sin(theta)
+    mixed = 2 * xy * cos * sin
+    return np.array([xx * cos * cos + mixed + yy * sin * sin,
+                     xx * sin * sin - mixed + yy * cos * cos])  # fmt: skip
 
 
 def _covariance(ellipse):
-    """Return the covariance matrix of an ellipse."""
-    turn = _turn(ellipse.theta)
-    return turn @ np.diag([ellipse.a**2, ellipse.b**2]) @ turn.T
+    """Return the covariance (xx, xy, yy) of an ellipse."""
+    return _turned(ellipse.a**2, ellipse.b**2, ellipse.theta)
 
 
-def _ellipse(centre, shape):
-    """Return the ellipse of a covariance matrix."""
-    values, vectors = np.linalg.eigh(shape)
-    theta = np.arctan2(vectors[1, 1], vectors[0, 1])
-    theta = (theta + np.pi / 2) % np.pi - np.pi / 2
-    return Ellipse(*map(float, centre), *map(float, np.sqrt(values[::-1])), float(theta))
+def _axes(shape):
+    """Return the squares of the minor and the major axis of a covariance."""
+    xx, xy, yy = shape
+    middle, spread = (xx + yy) / 2, math.hypot((xx - yy) / 2, xy)
+    return middle - spread, middle + spread
 
 
-def kron_radius(light, ellipse, limit):
+def _ellipse(x, y, shape):
+    """Return the ellipse of a covariance."""
+    xx, xy, yy = shape
+    minor, major = _axes(shape)
+    theta = math.atan2(2 * xy, xx - yy) / 2
+    return Ellipse(x, y, math.sqrt(major), math.sqrt(minor), theta)
+
+
+def kron_radius(light, radius, limit):
     """
     Return the first moment of the light (Kron 1980, ApJS 43, 305).
 
@@ -288,57 +315,52 @@ def kron_radius(light, ellipse, limit):
     ----------
     light : (ny, nx) array
         Without sky; bad pixels filled.
-    ellipse : Ellipse
-        Shape of the isophotes.
+    radius : (ny, nx) array
+        Of the pixels, elliptical, along the major axis.
     limit : float
-        Semi-major axis within which light counts, pixels.
+        Radius within which light counts, pixels.
 
     Returns
     -------
     float
         Along the major axis, pixels; NaN where there is no light.
     """
-    y, x = np.indices(light.shape)
-    radius = ellipse.radius(x, y)
     inside = radius <= limit
-    total = light[inside].sum()
+    values = light[inside].astype(float)
+    total = values.sum()
     if not total > 0:
         return np.nan
-    return float(np.clip((light * radius)[inside].sum() / total, 0, limit))
+    return float(np.clip((values @ radius[inside]) / total, 0, limit))
 
 
-def growth_radii(light, ellipse, limit, shares, *, elliptical=False):
+def growth_radii(light, radius, limit, shares):
     """
-    Return the radii of circles, or ellipses, that hold shares of the light within a limit.
+    Return the radii that hold shares of the light within a limit.
 
     Parameters
     ----------
     light : (ny, nx) array
         Without sky; bad pixels filled.
-    ellipse : Ellipse
-        Gives the centre, and the shape of ellipses.
+    radius : (ny, nx) array
+        Of the pixels: of circles, or of ellipses.
     limit : float
         Radius within which the light counts as all, pixels.
     shares : sequence of float
         Rising, between 0 and 1.
-    elliptical : bool, optional
-        Whether radii are semi-major axes.
 
     Returns
     -------
     (len(shares),) array
         Pixels; NaN where there is no light.
     """
-    y, x = np.indices(light.shape)
-    round_radius = np.hypot(x - ellipse.x, y - ellipse.y)
-    radius = (ellipse.radius(x, y) if elliptical else round_radius).ravel()
-    order = np.argsort(radius)
-    radius, growth = radius[order], np.cumsum(light.ravel()[order])
-    # a pixel adds its light around its own radius: count it half when its centre is reached
-    growth = growth - 0.5 * light.ravel()[order]
     inside = radius <= limit
-    total = growth[inside][-1] if inside.any() else 0.0
+    values, radius = light[inside].astype(float), radius[inside]
+    order = np.argsort(radius)
+    values, radius = values[order], radius[order]
+    # a pixel adds its light around its own radius: count it half when its centre is reached
+    growth = np.cumsum(values) - 0.5 * values
+    total = growth[-1] if growth.size else 0.0
     if not total > 0:
         return np.full(len(shares), np.nan)
-    rising = np.maximum.accumulate(growth[inside])
-    return np.interp(np.asarray(shares) * total, np.r_[0, rising], np.r_[0, radius[inside]])
+    rising = np.maximum.accumulate(growth)
+    return np.interp(np.asarray(shares) * total, np.r_[0, rising], np.r_[0, radius])
