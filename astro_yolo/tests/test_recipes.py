@@ -53,8 +53,16 @@ def test_ipyaladin(example):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_jdaviz(example):
-    """jdaviz loads the frame and the table."""
+def test_jdaviz(example, monkeypatch):
+    """jdaviz draws the galaxies of the table over the frame, at their pixels."""
     pytest.importorskip("jdaviz", exc_type=ImportError)
+    # what it shows needs the kernel of a notebook
+    monkeypatch.setattr("jdaviz.core.helpers.show_widget", lambda *_, **__: None)
     names = run("jdaviz", example)
-    assert len(names["imviz"].data_labels) == 2
+    (viewer,) = names["jdaviz"].viewers.values()
+    frame, galaxies = viewer._obj.glue_viewer.layers
+    assert frame.visible
+    assert galaxies.visible
+    x, y = viewer._obj.glue_viewer.state.x_att, viewer._obj.glue_viewer.state.y_att
+    np.testing.assert_allclose(galaxies.layer[x], names["table"]["x"])
+    np.testing.assert_allclose(galaxies.layer[y], names["table"]["y"])
