@@ -85,6 +85,10 @@ def _add_selection(group):
         help="how many times more common these classes are than among Galaxy Zoo's galaxies",
     )  # fmt: skip
     group.add_argument(
+        "--zoom", type=_zoom, metavar="FACTOR",
+        help="enlarge the image first, 1 to 4 (default: as its stars ask for)",
+    )  # fmt: skip
+    group.add_argument(
         "--measure", action="store_true", help="add shapes, fluxes and magnitudes to the table"
     )
 
@@ -139,6 +143,15 @@ def _share(text):
     value = float(text)
     if not 0 <= value <= 1:
         msg = f"must be from 0 to 1, got {text}"
+        raise argparse.ArgumentTypeError(msg)
+    return value
+
+
+def _zoom(text):
+    """Read a factor from 1 to 4."""
+    value = float(text)
+    if not 1 <= value <= 4:
+        msg = f"must be from 1 to 4, got {text}"
         raise argparse.ArgumentTypeError(msg)
     return value
 

@@ -143,6 +143,7 @@ def _do_field(field, outputs, detector, options):
         classes=options.classes,
         include_stars=options.include_stars,
         priors=options.priors,
+        zoom=options.zoom,
         measure=options.measure,
         progress=_is_interactive(options),
     )

@@ -192,16 +192,21 @@ class Checksums(Mapping):
 
     def __init__(self, digests):
         self._digests = dict(digests)
+        self._jobs = {}
 
-    @cached_property
-    def _values(self):
-        unique = list({id(digest): digest for digest in self._digests.values()}.values())
-        with ThreadPoolExecutor(max(len(unique), 1)) as pool:
-            list(pool.map(lambda digest: digest.hex, unique))
-        return {band: digest.hex for band, digest in self._digests.items()}
+    def begin(self):
+        """Start computing in threads, while the caller does something else."""
+        if self._jobs or not self._digests:
+            return
+        unique = {id(digest): digest for digest in self._digests.values()}
+        pool = ThreadPoolExecutor(len(unique))
+        self._jobs = {key: pool.submit(getattr, one, "hex") for key, one in unique.items()}
+        pool.shutdown(wait=False)
 
     def __getitem__(self, band):
-        return self._values[band]
+        digest = self._digests[band]
+        self.begin()
+        return self._jobs[id(digest)].result()
 
     def __iter__(self):
         return iter(self._digests)
@@ -210,4 +215,4 @@ class Checksums(Mapping):
         return len(self._digests)
 
     def __repr__(self):
-        return f"Checksums({self._values})"
+        return f"Checksums({dict(self)})"

@@ -13,6 +13,7 @@ import numpy as np
 
 from astro_yolo import boxes as box_math
 from astro_yolo import tiling
+from astro_yolo._sampling import Enlarged, enlargement
 from astro_yolo.centering import recenter
 from astro_yolo.network.pictures import to_picture
 from astro_yolo.stretch import NETWORK_SKY, levels_of, to_channels, to_network
@@ -47,8 +48,8 @@ class Candidates:
     masked, saturated, seam : (N,) bool array
         Whether a tenth of the box or its centre is masked, a pixel of it is saturated, the edge of
         a tile's core runs through it.
-    binning : (N,) int array
-        Binning of the level that the box was found in.
+    binning : (N,) array
+        Binning of the level that the box was found in, below 1 where the image was enlarged.
     """
 
     boxes: np.ndarray
@@ -140,8 +141,9 @@ def _sample_spans(side):
 
 
 def scan(
-    image, backend, min_score, *, classifier=None, max_pixels=tiling.ONE_PASS, progress=False
-):
+    image, backend, min_score, *, classifier=None, max_pixels=tiling.ONE_PASS, progress=False,
+    meanwhile=None, zoom=None,
+):  # fmt: skip
     """
     Find the candidates of an image.
 
@@ -159,19 +161,35 @@ def scan(
         Number of pixels up to which an image goes through in one pass.
     progress : bool, optional
         Whether to show a bar while there are tiles to do.
+    meanwhile : callable, optional
+        Called when the network is done, with a tile at least: it may start work in other threads,
+        since what follows occupies one core only.
+    zoom : float, optional
+        Factor, 1 or more, by which the image is enlarged; by default as its stars ask for.
 
     Returns
     -------
     found : Candidates
         In no particular order.
     passes : dict
-        How the image was cut: number of tiles, binnings.
+        How the image was cut: number of tiles, binnings, zoom.
     """
-    find = _Finder(backend, min_score, classifier, finished=image.kind == "picture")
+    if zoom is None:  # networks for pictures have a zoom of their own
+        zoom = 1.0 if backend.weights.takes_pictures else enlargement(image)
+    given, image = image, (Enlarged(image, zoom) if zoom > 1 else image)
+    find = _Finder(
+        backend, min_score, classifier, finished=image.kind == "picture", meanwhile=meanwhile
+    )
     factors = tiling.pyramid_factors(image.shape, max_pixels)
     if not factors:
-        return find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
-    factors = [1, *factors]
+        found, passes = find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
+    else:
+        found, passes = _by_tiles(find, image, [1, *factors], max_pixels, progress)
+    return _as_given(found, given.shape, zoom), passes | {"zoom": round(zoom, 3)}
+
+
+def _by_tiles(find, image, factors, max_pixels, progress):
+    """Return the candidates of a large image, level by level and tile by tile."""
     jobs = _jobs(image, factors, max_pixels)
     parts = []
     with _progress(len(jobs), progress) as tick:
@@ -182,11 +200,20 @@ def scan(
     return find.without_doubles(parts), {"tiles": len(jobs), "binnings": factors}
 
 
+def _as_given(found, shape, zoom):
+    """Return candidates of an enlarged image in edge pixels of the image itself."""
+    if zoom == 1:
+        return found
+    boxes = box_math.clip(box_math.scale(found.boxes, 1 / zoom), shape)
+    return replace(found, boxes=boxes, binning=found.binning / zoom)
+
+
 class _Finder:
     """Runs the network on windows of an image."""
 
-    def __init__(self, backend, min_score, classifier=None, *, finished=False):
+    def __init__(self, backend, min_score, classifier, *, finished, meanwhile):
         self._backend, self._classifier, self._finished = backend, classifier, finished
+        self._meanwhile = meanwhile or (lambda: None)
         self._calibration = backend.weights.calibration
         self._min_raw = self._calibration.lowest_raw(min_score)
 
@@ -228,6 +255,7 @@ class _Finder:
             return self._boxes_of_picture(bands, mask, shape)
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
         boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
+        self._meanwhile()
         kept = box_math.nms(boxes, self._strength(outputs), **box_math.DOUBLES)
         planes = [plane[: shape[0], : shape[1]] for plane in x]
         boxes = recenter(boxes[kept], planes, NETWORK_SKY)

@@ -23,6 +23,7 @@ from astro_yolo.network.weights import load_weights
 
 __all__ = ["Detector", "detect"]
 
+_LARGEST_ZOOM = 4.0
 
 
 class Detector:
@@ -104,6 +105,7 @@ class Detector:
         classes=None,
         include_stars=False,
         priors=None,
+        zoom=None,
         measure=False,
         progress=False,
     ):
@@ -149,8 +151,8 @@ class Detector:
         Raises
         ------
         ValueError
-            If ``score``, ``min_purity``, ``classes`` or ``priors`` is outside its range, or
-            ``score`` and ``min_purity`` are both given.
+            If ``score``, ``min_purity``, ``classes``, ``priors`` or ``zoom`` is outside its
+            range, or ``score`` and ``min_purity`` are both given.
         ImageError
             If the image cannot be used.
         ModelError
@@ -158,11 +160,15 @@ class Detector:
         """
         wanted = _wanted_labels(classes, include_stars=include_stars)
         weights = class_weights(priors)
+        if zoom is not None and not 1 <= zoom <= _LARGEST_ZOOM:
+            msg = f"zoom must be in 1..{_LARGEST_ZOOM:g}, got {zoom}"
+            raise ValueError(msg)
         with self._lock:
             threshold = self._threshold(score, min_purity)
             frame = read_image(image, wcs=wcs, mask=mask, hdu=hdu)
-            # before the scan: beside it, the hashing would hold up one of the network's threads
-            checksums = dict(frame.checksums)
+            # beside the network, the hashing would hold up one of its threads; a caller's own
+            # SkyImage may come with a plain mapping
+            begin = getattr(frame.checksums, "begin", None)
             found, passes = scan(
                 frame,
                 self.backend,
@@ -170,13 +176,15 @@ class Detector:
                 classifier=self.classifier,
                 max_pixels=self.max_pixels,
                 progress=progress,
+                meanwhile=begin,
+                zoom=zoom,
             )
             provenance = self._provenance(frame, threshold, wanted)
-            provenance["input"]["sha256"] = checksums
             provenance["passes"] = {**passes, "max_pixels": self.max_pixels}
         if priors:
             found = replace(found, types=reweighted(found.types, weights))
             provenance["priors"] = dict(zip(CLASSES, weights.tolist(), strict=True))
+        provenance["input"]["sha256"] = dict(frame.checksums)
         table = self._table(frame, found, threshold, provenance)
         if measure:
             from astro_yolo.measuring import measure as measured
@@ -294,6 +302,7 @@ def detect(
     classes=None,
     include_stars=False,
     priors=None,
+    zoom=None,
     measure=False,
     progress=False,
 ):
@@ -311,7 +320,9 @@ def detect(
         Where to compute; None takes ``conf.device``, or lets the backend choose.
     backend : {"auto", "onnxruntime", "openvino", "ultralytics"}, optional
         Runtime of the network; "auto" takes the fastest installed one.
-    wcs, mask, hdu, score, min_purity, classes, include_stars, priors, measure, progress : optional
+    wcs, mask, hdu, score, min_purity, classes, include_stars, priors, zoom : optional
+        As in `Detector.detect`.
+    measure, progress : bool, optional
         As in `Detector.detect`.
 
     Returns
@@ -347,6 +358,7 @@ def detect(
         classes=classes,
         include_stars=include_stars,
         priors=priors,
+        zoom=zoom,
         measure=measure,
         progress=progress,
     )

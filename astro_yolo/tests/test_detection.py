@@ -320,7 +320,7 @@ def test_provenance(detector, tmp_path):
     assert made["backend"]["name"] == "onnxruntime"
     assert (made["score"], made["stretch"]) == (0.3, "asinh-noise-1")
     assert made["doubles"] == {"iou_threshold": 0.5, "concentric": 0.25}
-    assert made["passes"] == {"tiles": 1, "binnings": [1], "max_pixels": 6_500_000}
+    assert made["passes"] == {"tiles": 1, "binnings": [1], "zoom": 1.0, "max_pixels": 6_500_000}
 
 
 def test_same_input_same_table():

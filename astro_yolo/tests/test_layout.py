@@ -27,7 +27,7 @@ LAYERS = (
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
-    ("_scan", "detection"),
+    ("_sampling", "_scan", "detection"),
     # 4: what uses detections
     ("_match_geometry", "_match_inputs", "matching", "comparison"),
     ("training", "training._progress", "training.transfer", "training.sdss", "training.download",

@@ -69,3 +69,14 @@ def test_checksums_is_a_mapping():
     assert list(sums) == ["g"]
     assert len(dict(sums)["g"]) == 64
     assert dict(Checksums({})) == {}
+
+
+def test_checksums_begun_early_are_the_same():
+    """Checksums may be begun before they are asked for, and those that nobody asks for end."""
+    array = np.arange(12.0)
+    sums = Checksums({"g": ArrayDigest(array[None]), "r": ArrayDigest(array[None] + 1)})
+    sums.begin()
+    sums.begin()
+    assert sums["g"] == hashlib.sha256(array.tobytes()).hexdigest()
+    assert sums["r"] == hashlib.sha256((array + 1).tobytes()).hexdigest()
+    Checksums({}).begin()

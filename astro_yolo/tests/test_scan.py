@@ -45,7 +45,7 @@ def test_seam_flags(tiled):
     """Exactly the boxes that a line between two cores runs through carry the seam flag."""
     shape = (900, 1100)
     positions = spread(shape, 700, seed=3)
-    table = tiled.detect(plant(shape, positions))
+    table = tiled.detect(plant(shape, positions), zoom=1)
     plan = tiling.plan(shape, core=TILED_CORE)
     lines = {axis: {getattr(t, f"c{axis}1") for t in plan} - set(shape) for axis in "xy"}
     edges = {axis: (table[f"{axis}min"] + 0.5, table[f"{axis}max"] + 0.5) for axis in "xy"}
@@ -77,6 +77,32 @@ def test_galaxy_larger_than_a_tile(tiled):
     table.sort("xmin")
     edges = np.stack([table[name] + 0.5 for name in ("xmin", "ymin", "xmax", "ymax")], axis=1)
     np.testing.assert_allclose(edges, [[200, 1200, 300, 1300], [800, 300, 1200, 700]], atol=3)
+
+
+def test_coarse_pixels_are_enlarged(tiled):
+    """Sources 3.5 pixels wide are found in an enlarged image, in one pass and by tiles."""
+    shape = (700, 900)
+    positions = spread(shape, 200)
+    image = plant(shape, positions)
+    for limit in (600_000, 10**9):
+        tiled.max_pixels = limit
+        table = tiled.detect(image)
+        assert json.loads(table.meta["PROV"])["passes"]["zoom"] == pytest.approx(1.1, abs=0.05)
+        distance, at = nearest(positions, table)
+        assert len(table) == 200
+        assert distance.max() < 0.1
+        assert sorted(at) == list(range(200))
+
+
+def test_zoom_is_the_callers(tiled):
+    """A zoom that is given counts; outside 1 to 4 it is refused."""
+    positions = np.array([(50.0, 60.0), (120.3, 30.8)])
+    for zoom in (1, 1.7):
+        table = tiled.detect(plant((100, 160), positions), zoom=zoom)
+        assert json.loads(table.meta["PROV"])["passes"]["zoom"] == zoom
+        assert nearest(positions, table)[0].max() < 0.1
+    with pytest.raises(ValueError, match=r"zoom must be in 1..4, got 0.5"):
+        tiled.detect(plant((100, 160), positions), zoom=0.5)
 
 
 def test_large_files_are_read_by_tiles(tiled, tmp_path, monkeypatch):

@@ -83,12 +83,12 @@ def test_bad_pixels_become_sky_and_stay_alone(sky):
     planes = [plane.copy() for plane in sky]
     mask = np.zeros(planes[0].shape, bool)
     mask[3, 4] = True
-    planes[1][10, 20], planes[1][11, 20] = np.nan, np.inf
+    planes[1][10:13, 20] = np.nan, np.inf, -np.inf
     got = to_network(planes, mask, levels=levels)
     assert got[:, 3, 4].tolist() == [0.125] * 3
-    assert got[1, 10:12, 20].tolist() == [0.125] * 2
+    assert got[1, 10:13, 20].tolist() == [0.125] * 3
     changed = np.argwhere(got != clean)
-    assert {tuple(p[1:]) for p in changed} <= {(3, 4), (10, 20), (11, 20)}
+    assert {tuple(p[1:]) for p in changed} <= {(3, 4), (10, 20), (11, 20), (12, 20)}
 
 
 def test_network_input_fills_a_larger_buffer(sky):
@@ -139,3 +139,4 @@ def test_the_scale_is_the_arcsinh_at_every_brightness():
     plane = np.stack([sky, -sky])
     got = to_network([plane], levels=[(0.0, 0.5)] * 3)[0]
     np.testing.assert_allclose(got, np.maximum(0.125 + np.arcsinh(plane) / 12, 0), atol=1e-6)
+    assert got.min() >= 0

@@ -1,0 +1,215 @@
+"""Coarsely sampled images, enlarged until their stars are as wide as the network knows them.
+
+The network was trained on SDSS pixels, on which a star is 2 to 4 pixels wide. Where pixels are
+larger than the seeing asks for, galaxies cover too few of them to be told from stars; resampling
+adds no information, but brings what there is to where the network looks for it.
+"""
+
+from dataclasses import dataclass
+from itertools import islice, product
+
+import cv2
+import numpy as np
+
+from astro_yolo.stretch import background_noise
+
+__all__ = ["Enlarged", "enlargement", "point_source_width"]
+
+_OWN_SCALE = 0.37, 0.42  # arcsec; on SDSS's own pixels the network knows seeing of every kind
+_WANTED = 3.9  # pixels, of the full width at half maximum of a star
+_LEAST, _MOST = 1.1, 2.5  # factor; less is not worth the time, more needs another network
+
+_BLOCK = 512  # pixels, side of the windows in which point sources are looked for
+_ENOUGH, _FEW = 24, 8  # peaks: to stop at, and to say anything at all
+_BLOCKS = 16  # looked at; an image without sources in them has no say
+_CONTRAST = 20.0  # of a peak, in units of the noise
+_REACH = 6  # pixels round a peak that are looked at
+_COMPACT = 25  # percentile of the widths: stars are among the narrowest sources
+_VARIANCE = 0.3, 25.0  # squared pixels; less is a cosmic ray or noise, not light through optics
+_TO_FWHM = 2 * np.sqrt(2 * np.log(2))
+
+
+def enlargement(image):
+    """
+    Return by how much an image should be enlarged before the network sees it.
+
+    Parameters
+    ----------
+    image : SkyImage
+        The image.
+
+    Returns
+    -------
+    float
+        1 for SDSS's own pixels, for well-sampled images, and where too few sources tell.
+    """
+    if image.pixel_scale and _OWN_SCALE[0] <= image.pixel_scale <= _OWN_SCALE[1]:
+        return 1.0
+    width = point_source_width(image)
+    if width is None or width * _LEAST > _WANTED:
+        return 1.0
+    return min(_WANTED / width, _MOST)
+
+
+def point_source_width(image):
+    """
+    Measure how wide the most compact sources of an image are.
+
+    Blocks of the image are searched for bright peaks, from the middle on, until there are enough.
+    Their widths are Gaussian-weighted second moments, with the weight matched to the source
+    (Bernstein & Jarvis 2002, AJ 123, 583); the first quartile stands for the point sources.
+
+    Parameters
+    ----------
+    image : SkyImage
+        The image.
+
+    Returns
+    -------
+    float or None
+        Full width at half maximum in pixels; None where fewer than eight peaks were found.
+    """
+    found = np.empty(0)
+    for window in islice(_blocks(image.shape), _BLOCKS):
+        data, mask = image.window(*window)
+        found = np.concatenate([found, _widths(_light(data, mask))])
+        if len(found) >= _ENOUGH:
+            break
+    return float(np.percentile(found, _COMPACT)) if len(found) >= _FEW else None
+
+
+def _blocks(shape):
+    """Return windows (y0, y1, x0, x1) that cover an image, those in the middle first."""
+    rows, columns = (
+        [(start, min(start + _BLOCK, side)) for start in range(0, side, _BLOCK)] for side in shape
+    )
+    middle = np.array(shape) / 2
+    return sorted(
+        ((*row, *column) for row, column in product(rows, columns)),
+        key=lambda w: np.hypot((w[0] + w[1]) / 2 - middle[0], (w[2] + w[3]) / 2 - middle[1]),
+    )
+
+
+def _light(data, mask):
+    """Return the sum of the bands in units of its noise, 0 where nothing is usable."""
+    total = np.zeros(data.shape[1:], dtype=np.float32)
+    for plane in data:
+        sky, noise = background_noise(plane, mask, max_samples=5000)
+        total += (plane - np.float32(sky)) / np.float32(noise)
+    bad = ~np.isfinite(total)
+    if mask is not None:
+        bad |= mask
+    total[bad] = 0
+    return total / np.float32(background_noise(total, max_samples=5000)[1])
+
+
+def _widths(light):
+    """Return the full widths at half maximum of the bright peaks that look like sources."""
+    summit = (light == cv2.dilate(light, np.ones((7, 7)))) & (light > _CONTRAST)
+    inside = np.zeros_like(summit)
+    inside[_REACH:-_REACH, _REACH:-_REACH] = True
+    y, x = np.nonzero(summit & inside)
+    if not len(y):
+        return np.empty(0)
+    offset = np.arange(-_REACH, _REACH + 1)
+    stamps = light[y[:, None, None] + offset[:, None], x[:, None, None] + offset]
+    edges = np.concatenate([stamps[:, [0, -1]], stamps[:, :, [0, -1]].swapaxes(1, 2)], axis=1)
+    around = np.median(edges.reshape(len(stamps), -1), axis=1)
+    alone = stamps[:, _REACH, _REACH] - around > _CONTRAST  # no ripple on something large
+    variance = _matched_variance(stamps[alone] - around[alone, None, None])
+    inner = (variance > _VARIANCE[0]) & (variance < _VARIANCE[1])
+    return _TO_FWHM * np.sqrt(variance[inner])
+
+
+def _matched_variance(light):
+    """Return the variance along an axis of the light of each stamp, under a matched Gaussian."""
+    y, x = np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1].astype(np.float32)
+    center_x, center_y = np.zeros((2, len(light), 1, 1))
+    variance = np.full((len(light), 1, 1), 2.0)
+
+    def mean(values, weight):
+        total = np.maximum(weight.sum(axis=(1, 2), keepdims=True), 1e-6)
+        return (values * weight).sum(axis=(1, 2), keepdims=True) / total
+
+    for _ in range(6):
+        square = (x - center_x) ** 2 + (y - center_y) ** 2
+        weight = light * np.exp(-square / (2 * variance))
+        center_x = np.clip(center_x + 2 * mean(x - center_x, weight), -1.5, 1.5)
+        center_y = np.clip(center_y + 2 * mean(y - center_y, weight), -1.5, 1.5)
+        # a Gaussian under a Gaussian weight: 1 / measured = 1 / own + 1 / of the weight
+        own = 2 / np.maximum(mean(square, weight), 1e-3) - 1 / variance
+        variance = np.clip(1 / np.maximum(own, 1e-3), *_VARIANCE)
+    return variance[:, 0, 0]
+
+
+@dataclass(frozen=True)
+class Enlarged:
+    """
+    An image enlarged window by window, as far as `astro_yolo._scan` asks of an image.
+
+    Edge pixel coordinates of it are those of the image times ``zoom``.
+
+    Parameters
+    ----------
+    image : SkyImage
+        The image.
+    zoom : float
+        Factor, above 1.
+    """
+
+    image: object
+    zoom: float
+
+    is_lazy = True
+    mask = saturated = None
+
+    @property
+    def kind(self):
+        """What the image was read from."""
+        return self.image.kind
+
+    @property
+    def data(self):
+        """One item a band; their pixels are read by `window`."""
+        return self.image.data
+
+    @property
+    def shape(self):
+        """Rows and columns."""
+        return tuple(int(np.ceil(side * self.zoom)) for side in self.image.shape)
+
+    def window(self, y0, y1, x0, x1):
+        """Return bands and mask of a window, see `astro_yolo.image.SkyImage.window`."""
+        source, place = self._under(y0, y1, x0, x1)
+        data, mask = self.image.window(*source)
+        size = (x1 - x0, y1 - y0)
+        data = np.stack([_resampled(plane, place, size, cv2.INTER_CUBIC) for plane in data])
+        return data, None if mask is None else _resampled_mask(mask, place, size)
+
+    def saturated_window(self, y0, y1, x0, x1):
+        """Return the saturated pixels of a window, or None."""
+        source, place = self._under(y0, y1, x0, x1)
+        mask = self.image.saturated_window(*source)
+        return None if mask is None else _resampled_mask(mask, place, (x1 - x0, y1 - y0))
+
+    def _under(self, y0, y1, x0, x1):
+        """Return the window of the image that is needed, and the affine from ours into it."""
+        spans, shifts = [], []
+        for low, high, side in ((y0, y1, self.image.shape[0]), (x0, x1, self.image.shape[1])):
+            start = int(np.clip(low / self.zoom - 3, 0, side - 1))
+            spans += [start, int(np.clip(np.ceil(high / self.zoom) + 3, start + 1, side))]
+            shifts.append((low + 0.5) / self.zoom - 0.5 - start)
+        step = 1 / self.zoom
+        return tuple(spans), np.array([[step, 0, shifts[1]], [0, step, shifts[0]]])
+
+
+def _resampled(plane, place, size, way):
+    """Return a plane at the places that an affine from the result gives."""
+    return cv2.warpAffine(
+        plane, place, size, flags=way | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
+def _resampled_mask(mask, place, size):
+    """Return a mask at the same places."""
+    return _resampled(mask.astype(np.uint8), place, size, cv2.INTER_NEAREST).astype(bool)
