@@ -6,6 +6,7 @@ import numpy as np
 
 from astro_yolo._apertures import Aperture
 from astro_yolo._foreign_light import box_radius, foreign_light, mirrored, own_peak
+from astro_yolo._sersic import SHARES, enclosed, mean_brightness, sersic_within
 from astro_yolo._shape_of_light import (
     Ellipse,
     adaptive_ellipse,
@@ -29,11 +30,6 @@ FLAG_BITS = {"edge": 1, "masked": 2, "neighbour": 4, "background": 8, "shape": 1
 _FEWEST_SKY = 40  # pixels
 _WINDOW, _SKY_FROM = 3.2, 2.2  # in units of the box's ellipse
 _MANY = 0.05  # share of the aperture from which filled pixels are flagged
-# Concentration in ellipses within the Kron aperture, and the share of all light in there: fitted to
-# simulated Sersic profiles of index 0.5 to 4; on real galaxies the totals agree with SDSS's cmodel
-# for discs and spheroids alike (benchmarks/measure.py).
-_SHARE_AT = (2.2, 2.6, 3.0, 3.3, 3.6, 4.0)
-_SHARE = (1.0, 0.985, 0.945, 0.895, 0.86, 0.82)
 _SMALLEST_KRON = 1.0  # of the rms semi-major axis: a point source has 1.25
 _ELLIPSE_TO_LIMIT = 6.0
 _BOX_TO_LIMIT = 2.5  # of the moment: the box reaches to 1.05 Petrosian radii
@@ -112,7 +108,7 @@ class _Piece:
 
     ``place`` is the middle of its box; ``light`` (bands, ny, nx) without sky and ``detection``, of
     all bands in units of the noise, have other sources replaced; ``sky`` and ``noise`` of the
-    bands; ``bad`` and ``foreign`` pixels; ``flags`` so far.
+    bands, from the pixels ``around``; ``bad`` and ``foreign`` pixels; ``flags`` so far.
     """
 
     place: np.ndarray
@@ -120,6 +116,7 @@ class _Piece:
     detection: np.ndarray
     sky: np.ndarray
     noise: np.ndarray
+    around: np.ndarray
     bad: np.ndarray
     foreign: np.ndarray
     flags: int
@@ -128,7 +125,7 @@ class _Piece:
 def _piece(bands, bad, place, half, others):
     """Take the sky off a piece of the image, and other sources out of it."""
     radius = box_radius(bad.shape, place, half)
-    sky, noise, flags = _background(bands, bad, place, half)
+    sky, noise, around, flags = _background(bands, bad, place, half)
     light = bands - sky[:, None, None]
     if bad.any():
         light[:, bad] = 0
@@ -138,7 +135,7 @@ def _piece(bands, bad, place, half, others):
     if hidden.any():
         light = mirrored(light, hidden, own_peak(detection, hidden, radius, place, half))
         detection = _detection(light, noise)
-    return _Piece(place, light, detection, sky, noise, bad, foreign, flags)
+    return _Piece(place, light, detection, sky, noise, around, bad, foreign, flags)
 
 
 def _detection(light, noise):
@@ -167,7 +164,7 @@ def _measured(piece, half, aperture, psf, corner, *, cut):
         squares,
         reach,
         growth_radii(piece.detection, circular, reach, (0.2, 0.5, 0.8)),
-        _fraction(growth_radii(piece.detection, elliptical, reach, (0.2, 0.8))),
+        _fraction(piece, ellipse, elliptical, kron),
         kron.sums(piece.light),
         piece.noise * np.sqrt(kron.area),
         circle.sums(piece.light),
@@ -216,7 +213,7 @@ def _nothing(n_bands, middle):
 
 
 def _background(bands, bad, place, half):
-    """Return sky and noise of each band from the surroundings without sources, and flags."""
+    """Return sky and noise of each band, the pixels that they are from, and flags."""
     around = (box_radius(bad.shape, place, np.maximum(half, 3.0)) > _SKY_FROM) & ~bad
     flags = 0
     if np.count_nonzero(around) < _FEWEST_SKY:
@@ -224,7 +221,7 @@ def _background(bands, bad, place, half):
     pixels = np.take(bands.reshape(len(bands), -1), np.flatnonzero(around), axis=1)
     pixels.sort(axis=1)
     sky, noise = np.array([_level(values) for values in pixels]).T
-    return sky, noise, flags
+    return sky, noise, around, flags
 
 
 def _level(values):
@@ -275,9 +272,17 @@ def _aperture_flags(aperture, piece, *, cut):
     return flags
 
 
-def _fraction(radii):
-    """Return the share of all light in the Kron aperture, by the radii of 20 and 80 % in it."""
-    inner, outer = radii
-    if not inner > 0:
+def _fraction(piece, ellipse, radius, kron):
+    """
+    Return the share of all light in the Kron flux.
+
+    What the wings of the galaxy add to its own sky is taken off the flux, so that it is missing
+    too: no more of it than lies outside.
+    """
+    found = growth_radii(piece.detection, radius, kron.a, SHARES)
+    index, half_light = sersic_within(found, kron.a)
+    if np.isnan(index):
         return np.nan
-    return float(np.interp(5 * np.log10(outer / inner), _SHARE_AT, _SHARE))
+    inside = enclosed(index, kron.a / half_light)
+    brightness = mean_brightness(index, half_light, ellipse.b / ellipse.a, radius[piece.around])
+    return float(inside - min(brightness * kron.area, 1 - inside))

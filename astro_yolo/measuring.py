@@ -80,8 +80,10 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
     * ``kron_radius``, ``half_light_radius``: semi-major axis of the Kron aperture (3 first
       moments), and radius of the circle with half of its light; pixels;
     * ``concentration``: 5 log10 of the ratio of the radii with 80 and 20 % of the light;
-    * ``kron_fraction``: estimated share of the galaxy's light inside the Kron aperture, so that
-      ``kron_flux_B / kron_fraction`` is the total; by the concentration;
+    * ``kron_fraction``: estimated share of the galaxy's light in the Kron flux, so that
+      ``kron_flux_B / kron_fraction`` is the total: that of the Sersic profile, of index 4 at
+      most, whose light grows in the aperture as the galaxy's does, less what the profile adds to
+      the sky;
     * ``sky_B``, ``kron_flux_B``, ``kron_flux_err_B``, ``aper_flux_B``, ``aper_flux_err_B``: units
       of the image;
     * ``kron_mag_B``, ``kron_mag_err_B``, ``aper_mag_B``, ``aper_mag_err_B``, ``mu_B``: AB
@@ -264,7 +266,7 @@ def _columns(found, image, zero):
         "kron_radius": (stack.kron, "", "phys.angSize", kron),
         "half_light_radius": (stack.radii[:, 1], "", "phys.angSize", "half of the light, pixels"),
         "concentration": (concentration, "", "phot", "5 log10(r80 / r20)"),
-        "kron_fraction": (stack.fraction, "", "arith.ratio", "share of all light in the aperture"),
+        "kron_fraction": (stack.fraction, "", "arith.ratio", "share of all light in the Kron flux"),
     }
     for k, band in enumerate(image.bands):
         columns |= _band_columns(stack, k, band, zero[k], image.pixel_scale)

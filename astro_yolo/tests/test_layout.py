@@ -21,7 +21,7 @@ LAYERS = (
      "_mapping", "_alignment", "image"),
     ("_columns", "_sky", "_votable", "_table_files", "catalog"),
     ("region_text", "region_parser", "_picture", "overlays"),
-    ("_apertures", "_foreign_light", "_shape_of_light", "_measure_source", "measuring"),
+    ("_apertures", "_foreign_light", "_sersic", "_shape_of_light", "_measure_source", "measuring"),
     # 2: the network
     ("network", "network.calibration", "network._onnx_file", "network.pictures", "network.weights",
      "network._backend", "network.stamps", "network.types",

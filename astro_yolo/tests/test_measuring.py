@@ -70,6 +70,16 @@ def test_flux_shape_and_place(index, kron, total):
     np.testing.assert_allclose(found["sky_band1"], 50, atol=0.3 if index == 4 else 0.2)
 
 
+@pytest.mark.parametrize("radius", [4.0, 14.0])
+@pytest.mark.parametrize(("index", "limit"), [(0.5, 0.02), (1, 0.02), (2, 0.03), (4, 0.11)])
+def test_total_flux_of_small_and_large_galaxies(index, limit, radius):
+    """S/N 300, no PSF told: the total is as good for galaxies near its size as for large ones."""
+    noise = FLUX / 300 / np.sqrt(np.pi * (2.2 * radius) ** 2 * 0.5 + 30)
+    image, boxes, _ = field(index, radius=radius, noise=noise)
+    found = measure(table_of(boxes), image)
+    assert abs(np.median(found["kron_flux_band1"] / found["kron_fraction"]) / FLUX - 1) < limit
+
+
 @pytest.mark.parametrize("case", ["turned", "flipped", "flipped_turned", "sip"])
 @pytest.mark.parametrize(("index", "limit"), [(1, 0.05), (2, 0.05), (4, 0.1)])
 def test_a_signal_of_sixty_is_enough_on_any_sky(index, limit, case):
