@@ -86,7 +86,7 @@ def _add_selection(group):
     )  # fmt: skip
     group.add_argument(
         "--zoom", type=_zoom, metavar="FACTOR",
-        help="enlarge the image first, 1 to 4 (default: as its stars ask for)",
+        help="enlarge the image first, 0.25 to 4 (default: as its stars ask for)",
     )  # fmt: skip
     group.add_argument(
         "--measure", action="store_true", help="add shapes, fluxes and magnitudes to the table"
@@ -148,10 +148,10 @@ def _share(text):
 
 
 def _zoom(text):
-    """Read a factor from 1 to 4."""
+    """Read a factor from 0.25 to 4."""
     value = float(text)
-    if not 1 <= value <= 4:
-        msg = f"must be from 1 to 4, got {text}"
+    if not 0.25 <= value <= 4:
+        msg = f"must be from 0.25 to 4, got {text}"
         raise argparse.ArgumentTypeError(msg)
     return value
 

@@ -1,8 +1,9 @@
-"""Coarsely sampled images, enlarged until their stars are as wide as the network knows them.
+"""Images resampled until their stars are as wide as the network knows them.
 
 The network was trained on SDSS pixels, on which a star is 2 to 4 pixels wide. Where pixels are
-larger than the seeing asks for, galaxies cover too few of them to be told from stars; resampling
-adds no information, but brings what there is to where the network looks for it.
+larger than the seeing asks for, galaxies cover too few of them to be told from stars; where they
+are smaller, stars look like galaxies. Resampling adds no information, but brings what there is to
+where the network looks for it.
 """
 
 from dataclasses import dataclass
@@ -13,11 +14,12 @@ import numpy as np
 
 from astro_yolo.stretch import background_noise
 
-__all__ = ["Enlarged", "enlargement", "point_source_width"]
+__all__ = ["Resampled", "point_source_width", "suitable_zoom"]
 
 _OWN_SCALE = 0.37, 0.42  # arcsec; on SDSS's own pixels the network knows seeing of every kind
 _WANTED = 3.9  # pixels, of the full width at half maximum of a star
-_LEAST, _MOST = 1.1, 2.5  # factor; less is not worth the time, more needs another network
+_LARGE_ENOUGH, _SMALL_ENOUGH = 3.55, 4.7  # pixels, of the same: no reason to resample
+_FACTORS = 0.4, 2.5  # beyond them another network is needed
 
 _BLOCK = 512  # pixels, side of the windows in which point sources are looked for
 _ENOUGH, _FEW = 24, 8  # peaks: to stop at, and to say anything at all
@@ -26,10 +28,12 @@ _CONTRAST = 20.0  # of a peak, in units of the noise
 _REACH = 6  # pixels round a peak that are looked at
 _COMPACT = 25  # percentile of the widths: stars are among the narrowest sources
 _VARIANCE = 0.3, 25.0  # squared pixels; less is a cosmic ray or noise, not light through optics
+_BLUR = 0.35  # of the larger pixel, before an image is made smaller
+
 _TO_FWHM = 2 * np.sqrt(2 * np.log(2))
 
 
-def enlargement(image):
+def suitable_zoom(image):
     """
     Return by how much an image should be enlarged before the network sees it.
 
@@ -41,14 +45,17 @@ def enlargement(image):
     Returns
     -------
     float
-        1 for SDSS's own pixels, for well-sampled images, and where too few sources tell.
+        1 for SDSS's own pixels, for stars of the usual width, and where too few sources tell. Below
+        1 an image is to be made smaller; never a picture, whose stretch makes stars wider.
     """
     if image.pixel_scale and _OWN_SCALE[0] <= image.pixel_scale <= _OWN_SCALE[1]:
         return 1.0
     width = point_source_width(image)
-    if width is None or width * _LEAST > _WANTED:
+    if width is None or _LARGE_ENOUGH <= width <= _SMALL_ENOUGH:
         return 1.0
-    return min(_WANTED / width, _MOST)
+    if width > _SMALL_ENOUGH and image.kind == "picture":
+        return 1.0
+    return float(np.clip(_WANTED / width, *_FACTORS))
 
 
 def point_source_width(image):
@@ -143,9 +150,9 @@ def _matched_variance(light):
 
 
 @dataclass(frozen=True)
-class Enlarged:
+class Resampled:
     """
-    An image enlarged window by window, as far as `astro_yolo._scan` asks of an image.
+    An image resampled window by window, as far as `astro_yolo._scan` asks of an image.
 
     Edge pixel coordinates of it are those of the image times ``zoom``.
 
@@ -154,7 +161,7 @@ class Enlarged:
     image : SkyImage
         The image.
     zoom : float
-        Factor, above 1.
+        Factor; above 1 the image is enlarged.
     """
 
     image: object
@@ -183,6 +190,8 @@ class Enlarged:
         source, place = self._under(y0, y1, x0, x1)
         data, mask = self.image.window(*source)
         size = (x1 - x0, y1 - y0)
+        if self.zoom < 1:  # an average over the larger pixel
+            data = [cv2.GaussianBlur(plane, (0, 0), _BLUR / self.zoom) for plane in data]
         data = np.stack([_resampled(plane, place, size, cv2.INTER_CUBIC) for plane in data])
         return data, None if mask is None else _resampled_mask(mask, place, size)
 
@@ -194,10 +203,10 @@ class Enlarged:
 
     def _under(self, y0, y1, x0, x1):
         """Return the window of the image that is needed, and the affine from ours into it."""
-        spans, shifts = [], []
+        spans, shifts, margin = [], [], 3 + int(2 / self.zoom)
         for low, high, side in ((y0, y1, self.image.shape[0]), (x0, x1, self.image.shape[1])):
-            start = int(np.clip(low / self.zoom - 3, 0, side - 1))
-            spans += [start, int(np.clip(np.ceil(high / self.zoom) + 3, start + 1, side))]
+            start = int(np.clip(low / self.zoom - margin, 0, side - 1))
+            spans += [start, int(np.clip(np.ceil(high / self.zoom) + margin, start + 1, side))]
             shifts.append((low + 0.5) / self.zoom - 0.5 - start)
         step = 1 / self.zoom
         return tuple(spans), np.array([[step, 0, shifts[1]], [0, step, shifts[0]]])

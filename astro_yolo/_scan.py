@@ -13,7 +13,7 @@ import numpy as np
 
 from astro_yolo import boxes as box_math
 from astro_yolo import tiling
-from astro_yolo._sampling import Enlarged, enlargement
+from astro_yolo._sampling import Resampled, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.pictures import to_picture
 from astro_yolo.stretch import NETWORK_SKY, levels_of, to_channels, to_network
@@ -49,7 +49,7 @@ class Candidates:
         Whether a tenth of the box or its centre is masked, a pixel of it is saturated, the edge of
         a tile's core runs through it.
     binning : (N,) array
-        Binning of the level that the box was found in, below 1 where the image was enlarged.
+        Binning of the level that the box was found in, over the zoom.
     """
 
     boxes: np.ndarray
@@ -165,7 +165,7 @@ def scan(
         Called when the network is done, with a tile at least: it may start work in other threads,
         since what follows occupies one core only.
     zoom : float, optional
-        Factor, 1 or more, by which the image is enlarged; by default as its stars ask for.
+        Factor by which the image is enlarged; by default as its stars ask for.
 
     Returns
     -------
@@ -175,8 +175,8 @@ def scan(
         How the image was cut: number of tiles, binnings, zoom.
     """
     if zoom is None:  # networks for pictures have a zoom of their own
-        zoom = 1.0 if backend.weights.takes_pictures else enlargement(image)
-    given, image = image, (Enlarged(image, zoom) if zoom > 1 else image)
+        zoom = 1.0 if backend.weights.takes_pictures else suitable_zoom(image)
+    given, image = image, (image if zoom == 1 else Resampled(image, zoom))
     find = _Finder(
         backend, min_score, classifier, finished=image.kind == "picture", meanwhile=meanwhile
     )
@@ -201,7 +201,7 @@ def _by_tiles(find, image, factors, max_pixels, progress):
 
 
 def _as_given(found, shape, zoom):
-    """Return candidates of an enlarged image in edge pixels of the image itself."""
+    """Return candidates of a resampled image in edge pixels of the image itself."""
     if zoom == 1:
         return found
     boxes = box_math.clip(box_math.scale(found.boxes, 1 / zoom), shape)

@@ -23,7 +23,7 @@ from astro_yolo.network.weights import load_weights
 
 __all__ = ["Detector", "detect"]
 
-_LARGEST_ZOOM = 4.0
+_ZOOMS = 0.25, 4.0
 
 
 class Detector:
@@ -160,8 +160,8 @@ class Detector:
         """
         wanted = _wanted_labels(classes, include_stars=include_stars)
         weights = class_weights(priors)
-        if zoom is not None and not 1 <= zoom <= _LARGEST_ZOOM:
-            msg = f"zoom must be in 1..{_LARGEST_ZOOM:g}, got {zoom}"
+        if zoom is not None and not _ZOOMS[0] <= zoom <= _ZOOMS[1]:
+            msg = f"zoom must be in {_ZOOMS[0]:g}..{_ZOOMS[1]:g}, got {zoom}"
             raise ValueError(msg)
         with self._lock:
             threshold = self._threshold(score, min_purity)

@@ -1,10 +1,10 @@
-"""Coarsely sampled images: how wide their stars are, and what an enlarged image holds."""
+"""How wide the stars of an image are, and what a resampled image holds."""
 
 import numpy as np
 import pytest
 from astropy.wcs import WCS
 
-from astro_yolo._sampling import Enlarged, enlargement, point_source_width
+from astro_yolo._sampling import Resampled, point_source_width, suitable_zoom
 from astro_yolo.image import read_image
 
 NOISE = 0.02
@@ -42,14 +42,21 @@ def test_noise_and_cosmic_rays_are_no_point_sources():
     few = sky_of_stars(2.0, count=5)
     for pixels in (noise, rays, few, np.zeros((200, 200), np.float32)):
         assert point_source_width(read_image(pixels)) is None
-        assert enlargement(read_image(pixels)) == 1
+        assert suitable_zoom(read_image(pixels)) == 1
 
 
-def test_enlarged_until_stars_are_as_wide_as_wanted():
-    """Stars of 2.6 pixels become 3.9 wide, those of 1 are enlarged by 2.5, wide ones not."""
-    assert enlargement(read_image(sky_of_stars(2.6))) == pytest.approx(1.5, rel=0.1)
-    assert enlargement(read_image(sky_of_stars(1.3))) == 2.5
-    assert enlargement(read_image(sky_of_stars(3.8))) == 1
+def test_stars_become_as_wide_as_wanted():
+    """Stars of 2.6 and 6 pixels become 3.9 wide, those of 1.3 are enlarged by 2.5, 3.9 stays."""
+    assert suitable_zoom(read_image(sky_of_stars(2.6))) == pytest.approx(1.5, rel=0.1)
+    assert suitable_zoom(read_image(sky_of_stars(6.0))) == pytest.approx(0.65, rel=0.1)
+    assert suitable_zoom(read_image(sky_of_stars(1.3))) == 2.5
+    assert suitable_zoom(read_image(sky_of_stars(3.9))) == 1
+
+
+def test_a_picture_is_not_made_smaller():
+    """The stretch of a picture makes stars wider than their light is."""
+    grey = np.clip(sky_of_stars(6.0) * 20 + 20, 0, 255).astype(np.uint8)
+    assert suitable_zoom(read_image(np.dstack([grey] * 3))) == 1
 
 
 def test_sdss_pixels_are_never_enlarged():
@@ -57,26 +64,42 @@ def test_sdss_pixels_are_never_enlarged():
     pixels, wcs = sky_of_stars(2.0), WCS(naxis=2)
     wcs.wcs.ctype = "RA---TAN", "DEC--TAN"
     wcs.wcs.cdelt = -0.396 / 3600, 0.396 / 3600
-    assert enlargement(read_image((pixels, wcs))) == 1
+    assert suitable_zoom(read_image((pixels, wcs))) == 1
     wcs.wcs.cdelt = -0.6 / 3600, 0.6 / 3600
-    assert enlargement(read_image((pixels, wcs))) > 1.7
+    assert suitable_zoom(read_image((pixels, wcs))) > 1.7
 
 
-def test_enlarged_keeps_edge_coordinates():
+@pytest.mark.parametrize("zoom", [0.7, 1.7])
+def test_resampled_keeps_edge_coordinates(zoom):
     """Edge coordinates grow by the factor: a ramp keeps its values, to the cubic's 0.06."""
     y, x = np.indices((40, 50), dtype=np.float32)
+    big = Resampled(read_image(np.stack([x, y])), zoom)
+    ny, nx = big.shape
+    assert (ny, nx) == (round(40 * zoom), round(50 * zoom))
+    data, bad = big.window(0, ny, 0, nx)
+    assert bad is None
+    at_x, at_y = ((np.arange(6, end - 6) + 0.5) / zoom - 0.5 for end in (nx, ny))
+    np.testing.assert_allclose(data[0, 12, 6:-6], at_x, atol=0.06)
+    np.testing.assert_allclose(data[1, 6:-6, 12], at_y, atol=0.06)
+    part, _ = big.window(12, 24, 10, 31)
+    np.testing.assert_allclose(part, data[:, 12:24, 10:31], atol=0.06)
+    assert big.saturated_window(0, ny, 0, nx) is None
+
+
+def test_resampled_mask_is_where_the_bad_pixel_is():
+    """A bad pixel is bad where it lies in the larger image, in any window of it."""
     mask = np.zeros((40, 50), bool)
     mask[10, 20] = True
-    big = Enlarged(read_image(np.stack([x, y]), mask=mask), 1.7)
-    assert big.shape == (68, 85)
-    data, bad = big.window(0, 68, 0, 85)
-    at_x, at_y = ((np.arange(6, end) + 0.5) / 1.7 - 0.5 for end in (75, 60))
-    np.testing.assert_allclose(data[0, 30, 6:75], at_x, atol=0.06)
-    np.testing.assert_allclose(data[1, 6:60, 30], at_y, atol=0.06)
-    part, bad_part = big.window(12, 40, 20, 60)
-    np.testing.assert_allclose(part, data[:, 12:40, 20:60], atol=0.06)
-    np.testing.assert_array_equal(bad_part, bad[12:40, 20:60])
+    big = Resampled(read_image(np.ones((40, 50)), mask=mask), 1.7)
+    _, bad = big.window(0, 68, 0, 85)
     rows, columns = np.nonzero(bad)
     assert {*((rows + 0.5) / 1.7).astype(int)} == {10}
     assert {*((columns + 0.5) / 1.7).astype(int)} == {20}
-    assert big.saturated_window(0, 68, 0, 85) is None
+    np.testing.assert_array_equal(big.window(12, 40, 20, 60)[1], bad[12:40, 20:60])
+
+
+def test_smaller_images_average():
+    """White noise falls as the pixels grow, so that faint light is not lost."""
+    noise = np.random.default_rng(1).normal(0, 1, (400, 400)).astype(np.float32)
+    data, _ = Resampled(read_image(noise), 0.5).window(0, 200, 0, 200)
+    assert 0.3 < data.std() < 0.6

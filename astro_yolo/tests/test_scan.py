@@ -95,14 +95,14 @@ def test_coarse_pixels_are_enlarged(tiled):
 
 
 def test_zoom_is_the_callers(tiled):
-    """A zoom that is given counts; outside 1 to 4 it is refused."""
+    """A zoom that is given counts; outside 0.25 to 4 it is refused."""
     positions = np.array([(50.0, 60.0), (120.3, 30.8)])
-    for zoom in (1, 1.7):
+    for zoom in (0.8, 1, 1.7):
         table = tiled.detect(plant((100, 160), positions), zoom=zoom)
         assert json.loads(table.meta["PROV"])["passes"]["zoom"] == zoom
         assert nearest(positions, table)[0].max() < 0.1
-    with pytest.raises(ValueError, match=r"zoom must be in 1..4, got 0.5"):
-        tiled.detect(plant((100, 160), positions), zoom=0.5)
+    with pytest.raises(ValueError, match=r"zoom must be in 0.25..4, got 0.2"):
+        tiled.detect(plant((100, 160), positions), zoom=0.2)
 
 
 def test_large_files_are_read_by_tiles(tiled, tmp_path, monkeypatch):
