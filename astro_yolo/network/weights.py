@@ -175,9 +175,12 @@ class Weights:
 
 
 def _read_registry():
-    """Return the registry of the package, name -> `WeightsEntry`."""
+    """Return the registry of the package, name -> `WeightsEntry`; a name may stand for another."""
     lines = json.loads((_FOLDER / "registry.json").read_text(encoding="utf-8"))
-    return {name: WeightsEntry(**line) for name, line in lines.items()}
+    return {
+        name: WeightsEntry(**(lines[line] if isinstance(line, str) else line))
+        for name, line in lines.items()
+    }
 
 
 #: Name -> `WeightsEntry` of every model in the package.
