@@ -190,3 +190,12 @@ def test_mostly_hidden_objects_are_ignored():
     sample = compose.clip_sample(whole, SIZE)
     assert sample.kinds.tolist() == [IGNORE, 1]
     assert sample.boxes[:, 0].tolist() == [0, 0]
+
+
+def test_magnitudes_follow_power_law_counts():
+    """Half of the sources of 0.4 dex a magnitude lie in the last 0.753 mag, all within limits."""
+    rng = np.random.default_rng(2)
+    found = compose.draw_magnitudes(rng, 20.0, 24.5, slope=0.4, number=2000)
+    assert 20 <= found.min() < found.max() <= 24.5
+    assert np.median(found) == pytest.approx(24.5 - np.log10(2) / 0.4, abs=0.05)
+    assert isinstance(compose.draw_magnitudes(rng, 20.0, 24.5), float)

@@ -29,9 +29,11 @@ from astro_yolo.training.samples import (
     visible_kinds,
 )
 
-__all__ = ["add_sersic", "add_star", "compose_cutouts", "compose_field"]
+__all__ = ["add_sersic", "add_star", "compose_cutouts", "compose_field", "draw_magnitudes"]
 
-_ZOOMS = 0.6, 1.5  # of a crop: other telescopes have other pixels
+# of a crop; far other pixels would teach that a star may be as wide as a galaxy, and detection
+# resamples them
+_ZOOMS = 0.92, 1.12
 _LARGE = 45.0  # pixels: galaxies so rare that samples are drawn towards them
 _FAINTEST = 22.3  # magnitude of what is added; beyond it nothing is seen
 _ZERO_POINT = 22.5  # SDSS frames are in nanomaggies
@@ -63,8 +65,8 @@ def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
     planes = field.planes[:, y0 : y0 + side, x0 : x0 + side].copy()
     boxes, kinds = _real_objects(field, x0, y0, side)
     # from r = 20 to 22 about as many galaxies to a star as the sky has
-    added = [add_sersic(planes, field, rng) for _ in range(rng.poisson(9))]
-    added += [add_star(planes, field, rng) for _ in range(rng.poisson(7))]
+    added = [add_sersic(planes, field, rng) for _ in range(rng.poisson(12))]
+    added += [add_star(planes, field, rng) for _ in range(rng.poisson(9))]
     added += [
         _add_galaxy_zoo(planes, stamps(rng), field, rng) for _ in range(rng.integers(0, 5))
     ]
@@ -124,10 +126,27 @@ def _real_objects(field, x0, y0, size):
     return boxes, field_kinds(field.kind[touch], boxes)
 
 
-def _magnitude(rng, bright, faint, slope=0.35):
-    """Draw a magnitude from power-law counts (0.6 is Euclidean; 0.35 keeps bright ones)."""
+def draw_magnitudes(rng, bright, faint, slope=0.35, number=None):
+    """
+    Draw magnitudes from power-law counts.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of chance.
+    bright, faint : float
+        Limits.
+    slope : float, optional
+        Growth of the counts in dex a magnitude: 0.6 is Euclidean; 0.35 keeps bright ones.
+    number : int, optional
+        How many; by default one, as a float.
+
+    Returns
+    -------
+    float or (number,) array
+    """
     low, high = 10 ** (slope * bright), 10 ** (slope * faint)
-    return np.log10(rng.uniform(low, high)) / slope
+    return np.log10(rng.uniform(low, high, number)) / slope
 
 
 def _fluxes(r_magnitude, g_r, r_i):
@@ -166,7 +185,7 @@ def add_sersic(planes, field, rng, magnitude=None):
         Place in `~astro_yolo.training.samples.OBJECTS`; ignored if too faint to see.
     """
     if magnitude is None:
-        magnitude = _magnitude(rng, 16.5, _FAINTEST)
+        magnitude = draw_magnitudes(rng, 16.5, _FAINTEST)
     # the fainter, the more galaxies are hardly wider than a star
     scatter = 0.17 + 0.025 * max(magnitude - 18, 0)
     size = 10 ** rng.normal(0.18 - 0.09 * (magnitude - 19), scatter)  # arcsec, at r = 19
@@ -252,7 +271,7 @@ def add_star(planes, field, rng, magnitude=None, psf=None):
         As of `add_sersic`.
     """
     if magnitude is None:
-        magnitude = _magnitude(rng, 16.0, _FAINTEST, slope=0.15)
+        magnitude = draw_magnitudes(rng, 16.0, _FAINTEST, slope=0.15)
     g_r = rng.uniform(0.2, 1.5)
     r_i = 0.4 * g_r if g_r < 1.3 else rng.uniform(0.5, 1.6)
     pixel, offset = _place(rng, planes.shape[1])

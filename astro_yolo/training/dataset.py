@@ -37,14 +37,14 @@ __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 class DatasetRecipe:
     """What a training set holds; the same recipe and seed give the same files."""
 
-    field_samples: int = 4200
-    cutout_samples: int = 2200
+    field_samples: int = 5800
+    cutout_samples: int = 2400
     deep_samples: int = 700  # skies like a deep field from space
     val_share: float = 0.04
     size: int = 416
-    seed: int = 20261125
+    seed: int = 20261126
     other_share: float = 0.1  # of the cutouts, drawn from other telescopes
-    rescaled_share: float = 0.35  # of the field crops, brought to other pixel scales
+    rescaled_share: float = 0.08  # of the field crops, brought to other pixel scales
     # how often each class is drawn among cutouts: nearer to even than the sky's share,
     # so that the rare types are learnt; detection puts the sky's share back
     class_shares: tuple = (

@@ -9,7 +9,7 @@ as the counts of its bright sources promise.
 import numpy as np
 
 from astro_yolo.stretch import to_network
-from astro_yolo.training.compose import add_sersic, add_star
+from astro_yolo.training.compose import add_sersic, add_star, draw_magnitudes
 from astro_yolo.training.evaluate import Outcome, candidates, judge
 from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR
 from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
@@ -116,7 +116,7 @@ def mock_objects(planes, field, rng):
     boxes, kinds = [], []
     for label, add, kind, counted, slope, bright in groups:
         number = _extrapolated(field, label, counted, slope, bright) * share
-        for magnitude in _magnitudes(rng, rng.poisson(number), slope, bright):
+        for magnitude in draw_magnitudes(rng, bright, _DEEPEST, slope, rng.poisson(number)):
             boxes.append(add(planes, field, rng, magnitude)[0])
             kinds.append(kind)
     return np.array(boxes).reshape(-1, 4), np.array(kinds, dtype=int)
@@ -138,8 +138,3 @@ def _extrapolated(field, label, counted, slope, bright):
     growth = [10 ** (slope * m) for m in (*counted, bright, _DEEPEST)]
     return known * (growth[3] - growth[2]) / (growth[1] - growth[0])
 
-
-def _magnitudes(rng, number, slope, bright):
-    """Draw magnitudes from counts that grow by ``slope`` dex a magnitude."""
-    low, high = 10 ** (slope * bright), 10 ** (slope * _DEEPEST)
-    return np.log10(rng.uniform(low, high, number)) / slope

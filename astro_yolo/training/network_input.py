@@ -13,7 +13,7 @@ _PICTURES = (
     *FILTERS, *FILTERS, "lupton", "lupton_high", "sinh", "sinh_high", "sqrt", "asinh", "log",
     "zscale",
 )  # fmt: skip
-_PICTURE_SHARE = 0.4
+_PICTURE_SHARE = 0.33
 _JPEG_SHARE = 0.3
 _QUALITIES = 70, 98
 

@@ -36,10 +36,12 @@ __all__ = [
 ]
 
 #: Names and versions of the shipped weights.
-NAME, VERSION = "astro-yolo-n2", "2"
+NAME, VERSION = "astro-yolo-n3", "3"
 TYPES_NAME, TYPES_VERSION = "astro-yolo-types-1", "1"
 
-_PURITY = 0.95  # wanted of the default score
+# Wanted of the default score on the held-out sky and its mock skies, a fifth of which have the many
+# stars of low Galactic latitude: elsewhere it is purer
+_PURITY = 0.93
 
 
 def make_weights(data, out, *, dataset=None, training=None, types=None, device="cpu"):
