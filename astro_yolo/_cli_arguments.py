@@ -70,10 +70,11 @@ def _add_inputs(group):
 def _add_selection(group):
     either = group.add_mutually_exclusive_group()
     either.add_argument(
-        "--score", type=_share, help="smallest probability of a galaxy (default: of the weights)"
-    )
+        "--score", type=_between(0, 1),
+        help="smallest probability of a galaxy (default: of the weights)",
+    )  # fmt: skip
     either.add_argument(
-        "--min-purity", type=_share, metavar="SHARE",
+        "--min-purity", type=_between(0, 1), metavar="SHARE",
         help="share of true galaxies wanted, instead of --score",
     )  # fmt: skip
     group.add_argument(
@@ -85,7 +86,7 @@ def _add_selection(group):
         help="how many times more common these classes are than among Galaxy Zoo's galaxies",
     )  # fmt: skip
     group.add_argument(
-        "--zoom", type=_zoom, metavar="FACTOR",
+        "--zoom", type=_between(0.25, 4), metavar="FACTOR",
         help="enlarge the image first, 0.25 to 4 (default: as its stars ask for)",
     )  # fmt: skip
     group.add_argument(
@@ -138,22 +139,17 @@ def _add_outputs(group):
     group.add_argument("-q", "--quiet", action="store_true", help="print errors alone")
 
 
-def _share(text):
-    """Read a number from 0 to 1."""
-    value = float(text)
-    if not 0 <= value <= 1:
-        msg = f"must be from 0 to 1, got {text}"
-        raise argparse.ArgumentTypeError(msg)
-    return value
+def _between(low, high):
+    """Return a function that reads a number within two bounds."""
 
+    def number(text):
+        value = float(text)
+        if not low <= value <= high:
+            msg = f"must be from {low:g} to {high:g}, got {text}"
+            raise argparse.ArgumentTypeError(msg)
+        return value
 
-def _zoom(text):
-    """Read a factor from 0.25 to 4."""
-    value = float(text)
-    if not 0.25 <= value <= 4:
-        msg = f"must be from 0.25 to 4, got {text}"
-        raise argparse.ArgumentTypeError(msg)
-    return value
+    return number
 
 
 def _hdu(text):

@@ -129,7 +129,12 @@ def _widths(light):
 
 
 def _matched_variance(light):
-    """Return the variance along an axis of the light of each stamp, under a matched Gaussian."""
+    """
+    Return the variance along an axis of the light of each stamp, under a matched Gaussian.
+
+    For round weights and all stamps at once, where `astro_yolo._shape_of_light` finds the ellipse
+    of one source: a block of a crowded field has a thousand peaks.
+    """
     y, x = np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1].astype(np.float32)
     center_x, center_y = np.zeros((2, len(light), 1, 1))
     variance = np.full((len(light), 1, 1), 2.0)

@@ -176,7 +176,7 @@ def scan(
     """
     if zoom is None:  # networks for pictures have a zoom of their own
         zoom = 1.0 if backend.weights.takes_pictures else suitable_zoom(image)
-    given, image = image, (image if zoom == 1 else Resampled(image, zoom))
+    shape, image = image.shape, (image if zoom == 1 else Resampled(image, zoom))
     find = _Finder(
         backend, min_score, classifier, finished=image.kind == "picture", meanwhile=meanwhile
     )
@@ -185,7 +185,7 @@ def scan(
         found, passes = find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
     else:
         found, passes = _by_tiles(find, image, [1, *factors], max_pixels, progress)
-    return _as_given(found, given.shape, zoom), passes | {"zoom": round(zoom, 3)}
+    return _as_given(found, shape, zoom), passes | {"zoom": round(zoom, 3)}
 
 
 def _by_tiles(find, image, factors, max_pixels, progress):
@@ -269,6 +269,7 @@ class _Finder:
             bands, mask, stretch=weights.stretch, zoom=weights.zoom, finished=self._finished
         )
         boxes, outputs = self._backend.predict(x, self._min_raw)
+        self._meanwhile()
         boxes *= np.tile([shape[1] / x.shape[2], shape[0] / x.shape[1]], 2)
         kept = box_math.nms(boxes, self._strength(outputs), **box_math.DOUBLES)
         boxes, outputs = box_math.clip(boxes[kept], shape), outputs[kept]

@@ -136,6 +136,10 @@ class Detector:
         priors : dict, optional
             Class to weight, for a sample with another mix of classes than Galaxy Zoo's bright
             galaxies: its share in yours over its share in theirs. Not named: 1.
+        zoom : float, optional
+            Factor, 0.25 to 4, by which the image is enlarged before the network sees it. By default
+            1 for SDSS's pixels; where others make stars narrower or wider than the network knows
+            them, 0.4 to 2.5. The table holds pixels of the image as it was given.
         measure : bool, optional
             Whether shapes, fluxes and magnitudes are added: `~astro_yolo.measuring.measure`.
         progress : bool, optional

@@ -44,7 +44,7 @@ class DatasetRecipe:
     size: int = 416
     seed: int = 20261126
     other_share: float = 0.1  # of the cutouts, drawn from other telescopes
-    rescaled_share: float = 0.08  # of the field crops, brought to other pixel scales
+    rescaled_share: float = 0.08  # of the field crops, brought to slightly other pixel scales
     # how often each class is drawn among cutouts: nearer to even than the sky's share,
     # so that the rare types are learnt; detection puts the sky's share back
     class_shares: tuple = (

@@ -137,4 +137,3 @@ def _extrapolated(field, label, counted, slope, bright):
     known = max(1, int((inside & (field.kind == label)).sum()))
     growth = [10 ** (slope * m) for m in (*counted, bright, _DEEPEST)]
     return known * (growth[3] - growth[2]) / (growth[1] - growth[0])
-

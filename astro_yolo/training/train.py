@@ -11,7 +11,7 @@ __all__ = ["TrainRecipe", "train"]
 
 @dataclass(frozen=True)
 class TrainRecipe:
-    """How a network is trained; the defaults made the shipped weights."""
+    """How a network is trained; by default much as the shipped weights were, see their card."""
 
     model: str = "yolo_p34_n.yaml"
     start: str = "astro-yolo-n2"  # weights to begin with: a name or an ONNX file; "" for random
