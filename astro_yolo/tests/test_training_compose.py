@@ -1,5 +1,7 @@
 """Training samples made from a simulated field and a simulated cutout."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -42,8 +44,9 @@ def make_stamp(_rng):
 def quiet(monkeypatch):
     """Add nothing at random: everything lands outside the sample."""
     outside = np.full(4, -9.0), IGNORE
-    for name in ("add_sersic", "add_star", "_add_galaxy_zoo"):
+    for name in ("add_sersic", "_add_galaxy_zoo"):
         monkeypatch.setattr(compose, name, lambda *_args: outside)
+    monkeypatch.setattr(compose, "add_stars", lambda *_args: [outside])
     monkeypatch.setattr(compose, "add_artefacts", lambda *_args: None)
     monkeypatch.setattr(network_input, "_PICTURE_SHARE", 0.0)
 
@@ -192,10 +195,13 @@ def test_mostly_hidden_objects_are_ignored():
     assert sample.boxes[:, 0].tolist() == [0, 0]
 
 
-def test_magnitudes_follow_power_law_counts():
-    """Half of the sources of 0.4 dex a magnitude lie in the last 0.753 mag, all within limits."""
-    rng = np.random.default_rng(2)
-    found = compose.draw_magnitudes(rng, 20.0, 24.5, slope=0.4, number=2000)
-    assert 20 <= found.min() < found.max() <= 24.5
-    assert np.median(found) == pytest.approx(24.5 - np.log10(2) / 0.4, abs=0.05)
-    assert isinstance(compose.draw_magnitudes(rng, 20.0, 24.5), float)
+def test_half_of_the_crops_have_the_psf_of_one_place():
+    """What is added to a crop is seen through the field's mean PSF, or through one of its stars."""
+    field = make_field()
+    assert compose._with_psf_of_a_star(field, np.random.default_rng(1)) is field
+    stars = np.stack([np.stack(field.psf)] * 3) * np.arange(1, 4)[:, None, None, None]
+    starry = replace(field, stars=stars)
+    places = [compose._with_psf_of_a_star(starry, np.random.default_rng(k)) for k in range(60)]
+    assert 15 < sum(place is starry for place in places) < 45
+    found = {round(float(np.sum(place.psf[1]))) for place in places}
+    assert found == {1, 2, 3}

@@ -1,5 +1,7 @@
 """A small data set built from the real fields and cutouts, where they are at hand."""
 
+from itertools import product
+
 import cv2
 import numpy as np
 import pytest
@@ -73,10 +75,11 @@ def test_frame_paths_follow_the_archive():
 
 def test_recipe_plan_is_fixed_and_complete():
     """Every sample has its own number, and every source is in both splits."""
-    recipe = DatasetRecipe(field_samples=50, cutout_samples=25, deep_samples=25)
+    recipe = DatasetRecipe(
+        field_samples=50, cutout_samples=25, deep_samples=25, model_samples=25
+    )
     plan = dataset._plan(recipe)
     assert [number for number, *_ in plan] == list(range(len(plan)))
-    assert len(plan) == 50 + 2 + 25 + 1 + 25 + 1
-    assert {tuple(job[1:]) for job in plan} == {
-        (source, split) for source in ("field", "cutout", "deep") for split in ("train", "val")
-    }
+    assert len(plan) == 50 + 2 + 3 * (25 + 1)
+    sources = "field", "cutout", "deep", "model"
+    assert {tuple(job[1:]) for job in plan} == set(product(sources, ("train", "val")))

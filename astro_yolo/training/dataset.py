@@ -26,6 +26,7 @@ from astro_yolo.training.cutouts import (
 )
 from astro_yolo.training.deep import compose_deep, read_stamps
 from astro_yolo.training.fields import FIELDS, load_field
+from astro_yolo.training.model_sky import compose_model_sky
 from astro_yolo.training.other_surveys import read_other_surveys
 from astro_yolo.training.samples import OBJECTS, transposed
 from astro_yolo.training.yolo_files import MARKER, marker_text
@@ -37,12 +38,13 @@ __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 class DatasetRecipe:
     """What a training set holds; the same recipe and seed give the same files."""
 
-    field_samples: int = 5800
-    cutout_samples: int = 2400
-    deep_samples: int = 700  # skies like a deep field from space
+    field_samples: int = 4400
+    cutout_samples: int = 3400
+    deep_samples: int = 600  # skies like a deep field from space
+    model_samples: int = 1800  # skies of models, at any seeing
     val_share: float = 0.04
     size: int = 416
-    seed: int = 20261126
+    seed: int = 20261127
     other_share: float = 0.1  # of the cutouts, drawn from other telescopes
     rescaled_share: float = 0.08  # of the field crops, brought to slightly other pixel scales
     # how often each class is drawn among cutouts: nearer to even than the sky's share,
@@ -98,8 +100,8 @@ def build_dataset(data, out, recipe=None, *, workers=2, overwrite=False):
 def _plan(recipe):
     """Return (number, split, source) of every sample, in a fixed order."""
     jobs = []
-    counts = recipe.field_samples, recipe.cutout_samples, recipe.deep_samples
-    for source, count in zip(("field", "cutout", "deep"), counts, strict=True):
+    for source in ("field", "cutout", "deep", "model"):
+        count = getattr(recipe, f"{source}_samples")
         n_val = round(count * recipe.val_share)
         jobs += [(source, "train")] * count + [(source, "val")] * n_val
     return [(number, *job) for number, job in enumerate(jobs)]
@@ -259,6 +261,8 @@ def _write_sample(job, *, data, out, recipe):
     elif source == "cutout":
         pick = partial(_any_picture, groups, _other_cutouts(data, split), recipe)
         sample = compose_cutouts(pick, rng, size=recipe.size)
+    elif source == "model":
+        sample = compose_model_sky(rng, size=recipe.size)
     else:
         stamps = read_stamps(str(Path(data) / "hst" / "stamps_f814w"), split)
         sample = compose_deep(stamps, rng, size=recipe.size)

@@ -9,9 +9,9 @@ as the counts of its bright sources promise.
 import numpy as np
 
 from astro_yolo.stretch import to_network
-from astro_yolo.training.compose import add_sersic, add_star, draw_magnitudes
 from astro_yolo.training.evaluate import Outcome, candidates, judge
 from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR
+from astro_yolo.training.model_objects import add_sersic, add_star, draw_magnitudes
 from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
 __all__ = ["mock_objects", "outcome_of_field", "outcome_of_sky"]

@@ -27,6 +27,8 @@ SMALL = 15.0
 
 _LEAST_CONTRAST = 0.004  # network units, the mean over an object: a tenth of a grey level
 
+_LEAST_WHITE = 0.2  # the same, of a saturated star above the sky
+
 
 @dataclass
 class Sample:
@@ -75,16 +77,28 @@ def visible_kinds(image, boxes, kinds):
     Returns
     -------
     (N,) array
-        Kinds, `IGNORE` where the middle half of a box is no brighter than its surroundings.
+        Kinds, `IGNORE` where the middle half of a box is no brighter than its surroundings. A
+        saturated star stays: it lies within a flat disc that must not be taken for a galaxy.
     """
     light = image.mean(axis=0)
+    white = max(0.95 * float(light.max()), float(np.median(light)) + _LEAST_WHITE)
+
+    def seen(kind, box):
+        return _stands_out(light, box) or (kind == STAR and _level(light, box) > white)
+
     return np.array(
         [
-            kind if kind != IGNORE and _stands_out(light, box) else IGNORE
+            kind if kind != IGNORE and seen(kind, box) else IGNORE
             for kind, box in zip(kinds, boxes, strict=True)
         ],
         dtype=int,
     )
+
+
+def _level(light, box):
+    """Return the mean of the middle half of a box, 0 if it lies outside."""
+    inner = _window(light, (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 4)
+    return inner.mean() if inner.size else 0.0
 
 
 def _stands_out(light, box):

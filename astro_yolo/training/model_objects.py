@@ -1,0 +1,322 @@
+"""Model galaxies and stars of known truth, with the colours and sizes that the sky has.
+
+What they are laid into has ``psf`` (one kernel a band), ``noise`` (one number a band) and ``fwhm``
+of a star in pixels: a `~astro_yolo.training.fields.Field`, or a sky of
+`astro_yolo.training.model_sky`.
+"""
+
+import cv2
+import numpy as np
+
+from astro_yolo.injection import add_stamp, sersic_stamp, spiral_stamp
+from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
+from astro_yolo.training.samples import EDGE_ON, GALAXY, IGNORE, OBJECTS, SMALL, STAR, UNKNOWN
+
+__all__ = [
+    "FAINTEST",
+    "add_bright_star",
+    "add_sersic",
+    "add_star",
+    "add_stars",
+    "draw_magnitudes",
+    "lay",
+    "signal_to_noise",
+]
+
+#: Magnitude of what is added to real fields; beyond it nothing is seen.
+FAINTEST = 22.3
+_ZERO_POINT = 22.5  # SDSS frames are in nanomaggies
+
+
+def draw_magnitudes(rng, bright, faint, slope=0.35, number=None):
+    """
+    Draw magnitudes from power-law counts.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of chance.
+    bright, faint : float
+        Limits.
+    slope : float, optional
+        Growth of the counts in dex a magnitude: 0.6 is Euclidean; 0.35 keeps bright ones.
+    number : int, optional
+        How many; by default one, as a float.
+
+    Returns
+    -------
+    float or (number,) array
+    """
+    low, high = 10 ** (slope * bright), 10 ** (slope * faint)
+    return np.log10(rng.uniform(low, high, number)) / slope
+
+
+def _fluxes(r_magnitude, g_r, r_i):
+    """Return g, r, i fluxes in nanomaggies."""
+    magnitudes = np.array([r_magnitude + g_r, r_magnitude, r_magnitude - r_i])
+    return 10 ** (0.4 * (_ZERO_POINT - magnitudes))
+
+
+def _place(rng, size):
+    """Draw x and y of a new object, which may lie a little outside."""
+    return rng.uniform(-2, size + 2, 2)
+
+
+def _split(place):
+    """Return the pixel of a place, and the place's offset from its middle."""
+    pixel = np.round(place).astype(int)
+    return pixel, place - pixel
+
+
+def add_sersic(planes, field, rng, magnitude=None):
+    """
+    Add a model galaxy.
+
+    Parameters
+    ----------
+    planes : (3, size, size) float32 array
+        g, r, i in nanomaggies, changed in place.
+    field : astro_yolo.training.fields.Field
+        Whose PSF and noise the galaxy gets.
+    rng : numpy.random.Generator
+        Source of chance.
+    magnitude : float, optional
+        In r; by default drawn.
+
+    Returns
+    -------
+    box : (4,) array
+        Edge pixels.
+    kind : int
+        Place in `~astro_yolo.training.samples.OBJECTS`; ignored if too faint to see.
+    """
+    if magnitude is None:
+        magnitude = draw_magnitudes(rng, 16.5, FAINTEST)
+    # the fainter, the more galaxies are hardly wider than a star
+    scatter = 0.17 + 0.025 * max(magnitude - 18, 0)
+    size = 10 ** rng.normal(0.18 - 0.09 * (magnitude - 19), scatter)  # arcsec, at r = 19
+    radius = np.clip(size / 0.396, 0.5, 40)
+    early = rng.random() < 0.4
+    colour = _galaxy_colours(magnitude, early, rng)
+    index = rng.uniform(2.5, 5) if early else rng.uniform(0.6, 1.8)
+    ratio = rng.uniform(0.45, 1) if early else rng.uniform(0.12, 1)
+    theta = rng.uniform(0, np.pi)
+    pixel, offset = _split(_place(rng, planes.shape[1]))
+    arms = not early and ratio > 0.4 and radius > 4 and rng.random() < 0.7
+    shape = dict(axis_ratio=ratio, theta=theta, offset=offset)
+    if arms:
+        shape |= dict(
+            arms=int(rng.integers(2, 4)), pitch=rng.uniform(0.2, 0.5), bulge=rng.uniform(0.05, 0.4),
+            handedness=rng.choice([-1, 1]),
+        )
+    fluxes, psf = _fluxes(magnitude, *colour), np.stack(field.psf)
+    if arms:
+        stamps = spiral_stamp(fluxes, radius, psf=psf, **shape)
+    else:
+        stamps = sersic_stamp(fluxes, radius, index, psf=psf, **shape)
+    lay(planes, stamps, pixel, rng)
+    box = _box_of_stamp(stamps[1], pixel, offset, ratio, theta, field.fwhm, radius)
+    return box, _kind_of_model(stamps, box, index, ratio, arms, field)
+
+
+def _galaxy_colours(magnitude, early, rng):
+    """
+    Return g-r and r-i of a galaxy at the redshift of its magnitude.
+
+    The fainter, the farther and the redder: early types follow SDSS's luminous red galaxies, whose
+    4000 A break leaves g near z = 0.4 (Eisenstein et al. 2001, AJ 122, 2267), roughly. Galaxies of
+    the training fields at r = 20 to 20.8 have a median g-r of 1.1.
+    """
+    z = 10 ** rng.normal(0.15 * (magnitude - 17.5) - 1, 0.15)
+    if early:
+        g_r = min(0.72 + 2.5 * z, 1.7)
+        r_i = min(0.38 + 0.3 * z + 2.3 * max(z - 0.36, 0), 1.1)
+        return rng.normal(g_r, 0.12), rng.normal(r_i, 0.06)
+    return rng.normal(min(0.42 + 1.1 * z, 1.1), 0.2), rng.normal(min(0.18 + 0.45 * z, 0.6), 0.1)
+
+
+def _star_colours(magnitude, rng):
+    """Return g-r and r-i on the stellar locus; the fainter, the more stars are M dwarfs."""
+    if rng.random() < np.clip(0.25 + 0.06 * (magnitude - 17), 0.2, 0.6):
+        return rng.normal(1.45, 0.08), rng.uniform(0.5, 1.6)
+    g_r = rng.uniform(0.2, 1.35)
+    return g_r, rng.normal(0.4 * g_r, 0.04)
+
+
+def _box_of_stamp(stamp, pixel, offset, ratio, theta, fwhm, radius):
+    """Return the box of a model, its axis ratio rounded by the PSF."""
+    petrosian = petrosian_radius(stamp)
+    blur = (0.6 * fwhm) ** 2
+    seen = np.sqrt(((ratio * radius) ** 2 + blur) / (radius**2 + blur))
+    x, y = pixel + offset
+    return ellipse_box(x, y, BOX_RADII * petrosian, seen, theta)
+
+
+def _kind_of_model(stamps, box, index, ratio, arms, field):
+    """Return the kind of a model galaxy: ignored if too faint to see, else by its size."""
+    if signal_to_noise(stamps, field) < 6.5:
+        return IGNORE
+    side = max(box[2] - box[0], box[3] - box[1])
+    if side < SMALL:
+        return UNKNOWN
+    if index < 2 and ratio < 0.25:
+        return EDGE_ON
+    if arms and side > 40:
+        return OBJECTS.index("spiral")
+    if index > 3 and side > 22:
+        return OBJECTS.index("elliptical")
+    return GALAXY
+
+
+def signal_to_noise(stamps, field):
+    """
+    Return the matched-filter signal-to-noise over the three bands (sky-limited).
+
+    Parameters
+    ----------
+    stamps : sequence of three (k, k) arrays
+        Light of the source.
+    field : object
+        With ``noise``, one number a band.
+
+    Returns
+    -------
+    float
+    """
+    return float(
+        np.sqrt(sum((s**2).sum() / n**2 for s, n in zip(stamps, field.noise, strict=True)))
+    )
+
+
+def lay(planes, stamps, pixel, rng):
+    """
+    Add the stamps of three bands with the photon noise of the source itself.
+
+    Parameters
+    ----------
+    planes : (3, ny, nx) array
+        g, r, i in nanomaggies, changed in place.
+    stamps : sequence of three (k, k) arrays
+        Odd-sized.
+    pixel : (2,) int array
+        x and y of the middle of the stamps.
+    rng : numpy.random.Generator
+        Source of chance.
+    """
+    for plane, stamp in zip(planes, stamps, strict=True):
+        # an SDSS frame has roughly 200 electrons a nanomaggy
+        noisy = stamp + rng.normal(0, 1, stamp.shape) * np.sqrt(np.maximum(stamp, 0) / 200)
+        add_stamp(plane, noisy.astype(np.float32), *pixel)
+
+
+def add_stars(planes, field, rng):
+    """
+    Add a star, one time in eight with a second one beside it: two are not a galaxy.
+
+    Parameters
+    ----------
+    planes, field, rng
+        As of `add_sersic`.
+
+    Returns
+    -------
+    list of (box, kind)
+        One or two, as of `add_sersic`.
+    """
+    magnitude = draw_magnitudes(rng, 16.0, FAINTEST, slope=0.15)
+    place = _place(rng, planes.shape[1])
+    added = [add_star(planes, field, rng, magnitude, place=place)]
+    if rng.random() < 1 / 8:
+        angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 2) * field.fwhm
+        beside = place + distance * np.array([np.cos(angle), np.sin(angle)])
+        fainter = magnitude + rng.uniform(0, 1.5)
+        added.append(add_star(planes, field, rng, fainter, place=beside))
+    return added
+
+
+def add_bright_star(planes, noise, fwhm, rng):
+    """
+    Add a saturated star: a flat disc, a halo, the spikes of a spider, sometimes a bleeding column.
+
+    Parameters
+    ----------
+    planes : (3, size, size) float32 array
+        Changed in place.
+    noise : (3,) array
+        Of each band.
+    fwhm : float
+        Of a star, pixels.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    box, kind
+        As of `add_sersic`.
+    """
+    size = planes.shape[1]
+    place = rng.uniform(0, size, 2)
+    y, x = np.indices((size, size), dtype=np.float32)
+    x, y = x - np.float32(place[0]), y - np.float32(place[1])
+    light = _bright_profile(x, y, fwhm, rng)
+    full = noise * np.float32(10 ** rng.uniform(2.7, 3.5))
+    light = light * np.float32(10 ** rng.uniform(0.3, 2.3))
+    colour = np.exp(rng.normal(0, 0.4, 3)).astype(np.float32)
+    for plane, level, strength in zip(planes, full, colour, strict=True):
+        np.minimum(plane + level * strength * light, np.maximum(level, plane), out=plane)
+    if rng.random() < 0.3:
+        reach = fwhm * 10 ** rng.uniform(0.5, 1.5)
+        column = (np.abs(x) < rng.uniform(0.6, 2)) & (np.abs(y) < reach)
+        planes[:, column] = full[:, None]
+    x0, y0 = place + 0.5 - fwhm
+    return np.array([x0, y0, x0 + 2 * fwhm, y0 + 2 * fwhm]), STAR
+
+
+def _bright_profile(x, y, fwhm, rng):
+    """Return the light of a star with halo and spikes, 1 in its middle."""
+    radius = np.hypot(x, y) / fwhm
+    light = (1 + 2.3 * radius**2) ** -rng.uniform(2.2, 3.5)
+    light += 10 ** rng.uniform(-4, -2.7) / (1 + (radius / rng.uniform(3, 10)) ** 3)
+    arms, turn = rng.choice([0, 2, 2, 3, 4]), rng.uniform(0, np.pi)
+    strength, fall = 10 ** rng.uniform(-2.7, -1.2), rng.uniform(1.2, 2.2)
+    width = fwhm * rng.uniform(0.25, 0.6)
+    for angle in turn + np.pi * np.arange(arms) / max(arms, 1):
+        across = (x * np.sin(angle) - y * np.cos(angle)) / width
+        light += strength * np.exp(-0.5 * across**2) * (1 + radius) ** -fall
+    return light.astype(np.float32)
+
+
+def add_star(planes, field, rng, magnitude=None, psf=None, *, place=None):
+    """
+    Add a star with the colours of the stellar locus.
+
+    Parameters
+    ----------
+    planes, field, rng, magnitude
+        As of `add_sersic`.
+    psf : sequence of three (n, n) arrays, optional
+        One kernel a band; by default those of the field.
+    place : (2,) array, optional
+        x and y, 0-based pixels; by default drawn.
+
+    Returns
+    -------
+    box, kind
+        As of `add_sersic`.
+    """
+    if magnitude is None:
+        magnitude = draw_magnitudes(rng, 16.0, FAINTEST, slope=0.15)
+    if place is None:
+        place = _place(rng, planes.shape[1])
+    pixel, offset = _split(place)
+    move = np.array([[1, 0, offset[0]], [0, 1, offset[1]]])
+    fluxes = _fluxes(magnitude, *_star_colours(magnitude, rng))
+    stamps = [
+        cv2.warpAffine(flux * kernel, move, kernel.shape[::-1], flags=cv2.INTER_CUBIC)
+        for flux, kernel in zip(fluxes, field.psf if psf is None else psf, strict=True)
+    ]
+    lay(planes, stamps, pixel, rng)
+    x, y = pixel + offset + 0.5
+    half = field.fwhm
+    kind = STAR if signal_to_noise(stamps, field) >= 8 else IGNORE
+    return np.array([x - half, y - half, x + half, y + half]), kind

@@ -1,0 +1,103 @@
+"""Skies that are wholly modelled: every source is known, at any seeing and depth.
+
+Of a real field's faint sources nobody can say what they are, so they teach nothing; and there are
+only a handful of fields. Here stars and galaxies stand in the numbers that the sky has of them,
+down to what drowns in the noise.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from astro_yolo.training.artefacts import add_artefacts
+from astro_yolo.training.model_objects import (
+    add_bright_star,
+    add_sersic,
+    add_stars,
+    draw_magnitudes,
+)
+from astro_yolo.training.network_input import to_input
+from astro_yolo.training.samples import Sample, clip_sample, visible_kinds
+
+__all__ = ["ModelSky", "compose_model_sky", "draw_sky"]
+
+_NOISE = np.array([0.016, 0.025, 0.035], np.float32)  # g, r, i of an SDSS frame, nanomaggies
+_SEEING = 2.2, 4.6  # pixels, full width at half maximum: 0.9 to 1.8 arcsec
+_WIDER = 1.06, 1.0, 0.96  # g, r, i: seeing falls with wavelength
+_REACH = 15  # pixels
+_FAINTEST = 22.9  # magnitude: beyond it sources are lost in the noise
+# for a square of 416 SDSS pixels at high latitude, to that magnitude (Yasuda et al. 2001, AJ 122,
+# 1104, extrapolated)
+_GALAXIES, _STARS = 40.0, 14.0
+
+
+@dataclass(frozen=True)
+class ModelSky:
+    """What model objects need to know of a sky: kernels and noise of g, r, i, and the seeing."""
+
+    psf: tuple
+    noise: np.ndarray
+    fwhm: float
+
+
+def draw_sky(rng):
+    """
+    Draw the seeing and depth of a sky.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    ModelSky
+    """
+    fwhm = float(np.exp(rng.uniform(*np.log(_SEEING))))
+    beta, stretch, angle = rng.uniform(2.5, 4.5), rng.uniform(0, 0.06), rng.uniform(0, np.pi)
+    widths = [fwhm * wider * np.exp(rng.normal(0, 0.04)) for wider in _WIDER]
+    psf = tuple(_kernel(width, beta, stretch, angle) for width in widths)
+    return ModelSky(psf, _NOISE * np.exp(rng.normal(0, 0.25, 3)).astype(np.float32), fwhm)
+
+
+def _kernel(fwhm, beta, stretch, angle):
+    """Return a Moffat kernel that guiding has made a little longer along ``angle``."""
+    y, x = np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    alpha = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
+    radius2 = (along / (1 + stretch)) ** 2 + (across * (1 + stretch)) ** 2
+    kernel = (1 + radius2 / alpha**2) ** -beta
+    return (kernel / kernel.sum()).astype(np.float32)
+
+
+def compose_model_sky(rng, *, size=416):
+    """
+    Fill a blank sky with model galaxies and stars.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of chance.
+    size : int, optional
+        Side in pixels.
+
+    Returns
+    -------
+    astro_yolo.training.samples.Sample
+    """
+    sky, share = draw_sky(rng), (size / 416) ** 2
+    planes = rng.normal(0, 1, (3, size, size)).astype(np.float32) * sky.noise[:, None, None]
+    galaxies = rng.poisson(_GALAXIES * share * np.exp(rng.normal(0, 0.3)))
+    stars = rng.poisson(_STARS * share * np.exp(rng.normal(0, 0.6)))
+    added = [
+        add_sersic(planes, sky, rng, magnitude)
+        for magnitude in draw_magnitudes(rng, 16.5, _FAINTEST, 0.38, galaxies)
+    ]
+    added += [pair for _ in range(stars) for pair in add_stars(planes, sky, rng)]
+    if rng.random() < 0.35:
+        added.append(add_bright_star(planes, sky.noise, sky.fwhm, rng))
+    add_artefacts(planes, sky.noise, sky.fwhm, rng)
+    boxes = np.array([box for box, _ in added]).reshape(-1, 4)
+    kinds = np.array([kind for _, kind in added], dtype=int)
+    image = to_input(planes, sky.noise, rng)
+    return clip_sample(Sample(image, boxes, visible_kinds(image, boxes, kinds)), size)
