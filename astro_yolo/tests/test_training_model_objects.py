@@ -7,7 +7,13 @@ import pytest
 
 from astro_yolo.injection import moffat_kernel
 from astro_yolo.training import model_objects
-from astro_yolo.training.model_objects import add_sersic, add_star, add_stars, draw_magnitudes
+from astro_yolo.training.model_objects import (
+    add_bright_star,
+    add_sersic,
+    add_star,
+    add_stars,
+    draw_magnitudes,
+)
 from astro_yolo.training.samples import IGNORE, STAR
 
 SIZE = 160
@@ -52,6 +58,19 @@ def test_one_star_in_eight_has_another_beside_it(sky):
     for (first, _), (second, _) in pairs:
         apart = np.hypot(*(first - second)[:2])
         assert 0.7 * 3 <= apart <= 2 * 3
+
+
+def test_a_saturated_star_has_a_flat_middle_in_its_box(sky):
+    """Its brightest pixels, 500 to 3200 times the noise, are equal, and its box is round them."""
+    for seed in range(6):
+        planes = np.zeros((3, SIZE, SIZE), np.float32)
+        box, kind = add_bright_star(planes, sky.noise, sky.fwhm, np.random.default_rng(seed))
+        assert kind == STAR
+        x, y = np.clip((box[:2] + box[2:]) / 2 - 0.5, 1, SIZE - 2).round().astype(int)
+        for plane, noise in zip(planes, sky.noise, strict=True):
+            # the fainter bands of a star of strong colour may stay below the level
+            assert 100 * noise < plane.max() <= 3200 * noise
+            assert plane[y, x] > 0.7 * plane.max()
 
 
 def test_the_faint_are_ignored(sky):

@@ -19,6 +19,17 @@ def test_what_a_stretch_left_nothing_of_is_ignored():
     assert visible_kinds(image, boxes[2:], np.array([STAR])).tolist() == [IGNORE]
 
 
+def test_a_saturated_star_stays_a_star():
+    """In a flat white disc a star is kept, a galaxy there cannot be seen; on grey neither is."""
+    image = np.full((3, 80, 80), 0.125, np.float32)
+    y, x = np.indices((80, 80)) - 40
+    image[:, np.hypot(x, y) < 20] = 0.8
+    boxes = np.array([[36.0, 36, 44, 44]] * 2)
+    assert visible_kinds(image, boxes, np.array([STAR, GALAXY])).tolist() == [STAR, IGNORE]
+    image[:, :4] = 1.0
+    assert visible_kinds(image, boxes, np.array([STAR, GALAXY])).tolist() == [IGNORE] * 2
+
+
 def test_boxes_beyond_the_image_are_ignored():
     """An object of which no pixel is inside cannot be seen."""
     image = np.full((3, 40, 40), 0.5, np.float32)

@@ -36,8 +36,8 @@ __all__ = [
 ]
 
 #: Names and versions of the shipped weights.
-NAME, VERSION = "astro-yolo-n3", "3"
-TYPES_NAME, TYPES_VERSION = "astro-yolo-types-1", "1"
+NAME, VERSION = "astro-yolo-n4", "4"
+TYPES_NAME, TYPES_VERSION = "astro-yolo-types-1", "1.1"
 
 # Wanted of the default score on the held-out sky and its mock skies, a fifth of which have the many
 # stars of low Galactic latitude: elsewhere it is purer

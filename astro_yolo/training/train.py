@@ -14,13 +14,13 @@ class TrainRecipe:
     """How a network is trained; by default much as the shipped weights were, see their card."""
 
     model: str = "yolo_p34_n.yaml"
-    start: str = "astro-yolo-n2"  # weights to begin with: a name or an ONNX file; "" for random
+    start: str = "astro-yolo-n3"  # weights to begin with: a name or an ONNX file; "" for random
     kept: float = 0.0  # share of the start in the mean of its weights and the trained ones
-    epochs: int = 10
+    epochs: int = 8
     batch: int = 16
     image_size: int = 416
     learning_rate: float = 1.5e-3
-    seed: int = 20261126
+    seed: int = 20261127
 
 
 def train(data, out, recipe=None, *, device="cpu", threads=None, resume=False):

@@ -13,6 +13,7 @@ import numpy as np
 
 from accuracy_sections.calibration import print_reliability, reliability
 from accuracy_sections.session import rate, text
+from accuracy_sections.sheets import draw_disagreements
 from astro_yolo.boxes import iou
 from astro_yolo.catalog import CLASSES, pixel_boxes
 from astro_yolo.training.cutouts import Cutout, measure_cutout, read_picture, split_of
@@ -49,6 +50,7 @@ def run(session):
     for name, rows in (("the half that set nothing", second), ("all held out", first + second)):
         print(f"\n{name}, and the undecided ones:")
         found[name] = _report(rows, third, session.score)
+    draw_disagreements(session, first + second)
     return found
 
 
@@ -90,7 +92,8 @@ def _judge(session, cutout, types):
     if len(good):
         best = table[good[score[good].argmax()]]
         row |= {"found": True, "score": float(best["score"]), "label": str(best["label"]),
-                "probability": float(best[f"p_{best['label']}"])}
+                "probability": float(best[f"p_{best['label']}"]), "path": cutout.path,
+                "box": edge_boxes(table)[good[score[good].argmax()]]}
     return row
 
 

@@ -14,7 +14,7 @@ from astro_yolo.stretch import to_channels, to_rgb
 from astro_yolo.training.cutouts import read_picture
 from astro_yolo.training.fields import FIELDS
 
-__all__ = ["contact_sheet", "run"]
+__all__ = ["contact_sheet", "draw_disagreements", "run"]
 
 DEEP = "hst/hubble_extreme_deep_field.jpg"
 NUMBER = 100
@@ -24,6 +24,7 @@ SEED = 2018
 _CELL, _COLUMNS = 112, 10  # pixels of a cell, cells of a row
 _SMALLEST_VIEW = 44  # pixels of the image in a cell
 _QUALITY = 70
+_DISAGREEMENTS = 50
 
 
 def run(session):
@@ -89,6 +90,29 @@ def _sides(boxes):
     return boxes[:, 2:] - boxes[:, :2]
 
 
+def draw_disagreements(session, rows):
+    """
+    Draw the held-out cutouts whose class the network is surest of, against Galaxy Zoo's word.
+
+    Parameters
+    ----------
+    session : accuracy_sections.session.Session
+        The run.
+    rows : list of dict
+        With ``found``, ``path``, ``box`` in edge pixels, ``truth``, ``label``, ``probability``.
+    """
+    wrong = [row for row in rows if row["found"] and row["truth"] != row["label"]]
+    surest = sorted(wrong, key=lambda row: -row["probability"])[:_DISAGREEMENTS]
+    print(f"\n{len(wrong)} found have another class than Galaxy Zoo's")
+    if session.out is None or not surest:
+        return
+    cells = [_cell(read_picture(row["path"]), row["box"], drawn=False) for row in surest]
+    words = [f"{row['truth'][:6]}>{row['label'][:6]}" for row in surest]
+    path = session.out / "sheet-types.jpg"
+    cv2.imwrite(str(path), _arranged(cells, words)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    print(f"  {path}: truth > called, the surest first")
+
+
 def contact_sheet(picture, table):
     """
     Return a picture of many detections, each in a cell of its own with its class and score.
@@ -104,25 +128,35 @@ def contact_sheet(picture, table):
     -------
     (ny', nx', 3) uint8 array
     """
-    rows = -(-len(table) // _COLUMNS)
+    boxes = pixel_boxes(table) + 0.5
+    words = [
+        f"{k + 1} {str(row['label'])[:9]} {row['score']:.2f}" for k, row in enumerate(table)
+    ]
+    return _arranged([_cell(picture, box) for box in boxes], words)
+
+
+def _arranged(cells, words):
+    """Return cells in rows, words above each."""
+    rows = -(-len(cells) // _COLUMNS)
     sheet = np.full((rows * (_CELL + 14), _COLUMNS * _CELL, 3), 20, np.uint8)
-    for k, (row, box) in enumerate(zip(table, pixel_boxes(table) + 0.5, strict=True)):
+    for k, (cell, text) in enumerate(zip(cells, words, strict=True)):
         y, x = k // _COLUMNS * (_CELL + 14), k % _COLUMNS * _CELL
-        sheet[y + 14 : y + 14 + _CELL, x : x + _CELL] = _cell(picture, box)
-        words = f"{k + 1} {str(row['label'])[:9]} {row['score']:.2f}"
-        cv2.putText(sheet, words, (x + 2, y + 11), cv2.FONT_HERSHEY_PLAIN, 0.75, (255, 255, 255), 1)
+        sheet[y + 14 : y + 14 + _CELL, x : x + _CELL] = cell
+        cv2.putText(sheet, text, (x + 2, y + 11), cv2.FONT_HERSHEY_PLAIN, 0.75, (255, 255, 255), 1)
     return sheet
 
 
-def _cell(picture, box):
-    """Return one detection, its box drawn, edges of the cell at 2.2 times the box."""
+def _cell(picture, box, *, drawn=True):
+    """Return one detection: at 2.2 times its box, which is drawn, or at 1.5 times without it."""
     middle = (box[:2] + box[2:]) / 2
-    view = max(2.2 * float((box[2:] - box[:2]).max()), _SMALLEST_VIEW)
+    view = max((2.2 if drawn else 1.5) * float((box[2:] - box[:2]).max()), _SMALLEST_VIEW)
     zoom = _CELL / view
     # pixel centres lie half a pixel from the edges that boxes count
     move = np.column_stack([np.eye(2) * zoom, _CELL / 2 - zoom * middle + (zoom - 1) / 2])
     way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_NEAREST
     cell = cv2.warpAffine(picture, move, (_CELL, _CELL), flags=way)
+    if not drawn:
+        return cell
     low, high = ((edge - middle) * zoom + _CELL / 2 - 0.5 for edge in (box[:2], box[2:]))
     corners = [tuple(np.round(corner).astype(int).tolist()) for corner in (low, high)]
     return cv2.rectangle(cell, *corners, (255, 220, 0), 1)
