@@ -12,6 +12,10 @@ __all__ = ["TypeClassifier"]
 
 _BATCH = 64  # stamps at a time: bounds the memory
 
+# pixels: a galaxy with as long a side is looked at in all eight orientations. There are few in a
+# field, and the mean is the same for a spiral and its mirror image
+_TURNED = 50.0
+
 
 class TypeClassifier:
     """
@@ -64,11 +68,20 @@ class TypeClassifier:
             In the order of `~astro_yolo.catalog.CLASSES`; each row sums to 1.
         """
         stamps = cut_stamps(planes, boxes)
+        logits = self._logits(stamps)
+        turned = _longer_sides(boxes) >= _TURNED
+        if turned.any():
+            views = np.concatenate(_orientations(stamps[turned]))
+            logits[turned] = self._logits(views).reshape(8, -1, len(CLASSES)).mean(axis=0)
+        return self.calibrated(logits)
+
+    def _logits(self, stamps):
+        """Return the raw outputs of stamps, (N, 5)."""
         parts = [
             self._session.run(None, {"stamps": stamps[k : k + _BATCH]})[0]
             for k in range(0, len(stamps), _BATCH)
         ]
-        return self.calibrated(np.concatenate(parts) if parts else np.empty((0, len(CLASSES))))
+        return np.concatenate(parts) if parts else np.empty((0, len(CLASSES)))
 
     def calibrated(self, logits):
         """Return the probabilities of raw (N, 5) outputs."""
@@ -76,7 +89,18 @@ class TypeClassifier:
 
     def large(self, boxes):
         """Return which boxes are large enough to be asked about, (N,) bool array."""
-        return np.max(boxes[:, 2:] - boxes[:, :2], axis=1, initial=0) >= self.smallest
+        return _longer_sides(boxes) >= self.smallest
+
+
+def _longer_sides(boxes):
+    """Return the longer side of each box, (N,)."""
+    return np.max(boxes[:, 2:] - boxes[:, :2], axis=1, initial=0)
+
+
+def _orientations(stamps):
+    """Return square stamps turned by quarters, and mirrored and turned: eight arrays."""
+    mirrored = stamps[..., ::-1]
+    return [np.rot90(s, k, axes=(2, 3)) for s in (stamps, mirrored) for k in range(4)]
 
 
 def calibrated_types(logits, temperature, prior):

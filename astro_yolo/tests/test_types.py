@@ -106,3 +106,18 @@ def test_sky_alone_is_unknown(classifier):
     planes = np.full((3, 100, 100), NETWORK_SKY, np.float32)
     found = classifier.probabilities(planes, np.array([[20.0, 20, 60, 60]]))[0]
     assert CLASSES[found.argmax()] == "unknown"
+
+
+def test_a_large_galaxy_and_its_mirror_image_have_the_same_type(classifier):
+    """From 50 pixels on the type does not depend on how the galaxy is turned or wound."""
+    y, x = (np.indices((120, 120)) - 59.5) / 15
+    radius, angle = np.hypot(x, y), np.arctan2(y, x)
+    arms = np.exp(-radius) * (1 + 0.8 * np.cos(2 * angle - 4 * np.log(radius + 0.1)))
+    planes = np.stack([0.125 + 0.4 * arms * tone for tone in (1, 0.9, 0.7)]).astype(np.float32)
+    boxes = np.array([[30.0, 30, 90, 90]])
+    found = [
+        classifier.probabilities(np.ascontiguousarray(view), boxes)
+        for view in (planes, planes[..., ::-1], np.rot90(planes, axes=(1, 2)))
+    ]
+    np.testing.assert_allclose(found[1], found[0], atol=1e-4)
+    np.testing.assert_allclose(found[2], found[0], atol=1e-4)
