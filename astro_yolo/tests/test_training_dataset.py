@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from astro_yolo.training import dataset
+from astro_yolo.injection import moffat_kernel
+from astro_yolo.training import dataset, fields
 from astro_yolo.training.dataset import DatasetRecipe, build_dataset
 from astro_yolo.training.fields import FIELDS, frame_paths, load_field
 from astro_yolo.training.samples import OBJECTS, Sample
@@ -65,6 +66,23 @@ def test_stars_are_small_and_galaxies_larger(field):
     side = (field.boxes[:, 2:] - field.boxes[:, :2]).max(axis=1)
     np.testing.assert_allclose(side[field.kind == 0], 2 * field.fwhm, rtol=1e-6)
     assert np.median(side[field.kind == 1]) > 3 * field.fwhm
+
+
+def test_a_star_of_its_own_has_no_halo_of_noise():
+    """As much light of a star 600 times the noise is beyond 5 pixels as of the PSF."""
+    rng = np.random.default_rng(4)
+    psf = moffat_kernel(2.6, beta=3.0)[1:-1, 1:-1]
+    assert psf.shape == (31, 31)
+    bright = np.stack([psf + rng.normal(0, 1 / 600, psf.shape) for _ in range(30)])[:, None]
+    kernel = fields._stacked(bright)
+    stars = fields._clean(bright, kernel)
+    outside = fields._radii() > 5
+    truth = psf[outside].sum() / psf.sum()
+    assert kernel[0][outside].sum() == pytest.approx(truth, abs=0.01)
+    assert len(stars) == 24
+    for star in stars[:, 0]:
+        assert star.sum() == pytest.approx(1, abs=1e-5)
+        assert star[outside].sum() == pytest.approx(truth, abs=0.02)
 
 
 def test_frame_paths_follow_the_archive():

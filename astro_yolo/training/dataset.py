@@ -47,10 +47,11 @@ class DatasetRecipe:
     seed: int = 20261127
     other_share: float = 0.1  # of the cutouts, drawn from other telescopes
     rescaled_share: float = 0.08  # of the field crops, brought to slightly other pixel scales
-    # how often each class is drawn among cutouts: nearer to even than the sky's share,
-    # so that the rare types are learnt; detection puts the sky's share back
+    # how often each class is drawn among cutouts: nearer to even than the sky's share, so that the
+    # rare types are learnt. Not too near: a network that sees too many mergers puts boxes of twice
+    # the size round galaxies with neighbours
     class_shares: tuple = (
-        ("elliptical", 0.33), ("spiral", 0.29), ("edge_on", 0.24), ("merger", 0.14),
+        ("elliptical", 0.50), ("spiral", 0.22), ("edge_on", 0.22), ("merger", 0.06),
     )
 
 

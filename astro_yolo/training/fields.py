@@ -23,6 +23,8 @@ __all__ = [
 ]
 
 _PSF_HALF = 15  # pixels; beyond it an SDSS star fainter than r = 17 is below the noise
+_CORE = 5.0  # pixels: as far out as a star is a good picture of the PSF
+_BRIGHT = 500.0  # flux in units of the noise of a pixel: fainter stars are poor pictures of the PSF
 
 
 @dataclass(frozen=True)
@@ -189,7 +191,7 @@ def _inside_giants(boxes, sources, side=60):
 
 def _star_stamps(planes, sources, kind, noise):
     """Return recentred stamps of the brightest good stars, unit flux in each band, (K, 3, n, n)."""
-    good = (kind == 0) & (sources.peak < 1500) & (sources.aperture_flux > 150 * noise)
+    good = (kind == 0) & (sources.peak < 1500) & (sources.aperture_flux > _BRIGHT * noise)
     good &= sources.flag == 0
     order = np.flatnonzero(good)[np.argsort(-sources.aperture_flux[good])][:40]
     found = [[_recentred(p, sources.x[k], sources.y[k]) for p in planes] for k in order]
@@ -199,25 +201,46 @@ def _star_stamps(planes, sources, kind, noise):
 
 
 def _stacked(stamps):
-    """Return the median star of each band as its PSF."""
+    """Return the median star of each band as its PSF, its wings those of its radial profile."""
     if len(stamps) < 5:
         return (moffat_kernel(3.2)[4:-4, 4:-4],) * stamps.shape[1]
-    return tuple(_tapered(np.median(stamps, axis=0)))
+    return tuple(_with_wings(stack, _round(stack)) for stack in np.median(stamps, axis=0))
 
 
-def _tapered(stamps):
-    """Return stamps without what is negative or far out, of unit flux."""
-    y, x = np.indices(stamps.shape[-2:]) - _PSF_HALF
-    taper = np.clip((_PSF_HALF - np.hypot(x, y)) / 4, 0, 1)
-    stamps = np.maximum(stamps, 0) * taper
-    return (stamps / stamps.sum(axis=(-2, -1), keepdims=True)).astype(np.float32)
+def _round(stamp):
+    """Return the radial profile of a stamp as a stamp, fading to nothing at its edge."""
+    radius = _radii()
+    ring = np.round(radius).astype(int)
+    profile = np.bincount(ring.ravel(), stamp.ravel()) / np.bincount(ring.ravel())
+    wings = np.interp(radius, np.arange(len(profile)), np.maximum(profile, 0))
+    return wings * np.clip((_PSF_HALF - radius) / 4, 0, 1)
+
+
+def _with_wings(stamp, wings):
+    """
+    Return a stamp whose outer parts are those of another, of unit flux.
+
+    Far out a single star is noise, and noise without what is negative would be a halo: enough to
+    make a galaxy of it.
+    """
+    own = np.clip((_CORE + 1.5 - _radii()) / 3, 0, 1)
+    joined = np.maximum(own * stamp + (1 - own) * wings, 0)
+    return (joined / joined.sum()).astype(np.float32)
+
+
+def _radii():
+    """Return the distance of each pixel of a stamp from its middle."""
+    y, x = np.indices((2 * _PSF_HALF + 1,) * 2) - _PSF_HALF
+    return np.hypot(x, y)
 
 
 def _clean(stamps, psf):
-    """Return the stars that have no neighbour: those most like the PSF."""
+    """Return the stars that have no neighbour, those most like the PSF, with the PSF's wings."""
     if not len(stamps):
         return stamps
-    stamps = _tapered(stamps)
+    stamps = np.array(
+        [[_with_wings(*pair) for pair in zip(star, psf, strict=True)] for star in stamps]
+    )
     unlike = np.abs(stamps - np.stack(psf)).sum(axis=(1, 2, 3))
     return stamps[unlike <= np.percentile(unlike, 80)]
 

@@ -27,6 +27,10 @@ __all__ = [
 FAINTEST = 22.3
 _ZERO_POINT = 22.5  # SDSS frames are in nanomaggies
 
+# fainter objects are ignored. The same for stars and galaxies: else what is hardly seen would be
+# called what was labelled deeper
+_FAINTEST_SIGNAL = 6.5
+
 
 def draw_magnitudes(rng, bright, faint, slope=0.35, number=None):
     """
@@ -154,7 +158,7 @@ def _box_of_stamp(stamp, pixel, offset, ratio, theta, fwhm, radius):
 
 def _kind_of_model(stamps, box, index, ratio, arms, field):
     """Return the kind of a model galaxy: ignored if too faint to see, else by its size."""
-    if signal_to_noise(stamps, field) < 6.5:
+    if signal_to_noise(stamps, field) < _FAINTEST_SIGNAL:
         return IGNORE
     side = max(box[2] - box[0], box[3] - box[1])
     if side < SMALL:
@@ -211,7 +215,7 @@ def lay(planes, stamps, pixel, rng):
 
 def add_stars(planes, field, rng):
     """
-    Add a star, one time in eight with a second one beside it: two are not a galaxy.
+    Add a star, one time in forty with a second one beside it: two are not a galaxy.
 
     Parameters
     ----------
@@ -226,7 +230,7 @@ def add_stars(planes, field, rng):
     magnitude = draw_magnitudes(rng, 16.0, FAINTEST, slope=0.15)
     place = _place(rng, planes.shape[1])
     added = [add_star(planes, field, rng, magnitude, place=place)]
-    if rng.random() < 1 / 8:
+    if rng.random() < 1 / 40:
         angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 2) * field.fwhm
         beside = place + distance * np.array([np.cos(angle), np.sin(angle)])
         fainter = magnitude + rng.uniform(0, 1.5)
@@ -318,5 +322,5 @@ def add_star(planes, field, rng, magnitude=None, psf=None, *, place=None):
     lay(planes, stamps, pixel, rng)
     x, y = pixel + offset + 0.5
     half = field.fwhm
-    kind = STAR if signal_to_noise(stamps, field) >= 8 else IGNORE
+    kind = STAR if signal_to_noise(stamps, field) >= _FAINTEST_SIGNAL else IGNORE
     return np.array([x - half, y - half, x + half, y + half]), kind
