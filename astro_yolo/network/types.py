@@ -14,7 +14,7 @@ _BATCH = 64  # stamps at a time: bounds the memory
 
 # pixels: a galaxy with as long a side is looked at in all eight orientations. There are few in a
 # field, and the mean is the same for a spiral and its mirror image
-_TURNED = 50.0
+_TURNED = 80.0
 
 
 class TypeClassifier:

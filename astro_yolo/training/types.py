@@ -21,7 +21,7 @@ LICENSE = "BSD-3-Clause"
 
 # pixels: longer side of the smallest box whose type is told. Galaxy Zoo's smallest are larger, and
 # most of what is smaller is noise
-_SMALLEST = 18.0
+_SMALLEST = 20.0
 _SHRUNK = 35.0  # pixels: the galaxies of a field are small, those of a cutout are not
 _EXPONENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
