@@ -1,4 +1,4 @@
-"""From the data folder to calibrated weights: the recipe of the shipped model."""
+"""From the data folder to calibrated weights: the recipe of the next model, and of the types."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ __all__ = [
     "picture_detector",
 ]
 
-#: Names and versions of the shipped weights.
+#: Names and versions of what the recipes make.
 NAME, VERSION = "astro-yolo-n4", "4"
 TYPES_NAME, TYPES_VERSION = "astro-yolo-types-1", "1.1"
 
@@ -55,9 +55,9 @@ def make_weights(data, out, *, dataset=None, training=None, types=None, device="
     out : path-like
         Working folder.
     dataset : DatasetRecipe, optional
-        Samples; by default those of the shipped weights.
+        Samples; by default those of the next weights.
     training : TrainRecipe, optional
-        Network and schedule; by default those of the shipped weights.
+        Network and schedule; by default those of the next weights.
     types : TypeRecipe, optional
         Schedule of the network of types; by default that of the shipped weights.
     device : str, optional
