@@ -109,12 +109,12 @@ def test_sky_alone_is_unknown(classifier):
 
 
 def test_a_large_galaxy_and_its_mirror_image_have_the_same_type(classifier):
-    """From 50 pixels on the type does not depend on how the galaxy is turned or wound."""
-    y, x = (np.indices((120, 120)) - 59.5) / 15
+    """From 80 pixels on the type does not depend on how the galaxy is turned or wound."""
+    y, x = (np.indices((140, 140)) - 69.5) / 20
     radius, angle = np.hypot(x, y), np.arctan2(y, x)
     arms = np.exp(-radius) * (1 + 0.8 * np.cos(2 * angle - 4 * np.log(radius + 0.1)))
     planes = np.stack([0.125 + 0.4 * arms * tone for tone in (1, 0.9, 0.7)]).astype(np.float32)
-    boxes = np.array([[30.0, 30, 90, 90]])
+    boxes = np.array([[30.0, 30, 110, 110]])
     found = [
         classifier.probabilities(np.ascontiguousarray(view), boxes)
         for view in (planes, planes[..., ::-1], np.rot90(planes, axes=(1, 2)))
