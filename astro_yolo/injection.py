@@ -11,9 +11,9 @@ from scipy.special import gammaincinv
 __all__ = ["add_stamp", "moffat_kernel", "sersic_stamp", "spiral_stamp"]
 
 
-def moffat_kernel(fwhm, *, beta=3.0):
+def moffat_kernel(fwhm, *, beta=3.0, half=None, stretch=0.0, angle=0.0):
     """
-    Make a round Moffat point-spread function (Moffat 1969, A&A 3, 455).
+    Make a Moffat point-spread function (Moffat 1969, A&A 3, 455).
 
     Parameters
     ----------
@@ -21,16 +21,23 @@ def moffat_kernel(fwhm, *, beta=3.0):
         Full width at half maximum, pixels.
     beta : float, optional
         Slope of the wings; 3 is typical of SDSS.
+    half : int, optional
+        Pixels from the middle to the edge; by default six FWHM.
+    stretch, angle : float, optional
+        How much longer it is along ``angle`` (radians counter-clockwise from +x), and shorter
+        across; by default it is round.
 
     Returns
     -------
     (size, size) float32 array
-        Sum 1, odd-sized, about 12 FWHM wide.
+        Sum 1, odd-sized.
     """
-    half = max(3, int(np.ceil(6 * fwhm)))
+    half = max(3, int(np.ceil(6 * fwhm))) if half is None else half
     y, x = np.mgrid[-half : half + 1, -half : half + 1]
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    radius2 = (along / (1 + stretch)) ** 2 + (across * (1 + stretch)) ** 2
     alpha = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
-    kernel = (1 + (x**2 + y**2) / alpha**2) ** -beta
+    kernel = (1 + radius2 / alpha**2) ** -beta
     return (kernel / kernel.sum()).astype(np.float32)
 
 

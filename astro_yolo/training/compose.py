@@ -29,7 +29,7 @@ from astro_yolo.training.samples import (
     Sample,
     clip_sample,
     field_kinds,
-    visible_kinds,
+    visible_sample,
 )
 
 __all__ = ["compose_cutouts", "compose_field"]
@@ -75,12 +75,10 @@ def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
     if rng.random() < 0.12:
         added.append(add_bright_star(planes, field.noise, field.fwhm, rng))
     add_artefacts(planes, field.noise, field.fwhm, rng)
-    boxes = np.concatenate([boxes, np.array([b for b, _ in added]).reshape(-1, 4)])
-    kinds = np.concatenate([kinds, np.array([k for _, k in added], dtype=int)])
     planes, noise = _resampled(planes, field.noise, size)
     image = to_input(planes, noise, rng, frame=_others_of_frame(field, size))
-    boxes = boxes * (size / side)
-    return clip_sample(Sample(image, boxes, visible_kinds(image, boxes, kinds)), size)
+    objects = [*zip(boxes, kinds, strict=True), *added]
+    return visible_sample(image, [(box * (size / side), kind) for box, kind in objects])
 
 
 def _with_psf_of_a_star(field, rng):

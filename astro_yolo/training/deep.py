@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from astro_yolo.injection import add_stamp
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
-from astro_yolo.training.model_objects import add_bright_star
+from astro_yolo.training.model_objects import SDSS_NOISE, add_bright_star
 from astro_yolo.training.network_input import to_input
 from astro_yolo.training.other_surveys import split_of_name
 from astro_yolo.training.samples import (
@@ -18,14 +18,11 @@ from astro_yolo.training.samples import (
     SMALL,
     STAR,
     UNKNOWN,
-    Sample,
-    clip_sample,
-    visible_kinds,
+    visible_sample,
 )
 
 __all__ = ["compose_deep", "deep_planes", "read_stamps"]
 
-_NOISE = np.array([0.016, 0.025, 0.035], np.float32)  # g, r, i: as an SDSS frame's, nanomaggies
 _PSF_REACH = 20  # pixels
 _FAINTEST = 7.0  # signal-to-noise, all bands together
 
@@ -71,7 +68,7 @@ def compose_deep(stamps, rng, *, size=416):
     """
     planes, noise, boxes, kinds = deep_planes(stamps, rng, size)
     image = to_input(planes, noise, rng)
-    return clip_sample(Sample(image, boxes, visible_kinds(image, boxes, kinds)), size)
+    return visible_sample(image, list(zip(boxes, kinds, strict=True)))
 
 
 def deep_planes(stamps, rng, size):
@@ -92,7 +89,7 @@ def deep_planes(stamps, rng, size):
     boxes, kinds : (N, 4), (N,) arrays
         Objects, in edge pixels; they may reach beyond the sky.
     """
-    noise = _NOISE * np.exp(rng.normal(0, 0.2, 3)).astype(np.float32)
+    noise = SDSS_NOISE * np.exp(rng.normal(0, 0.2, 3)).astype(np.float32)
     width = rng.uniform(0.6, 1.4)
     zoom = np.exp(rng.uniform(np.log(0.25), np.log(1.3)))
     planes = np.zeros((3, size, size), np.float32)
@@ -185,6 +182,5 @@ def _add_star(planes, noise, width, rng):
     bright = np.float32(10 ** rng.uniform(0, 1.5))
     for plane, band in zip(planes, bands, strict=True):
         add_stamp(plane, band * bright, *pixel)
-    middle, half = pixel + offset + 0.5, 2.355 * width
     kind = STAR if signal * bright > _FAINTEST + 1 else IGNORE
-    return np.concatenate([middle - half, middle + half]), kind
+    return ellipse_box(*(pixel + offset), 2.355 * width, 1.0, 0.0), kind

@@ -10,7 +10,7 @@ from astro_yolo.image import read_image
 from astro_yolo.injection import moffat_kernel
 from astro_yolo.stretch import background_noise
 from astro_yolo.training.giants import label_giants
-from astro_yolo.training.labels import Sources, find_sources, star_galaxy
+from astro_yolo.training.labels import Sources, ellipse_box, find_sources, star_galaxy
 
 __all__ = [
     "FAINTEST_GALAXY",
@@ -128,16 +128,11 @@ def load_field(root, name, rule):
     psf = _stacked(stamps)
     fwhm = _fwhm(psf[1])
     stars = kind == 0
-    boxes[stars] = _square(sources.x[stars], sources.y[stars], 2 * fwhm)
+    boxes[stars] = ellipse_box(sources.x[stars], sources.y[stars], fwhm, 1.0, 0.0)
     alone = _clean(stamps, psf)
     return Field(
         name, rule.split, planes, noise, sources, boxes, kind, psf, fwhm, image.mask, alone
     )
-
-
-def _square(x, y, side):
-    """Return squares about 0-based centres, in edge pixels."""
-    return np.stack([x, y, x, y], axis=-1) + 0.5 + np.array([-1, -1, 1, 1]) * side / 2
 
 
 def _apply_rules(kind, sources, segments, noise, rule, wcs):

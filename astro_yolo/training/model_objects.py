@@ -14,6 +14,7 @@ from astro_yolo.training.samples import EDGE_ON, GALAXY, IGNORE, OBJECTS, SMALL,
 
 __all__ = [
     "FAINTEST",
+    "SDSS_NOISE",
     "add_bright_star",
     "add_sersic",
     "add_star",
@@ -25,6 +26,8 @@ __all__ = [
 
 #: Magnitude of what is added to real fields; beyond it nothing is seen.
 FAINTEST = 22.3
+#: Of a pixel of an SDSS frame in g, r, i, nanomaggies.
+SDSS_NOISE = np.array([0.016, 0.025, 0.035], np.float32)
 _ZERO_POINT = 22.5  # SDSS frames are in nanomaggies
 
 # fainter objects are ignored. The same for stars and galaxies: else what is hardly seen would be
@@ -244,14 +247,8 @@ def add_bright_star(planes, noise, fwhm, rng):
 
     Parameters
     ----------
-    planes : (3, size, size) float32 array
-        Changed in place.
-    noise : (3,) array
-        Of each band.
-    fwhm : float
-        Of a star, pixels.
-    rng : numpy.random.Generator
-        Source of chance.
+    planes, noise, fwhm, rng
+        As of `~astro_yolo.training.artefacts.add_artefacts`.
 
     Returns
     -------
@@ -272,8 +269,7 @@ def add_bright_star(planes, noise, fwhm, rng):
         reach = fwhm * 10 ** rng.uniform(0.5, 1.5)
         column = (np.abs(x) < rng.uniform(0.6, 2)) & (np.abs(y) < reach)
         planes[:, column] = full[:, None]
-    x0, y0 = place + 0.5 - fwhm
-    return np.array([x0, y0, x0 + 2 * fwhm, y0 + 2 * fwhm]), STAR
+    return ellipse_box(*place, fwhm, 1.0, 0.0), STAR
 
 
 def _bright_profile(x, y, fwhm, rng):
@@ -320,7 +316,5 @@ def add_star(planes, field, rng, magnitude=None, psf=None, *, place=None):
         for flux, kernel in zip(fluxes, field.psf if psf is None else psf, strict=True)
     ]
     lay(planes, stamps, pixel, rng)
-    x, y = pixel + offset + 0.5
-    half = field.fwhm
     kind = STAR if signal_to_noise(stamps, field) >= _FAINTEST_SIGNAL else IGNORE
-    return np.array([x - half, y - half, x + half, y + half]), kind
+    return ellipse_box(*place, field.fwhm, 1.0, 0.0), kind

@@ -9,19 +9,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astro_yolo.injection import moffat_kernel
 from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.model_objects import (
+    SDSS_NOISE,
     add_bright_star,
     add_sersic,
     add_stars,
     draw_magnitudes,
 )
 from astro_yolo.training.network_input import to_input
-from astro_yolo.training.samples import Sample, clip_sample, visible_kinds
+from astro_yolo.training.samples import visible_sample
 
 __all__ = ["ModelSky", "compose_model_sky", "draw_sky"]
 
-_NOISE = np.array([0.016, 0.025, 0.035], np.float32)  # g, r, i of an SDSS frame, nanomaggies
 _SEEING = 2.2, 4.6  # pixels, full width at half maximum: 0.9 to 1.8 arcsec
 _WIDER = 1.06, 1.0, 0.96  # g, r, i: seeing falls with wavelength
 _REACH = 15  # pixels
@@ -56,18 +57,11 @@ def draw_sky(rng):
     fwhm = float(np.exp(rng.uniform(*np.log(_SEEING))))
     beta, stretch, angle = rng.uniform(2.5, 4.5), rng.uniform(0, 0.06), rng.uniform(0, np.pi)
     widths = [fwhm * wider * np.exp(rng.normal(0, 0.04)) for wider in _WIDER]
-    psf = tuple(_kernel(width, beta, stretch, angle) for width in widths)
-    return ModelSky(psf, _NOISE * np.exp(rng.normal(0, 0.25, 3)).astype(np.float32), fwhm)
-
-
-def _kernel(fwhm, beta, stretch, angle):
-    """Return a Moffat kernel that guiding has made a little longer along ``angle``."""
-    y, x = np.mgrid[-_REACH : _REACH + 1, -_REACH : _REACH + 1]
-    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    alpha = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
-    radius2 = (along / (1 + stretch)) ** 2 + (across * (1 + stretch)) ** 2
-    kernel = (1 + radius2 / alpha**2) ** -beta
-    return (kernel / kernel.sum()).astype(np.float32)
+    psf = tuple(
+        moffat_kernel(width, beta=beta, half=_REACH, stretch=stretch, angle=angle)
+        for width in widths
+    )
+    return ModelSky(psf, SDSS_NOISE * np.exp(rng.normal(0, 0.25, 3)).astype(np.float32), fwhm)
 
 
 def compose_model_sky(rng, *, size=416):
@@ -97,7 +91,4 @@ def compose_model_sky(rng, *, size=416):
     if rng.random() < 0.35:
         added.append(add_bright_star(planes, sky.noise, sky.fwhm, rng))
     add_artefacts(planes, sky.noise, sky.fwhm, rng)
-    boxes = np.array([box for box, _ in added]).reshape(-1, 4)
-    kinds = np.array([kind for _, kind in added], dtype=int)
-    image = to_input(planes, sky.noise, rng)
-    return clip_sample(Sample(image, boxes, visible_kinds(image, boxes, kinds)), size)
+    return visible_sample(to_input(planes, sky.noise, rng), added)

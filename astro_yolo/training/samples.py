@@ -13,6 +13,7 @@ __all__ = [
     "field_kinds",
     "transposed",
     "visible_kinds",
+    "visible_sample",
 ]
 
 #: Kinds of object in the label files. "galaxy" has a type that nobody has judged;
@@ -97,14 +98,19 @@ def visible_kinds(image, boxes, kinds):
 
 def _level(light, box):
     """Return the mean of the middle half of a box, 0 if it lies outside."""
-    inner = _window(light, (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 4)
+    inner = _middle_half(light, box)
     return inner.mean() if inner.size else 0.0
+
+
+def _middle_half(light, box):
+    """Return the pixels of the middle half of a box."""
+    return _window(light, (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 4)
 
 
 def _stands_out(light, box):
     """Return whether the middle of a box is brighter than what is round the box."""
     middle, half = (box[:2] + box[2:]) / 2, (box[2:] - box[:2]) / 2
-    inner = _window(light, middle, half / 2)
+    inner = _middle_half(light, box)
     outer = _window(light, middle, half * 1.8 + 2)
     if not inner.size:
         return False
@@ -135,6 +141,28 @@ def transposed(sample):
     """
     image = np.ascontiguousarray(sample.image.swapaxes(1, 2))
     return Sample(image, sample.boxes[:, [1, 0, 3, 2]], sample.kinds)
+
+
+def visible_sample(image, objects):
+    """
+    Return the sample of an image and what was put into it.
+
+    Parameters
+    ----------
+    image : (3, ny, nx) array
+        Network units.
+    objects : sequence of (box, kind)
+        Edge pixels, kinds of `OBJECTS`.
+
+    Returns
+    -------
+    Sample
+        What cannot be seen is ignored, boxes end at the border.
+    """
+    boxes = np.array([box for box, _ in objects]).reshape(-1, 4)
+    kinds = np.array([kind for _, kind in objects], dtype=int)
+    sample = Sample(image, boxes, visible_kinds(image, boxes, kinds))
+    return clip_sample(sample, image.shape[:0:-1])
 
 
 def clip_sample(sample, size):

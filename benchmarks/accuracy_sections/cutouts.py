@@ -84,16 +84,18 @@ def _judge(session, cutout, types):
            "score": 0.0, "label": "", "probability": 0.0, "default": 0.0}
     if not len(table):
         return row
-    overlap = iou(edge_boxes(table), cutout.box[None])[:, 0]
+    boxes = edge_boxes(table)
+    overlap = iou(boxes, cutout.box[None])[:, 0]
     score = np.asarray(table["score"])
     row["iou"] = float(overlap.max())
     row["default"] = float(overlap[score >= session.score].max(initial=0))
     good = np.flatnonzero(overlap > OVERLAP)
     if len(good):
-        best = table[good[score[good].argmax()]]
+        place = good[score[good].argmax()]
+        best = table[place]
         row |= {"found": True, "score": float(best["score"]), "label": str(best["label"]),
                 "probability": float(best[f"p_{best['label']}"]), "path": cutout.path,
-                "box": edge_boxes(table)[good[score[good].argmax()]]}
+                "box": boxes[place]}
     return row
 
 

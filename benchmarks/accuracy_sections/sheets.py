@@ -78,11 +78,15 @@ def _report(session, name, picture, table, total):
     """Write a sheet, unless pictures are not wanted; say what is on it."""
     print(f"{name}: {len(table)} of {total} detections")
     if session.out is not None and len(table):
-        path = session.out / f"sheet-{name}.jpg"
-        sheet = contact_sheet(picture, table)
-        cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-        print(f"  {path}")
+        _write(session, name, contact_sheet(picture, table))
     return {"shown": len(table), "total": total}
+
+
+def _write(session, name, sheet):
+    """Write a sheet as JPEG, and say where."""
+    path = session.out / f"sheet-{name}.jpg"
+    cv2.imwrite(str(path), sheet[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    print(f"  {path}")
 
 
 def _sides(boxes):
@@ -106,11 +110,10 @@ def draw_disagreements(session, rows):
     print(f"\n{len(wrong)} found have another class than Galaxy Zoo's")
     if session.out is None or not surest:
         return
-    cells = [_cell(read_picture(row["path"]), row["box"], drawn=False) for row in surest]
+    cells = [_view(read_picture(row["path"]), row["box"], 1.5)[0] for row in surest]
     words = [f"{row['truth'][:6]}>{row['label'][:6]}" for row in surest]
-    path = session.out / "sheet-types.jpg"
-    cv2.imwrite(str(path), _arranged(cells, words)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    print(f"  {path}: truth > called, the surest first")
+    print("  the surest first, truth > called:")
+    _write(session, "types", _arranged(cells, words))
 
 
 def contact_sheet(picture, table):
@@ -146,17 +149,20 @@ def _arranged(cells, words):
     return sheet
 
 
-def _cell(picture, box, *, drawn=True):
-    """Return one detection: at 2.2 times its box, which is drawn, or at 1.5 times without it."""
+def _view(picture, box, reach):
+    """Return what is round a box, ``reach`` times its longer side, as a cell; and the zoom."""
     middle = (box[:2] + box[2:]) / 2
-    view = max((2.2 if drawn else 1.5) * float((box[2:] - box[:2]).max()), _SMALLEST_VIEW)
-    zoom = _CELL / view
+    zoom = _CELL / max(reach * float((box[2:] - box[:2]).max()), _SMALLEST_VIEW)
     # pixel centres lie half a pixel from the edges that boxes count
     move = np.column_stack([np.eye(2) * zoom, _CELL / 2 - zoom * middle + (zoom - 1) / 2])
     way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_NEAREST
-    cell = cv2.warpAffine(picture, move, (_CELL, _CELL), flags=way)
-    if not drawn:
-        return cell
+    return cv2.warpAffine(picture, move, (_CELL, _CELL), flags=way), zoom
+
+
+def _cell(picture, box):
+    """Return one detection, its box drawn, edges of the cell at 2.2 times the box."""
+    cell, zoom = _view(picture, box, 2.2)
+    middle = (box[:2] + box[2:]) / 2
     low, high = ((edge - middle) * zoom + _CELL / 2 - 0.5 for edge in (box[:2], box[2:]))
     corners = [tuple(np.round(corner).astype(int).tolist()) for corner in (low, high)]
     return cv2.rectangle(cell, *corners, (255, 220, 0), 1)
