@@ -323,7 +323,7 @@ def _core(shape, max_pixels):
 
 def _answered_for(found, level, tile, plan, last):
     """Return what a tile owns of its candidates and its level answers for, in image pixels."""
-    longest = np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1, initial=0)
+    longest = box_math.longer_side(found.boxes)
     keep = tiling.owned(found.boxes, tile)
     if level.factor > 1:
         keep &= longest >= _SHORTEST

@@ -15,6 +15,7 @@ __all__ = [
     "coverage",
     "edges_to_centers",
     "iou",
+    "longer_side",
     "nms",
     "scale",
     "shift",
@@ -44,6 +45,22 @@ def area(boxes):
     boxes = _as_boxes(boxes)
     sides = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
     return sides[:, 0] * sides[:, 1]
+
+
+def longer_side(boxes):
+    """
+    Return the longer side of each box in pixels.
+
+    Parameters
+    ----------
+    boxes : (N, 4) array
+        Boxes in edge pixels.
+
+    Returns
+    -------
+    (N,) array
+    """
+    return np.max(boxes[:, 2:] - boxes[:, :2], axis=1, initial=0)
 
 
 def iou(boxes, others):
@@ -130,10 +147,9 @@ def _conflicts(boxes, threshold, concentric, groups):
     count = np.maximum(stop - np.arange(1, len(x) + 1), 0)
     found = [np.empty((2, 0), dtype=np.intp)]
     for start, end in _spans(count):
-        first = np.repeat(np.arange(start, end), count[start:end])
-        step = np.arange(len(first)) - np.repeat(
-            np.cumsum(count[start:end]) - count[start:end], count[start:end]
-        )
+        some = count[start:end]
+        first = np.repeat(np.arange(start, end), some)
+        step = np.arange(len(first)) - np.repeat(np.cumsum(some) - some, some)
         pairs = by_x[np.stack([first, first + step + 1])]
         pairs = _near(centers[:, 1], reach[:, 1], pairs, groups)
         same = _overlapping(boxes, pairs, threshold)

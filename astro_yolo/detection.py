@@ -392,6 +392,6 @@ def _out_of_domain(weights, frame, found):
         marks |= (scale < low) | (scale > high)
     if weights.size:
         low, high = weights.size
-        longest = np.max(found.boxes[:, 2:] - found.boxes[:, :2], axis=1, initial=0)
+        longest = box_math.longer_side(found.boxes)
         marks |= (longest / found.binning > high) | (longest / found.binning < low)
     return marks

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from astro_yolo.boxes import longer_side
 from astro_yolo.catalog import CLASSES
 from astro_yolo.exceptions import ModelError, WeightsError
 from astro_yolo.network._backend import physical_cores
@@ -69,7 +70,7 @@ class TypeClassifier:
         """
         stamps = cut_stamps(planes, boxes)
         logits = self._logits(stamps)
-        turned = _longer_sides(boxes) >= _TURNED
+        turned = longer_side(boxes) >= _TURNED
         if turned.any():
             views = np.concatenate(_orientations(stamps[turned]))
             logits[turned] = self._logits(views).reshape(8, -1, len(CLASSES)).mean(axis=0)
@@ -89,12 +90,7 @@ class TypeClassifier:
 
     def large(self, boxes):
         """Return which boxes are large enough to be asked about, (N,) bool array."""
-        return _longer_sides(boxes) >= self.smallest
-
-
-def _longer_sides(boxes):
-    """Return the longer side of each box, (N,)."""
-    return np.max(boxes[:, 2:] - boxes[:, :2], axis=1, initial=0)
+        return longer_side(boxes) >= self.smallest
 
 
 def _orientations(stamps):

@@ -80,6 +80,21 @@ def test_calibration_returns_the_true_share():
     np.testing.assert_allclose(table[:, 1], (1 - low**3) / (1 - low) / 3, atol=0.03)
 
 
+def test_faint_objects_do_not_count_towards_purity():
+    """Beyond a magnitude neither right nor wrong ones count; what matches nothing always does."""
+    truth = np.concatenate([[square(20, 20 + 40 * k)] for k in range(3)])
+    one = judge(
+        np.concatenate([truth, [square(200, 200)]]), outputs([0.9] * 4, [0] * 4),
+        truth, np.array([0, STAR, STAR]), np.array([21.0, 21.9, 22.1]),
+    )  # fmt: skip
+    assert one.magnitude[:3].tolist() == [21.0, 21.9, 22.1]
+    assert np.isnan(one.magnitude[3])
+    many = sum([one] * 20, Outcome())
+    straight = Calibration.from_metadata({})
+    assert purity_table(many, straight)[0][1] == pytest.approx(1 / 4)
+    assert purity_table(many, straight, 22.0)[0][1] == pytest.approx(1 / 3, abs=1e-5)
+
+
 def test_temperature_and_prior_undo_an_overconfident_sampler():
     """Logits twice too large get a temperature near 2 when the prior is fair."""
     rng = np.random.default_rng(6)

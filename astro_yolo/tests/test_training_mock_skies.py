@@ -37,11 +37,13 @@ def test_mock_objects_are_fainter_than_labels_reach():
     rng = np.random.default_rng(2)
     field = make_field()
     planes = np.zeros((3, 150, 150), np.float32)  # a sixteenth of the field
-    boxes, kinds = mock_skies.mock_objects(planes, field, rng)
+    boxes, kinds, magnitudes = mock_skies.mock_objects(planes, field, rng)
     stars = mock_skies._extrapolated(field, 0, (17.5, 19.5), 0.1, FAINTEST_STAR) / 16
     assert boxes.shape == (len(kinds), 4)
     assert abs((kinds == STAR).sum() - stars) < 5 * np.sqrt(stars)
     assert planes.sum() > 0
+    assert magnitudes[kinds == STAR].min() > FAINTEST_STAR
+    assert magnitudes[kinds != STAR].min() > FAINTEST_GALAXY
     seeing = field.psf[1].max()  # of the light of a star in its brightest pixel
     assert planes[1].max() < 1.2 * seeing * 10 ** (0.4 * (22.5 - FAINTEST_STAR))
 

@@ -10,6 +10,7 @@ from itertools import pairwise, product
 import cv2
 import numpy as np
 
+from astro_yolo.boxes import longer_side
 from astro_yolo.stretch import background_noise, to_network
 from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.cutouts import linearise
@@ -117,7 +118,7 @@ def _corner(field, rng, size):
     """Draw the crop's lower left pixel; now and then so that a large galaxy is in it."""
     ny, nx = field.planes.shape[1:]
     low = rng.integers(0, [nx - size + 1, ny - size + 1])
-    side = (field.boxes[:, 2:] - field.boxes[:, :2]).max(axis=1)
+    side = longer_side(field.boxes)
     large = np.flatnonzero((field.kind == 1) & (side > _LARGE))
     if len(large) and rng.random() < 0.2:
         box = field.boxes[rng.choice(large)]

@@ -9,7 +9,7 @@ import numpy as np
 from scipy.optimize import isotonic_regression, minimize
 from scipy.spatial import cKDTree
 
-from astro_yolo.boxes import DOUBLES, iou, nms
+from astro_yolo.boxes import DOUBLES, iou, longer_side, nms
 from astro_yolo.catalog import CLASSES
 from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.training.cutouts import read_picture
@@ -47,6 +47,8 @@ class Outcome:
     truth_kind, truth_size, truth_score : (M,) arrays
         Kind, longest side in pixels and raw galaxy score reached (0 if not found) of every
         labelled galaxy and star.
+    magnitude : (N,) array, optional
+        Of the candidates' objects in r; NaN where it is not known, by default everywhere.
     """
 
     outputs: np.ndarray = field(default_factory=lambda: np.empty((0, 7)))
@@ -55,6 +57,12 @@ class Outcome:
     truth_kind: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     truth_size: np.ndarray = field(default_factory=lambda: np.empty(0))
     truth_score: np.ndarray = field(default_factory=lambda: np.empty(0))
+    magnitude: np.ndarray | None = None
+
+    def __post_init__(self):
+        """Fill in what is not known."""
+        if self.magnitude is None:
+            self.magnitude = np.full(len(self.kind), np.nan)
 
     def __add__(self, other):
         """Join the outcomes of two sets."""
@@ -138,7 +146,7 @@ def _read_labels(path, size):
     return boxes, rows[:, 0].astype(int)
 
 
-def judge(boxes, outputs, true_boxes, true_kinds):
+def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None):
     """
     Compare candidates with the truth of one image.
 
@@ -147,7 +155,9 @@ def judge(boxes, outputs, true_boxes, true_kinds):
     boxes, outputs : (N, 4), (N, 7) arrays
         Candidates.
     true_boxes, true_kinds : (M, 4), (M,) arrays
-        Labelled objects, kinds of `astro_yolo.training.compose.OBJECTS`.
+        Labelled objects, kinds of `astro_yolo.training.samples.OBJECTS`.
+    true_magnitudes : (M,) array, optional
+        Theirs in r; by default not known.
 
     Returns
     -------
@@ -156,17 +166,19 @@ def judge(boxes, outputs, true_boxes, true_kinds):
     real = true_kinds != IGNORE
     truth, kinds = true_boxes[real], true_kinds[real]
     center, found = _centers(truth), _centers(boxes)
-    size = (truth[:, 2:] - truth[:, :2]).max(axis=1, initial=0)
+    size = longer_side(truth)
     pairs = match(center, found, np.maximum(3, 0.25 * size))
     kind = _kinds_of_rest(found, true_boxes[~real])
-    overlap = np.zeros(len(boxes))
+    overlap, magnitude = np.zeros(len(boxes)), np.full(len(boxes), np.nan)
     hit = pairs >= 0
     kind[pairs[hit]] = np.where(kinds[hit] == STAR, -1, 1)
+    if true_magnitudes is not None:
+        magnitude[pairs[hit]] = true_magnitudes[real][hit]
     if hit.any():
         overlap[pairs[hit]] = np.diagonal(iou(boxes[pairs[hit]], truth[hit]))
     score = np.zeros(len(truth))
     score[hit] = outputs[pairs[hit], _GALAXY]
-    return Outcome(outputs, kind, overlap, kinds, size, score)
+    return Outcome(outputs, kind, overlap, kinds, size, score, magnitude)
 
 
 def _centers(boxes):
@@ -262,9 +274,11 @@ def _isotonic_map(raw, right, knots):
     return {"x": [round(float(v), 6) for v in x[keep]], "y": [round(float(v), 6) for v in y[keep]]}
 
 
-def purity_table(outcome, calibration):
+def purity_table(outcome, calibration, faintest=np.inf):
     """
     Return [score, purity] pairs on calibrated scores, for ``min_purity``.
+
+    What matches no object counts as impure whatever its light.
 
     Parameters
     ----------
@@ -272,13 +286,15 @@ def purity_table(outcome, calibration):
         Samples not trained on.
     calibration : astro_yolo.network.calibration.Calibration
         Maps to apply first.
+    faintest : float, optional
+        Objects beyond this magnitude in r do not count.
 
     Returns
     -------
     list of [float, float]
         Rising scores.
     """
-    judged = outcome.kind > -2
+    judged = (outcome.kind > -2) & ~(outcome.magnitude > faintest)
     score, star = calibration.scores(outcome.outputs[judged])
     right, galaxy = outcome.kind[judged] == 1, score >= star
     table = []

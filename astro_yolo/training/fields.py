@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from astro_yolo.boxes import longer_side
 from astro_yolo.image import read_image
 from astro_yolo.injection import moffat_kernel
 from astro_yolo.stretch import background_noise
@@ -175,7 +176,7 @@ def _beside_bright_stars(sources, segments, noise):
 def _inside_giants(boxes, sources, side=60):
     """Mark sources centred in the box of a large brighter one: its knots, or its victims."""
     inside = np.zeros(len(boxes), dtype=bool)
-    for k in np.flatnonzero((boxes[:, 2:] - boxes[:, :2]).max(axis=1) > side):
+    for k in np.flatnonzero(longer_side(boxes) > side):
         x0, y0, x1, y1 = boxes[k]
         within = (sources.x > x0) & (sources.x < x1) & (sources.y > y0) & (sources.y < y1)
         brighter = within & (sources.aperture_flux > sources.aperture_flux[k])

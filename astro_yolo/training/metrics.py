@@ -8,6 +8,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from astro_yolo.boxes import longer_side
 from astro_yolo.training.scored import best_overlaps, judge_objects, pool_detections
 
 __all__ = [
@@ -195,7 +196,7 @@ def recall_by(pictures, edges, *, of="size", min_score, min_iou=0.5):
     """
     values, overlaps = [np.empty(0)], [np.empty(0)]
     for picture in pictures:
-        side = (picture.truth[:, 2:] - picture.truth[:, :2]).max(axis=1, initial=0)
+        side = longer_side(picture.truth)
         values.append(side if of == "size" else picture.magnitudes)
         overlaps.append(judge_objects(picture, min_score=min_score, min_iou=min_iou)[1])
     values, overlaps = np.concatenate(values), np.concatenate(overlaps)

@@ -81,12 +81,12 @@ def _outcome_of_mock(backend, field, rng):
     """Judge a mock sky; what is found where nothing was put counts in the real field."""
     noise = field.noise[:, None, None]
     planes = rng.normal(0, 1, (3, _SIDE, _SIDE)).astype(np.float32) * noise
-    boxes, kinds = mock_objects(planes, field, rng)
+    objects = mock_objects(planes, field, rng)
     levels = [(0.0, float(level)) for level in field.noise[::-1]]
-    found = judge(*candidates(backend, to_network(planes, levels=levels)), boxes, kinds)
+    found = judge(*candidates(backend, to_network(planes, levels=levels)), *objects)
     matched = found.kind != 0
-    found.outputs, found.overlap = found.outputs[matched], found.overlap[matched]
-    found.kind = found.kind[matched]
+    for name in ("outputs", "kind", "overlap", "magnitude"):
+        setattr(found, name, getattr(found, name)[matched])
     return found
 
 
@@ -105,21 +105,22 @@ def mock_objects(planes, field, rng):
 
     Returns
     -------
-    boxes, kinds : (N, 4), (N,) arrays
-        Kinds of `astro_yolo.training.samples.OBJECTS`.
+    boxes, kinds, magnitudes : (N, 4), (N,), (N,) arrays
+        Kinds of `astro_yolo.training.samples.OBJECTS`; magnitudes in r.
     """
     share = planes[0].size / field.planes[0].size
     groups = (
         (1, add_sersic, UNKNOWN, _COUNTED_GALAXIES, _GALAXY_SLOPE, FAINTEST_GALAXY),
         (0, _add_real_star, STAR, _COUNTED_STARS, _STAR_SLOPE, FAINTEST_STAR),
     )
-    boxes, kinds = [], []
+    boxes, kinds, magnitudes = [], [], []
     for label, add, kind, counted, slope, bright in groups:
         number = _extrapolated(field, label, counted, slope, bright) * share
         for magnitude in draw_magnitudes(rng, bright, _DEEPEST, slope, rng.poisson(number)):
             boxes.append(add(planes, field, rng, magnitude)[0])
             kinds.append(kind)
-    return np.array(boxes).reshape(-1, 4), np.array(kinds, dtype=int)
+            magnitudes.append(magnitude)
+    return np.reshape(boxes, (-1, 4)), np.array(kinds, dtype=int), np.array(magnitudes)
 
 
 def _add_real_star(planes, field, rng, magnitude):

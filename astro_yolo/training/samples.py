@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astro_yolo.boxes import longer_side
+
 __all__ = [
     "IGNORE",
     "OBJECTS",
@@ -57,7 +59,7 @@ def field_kinds(kind, boxes):
         Of `OBJECTS`.
     """
     kinds = np.where(kind == 1, GALAXY, np.where(kind == 0, STAR, IGNORE))
-    small = (boxes[:, 2:] - boxes[:, :2]).max(axis=1, initial=0) < SMALL
+    small = longer_side(boxes) < SMALL
     kinds[(kind == 1) & small] = UNKNOWN
     return kinds
 
