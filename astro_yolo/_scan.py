@@ -177,9 +177,7 @@ def scan(
     if zoom is None:  # networks for pictures have a zoom of their own
         zoom = 1.0 if backend.weights.takes_pictures else suitable_zoom(image)
     shape, image = image.shape, (image if zoom == 1 else Resampled(image, zoom))
-    find = _Finder(
-        backend, min_score, classifier, finished=image.kind == "picture", meanwhile=meanwhile
-    )
+    find = _Finder(backend, min_score, classifier, kind=image.kind, meanwhile=meanwhile)
     factors = tiling.pyramid_factors(image.shape, max_pixels)
     if not factors:
         found, passes = find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
@@ -211,10 +209,11 @@ def _as_given(found, shape, zoom):
 class _Finder:
     """Runs the network on windows of an image."""
 
-    def __init__(self, backend, min_score, classifier, *, finished, meanwhile):
-        self._backend, self._classifier, self._finished = backend, classifier, finished
+    def __init__(self, backend, min_score, classifier, *, kind, meanwhile):
+        self._backend, self._classifier = backend, classifier
+        self._finished = kind == "picture"
         self._meanwhile = meanwhile or (lambda: None)
-        self._calibration = backend.weights.calibration
+        self._calibration = backend.weights.calibration.suited_to(kind)
         self._min_raw = self._calibration.lowest_raw(min_score)
 
     def in_one_pass(self, image):

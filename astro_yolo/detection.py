@@ -218,7 +218,7 @@ class Detector:
 
     def _table(self, frame, found, threshold, provenance):
         """Return the result table of the candidates whose label is wanted."""
-        calibration = self.weights.calibration
+        calibration = self.weights.calibration.suited_to(frame.kind)
         score, p_star = calibration.scores(found.outputs)
         class_probs = found.types
         label = np.array(CLASSES)[class_probs.argmax(axis=1)].astype("U16")

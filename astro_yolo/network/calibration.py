@@ -98,12 +98,16 @@ class Calibration:
         Above 1 softens the class probabilities, below 1 sharpens them.
     prior : tuple of float
         Weight of each of `~astro_yolo.catalog.CLASSES`.
+    pictures : Calibration or None
+        Of 8-bit pictures, which hide faint sources and saturate bright ones; None where it was
+        not measured.
     """
 
     score: ScoreMap = field(default_factory=ScoreMap)
     star: ScoreMap = field(default_factory=ScoreMap)
     temperature: float = 1.0
     prior: tuple = (1.0, 1.0, 1.0, 1.0, 1.0)
+    pictures: "Calibration | None" = None
 
     def __post_init__(self):
         if not self.temperature > 0:
@@ -123,7 +127,7 @@ class Calibration:
         metadata : dict
             Keys ``score`` and ``star`` (each ``{"x": [...], "y": [...]}``),
             ``temperature``, and ``prior`` (five weights, or a dict by class); a missing
-            key leaves that step out.
+            key leaves that step out. ``pictures`` may hold what differs for 8-bit pictures.
 
         Returns
         -------
@@ -138,12 +142,31 @@ class Calibration:
         prior = metadata.get("prior", cls.prior)
         if isinstance(prior, dict):
             prior = [prior.get(name, 1.0) for name in CLASSES]
+        general = {key: value for key, value in metadata.items() if key != "pictures"}
+        pictures = metadata.get("pictures")
         return cls(
             score=_score_map(metadata.get("score")),
             star=_score_map(metadata.get("star")),
             temperature=float(metadata.get("temperature", 1.0)),
             prior=tuple(float(weight) for weight in prior),
+            pictures=None if pictures is None else cls.from_metadata(general | pictures),
         )
+
+    def suited_to(self, kind):
+        """
+        Return the calibration of a kind of image.
+
+        Parameters
+        ----------
+        kind : {"fits", "picture", "array"}
+            As of `~astro_yolo.image.SkyImage`.
+
+        Returns
+        -------
+        Calibration
+            This one, or that of pictures.
+        """
+        return self.pictures if kind == "picture" and self.pictures else self
 
     def lowest_raw(self, probability):
         """

@@ -78,6 +78,18 @@ def test_from_metadata():
     assert Calibration.from_metadata({}) == Calibration()
 
 
+def test_pictures_have_maps_of_their_own():
+    """For a picture its own maps count where there are some, and the rest is the same."""
+    maps = {"score": {"x": [0, 1], "y": [0, 0.5]}}
+    metadata = {"temperature": 2, "pictures": maps, "star": {"x": [0, 1], "y": [0, 0.2]}}
+    calibration = Calibration.from_metadata(metadata)
+    np.testing.assert_allclose(calibration.suited_to("fits").scores(RAW)[0], [0.6, 0])
+    of_pictures = calibration.suited_to("picture")
+    np.testing.assert_allclose(of_pictures.scores(RAW), [[0.3, 0], [0.06, 0.2]])
+    assert of_pictures.temperature == 2
+    assert Calibration().suited_to("picture") == Calibration()
+
+
 @pytest.mark.parametrize(
     ("metadata", "rule"),
     [({"temperature": 0}, "temperature must be positive"), ({"prior": [1, 1]}, "5 positive")],

@@ -7,6 +7,7 @@ source, so that every number in the table follows from where the sources were pu
 import hashlib
 import json
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from astro_yolo import detect
 from astro_yolo.catalog import FLAGS, sky
 from astro_yolo.detection import Detector
 from astro_yolo.exceptions import NoDetectionsWarning, WeightsError
+from astro_yolo.network.calibration import Calibration, ScoreMap
 from astro_yolo.network.weights import WEIGHTS
 from astro_yolo.simulation import EXAMPLE_SEED, simulate_field
 from astro_yolo.tests.planted import (
@@ -279,6 +281,21 @@ def test_score_thresholds(detector):
     scores = detector.detect(image, score=0.2)["score"]
     assert scores[0] > 0.8
     assert scores[1] == pytest.approx(9.3 / 29.3, abs=0.03)
+
+
+def test_pictures_have_a_calibration_of_their_own(detector):
+    """Half the probability in pictures halves the score of a picture, and of nothing else."""
+    shape = (100, 300)
+    plane = np.clip(plant(shape, [(240.0, 50.0)], peak=(90, 90)), 0, 255).astype(np.uint8)
+    picture = np.repeat(plane[..., None], 3, axis=2)
+    inputs = (dict.fromkeys("gri", plane), picture)
+    before = [detector.detect(image, score=0.2)["score"][0] for image in inputs]
+    own = Detector(MODEL, backend="onnxruntime", device="cpu")
+    half = Calibration(score=ScoreMap((0.0, 1.0), (0.0, 0.5)))
+    calibration = replace(own.weights.calibration, pictures=half)
+    own._weights = replace(own.weights, calibration=calibration)
+    after = [own.detect(image, score=0.2)["score"][0] for image in inputs]
+    np.testing.assert_allclose(after, [before[0], before[1] / 2], atol=1e-3)
 
 
 def test_nothing_found(detector):

@@ -71,3 +71,27 @@ def test_a_field_is_judged_by_its_labels():
         _Finds(np.concatenate([middle - 5, middle + 5], axis=1)), field
     )
     assert found.kind.tolist() == [1, -2, -1, 0]
+
+
+class _Keeps(_Finds):
+    """The same, which keeps what it saw."""
+
+    def __init__(self):
+        super().__init__(np.empty((0, 4)))
+        self.seen = []
+
+    def predict(self, image, min_score):
+        self.seen.append(image)
+        return super().predict(image, min_score)
+
+
+@pytest.mark.parametrize("pictures", [False, True])
+def test_skies_are_seen_as_frames_or_as_pictures(pictures):
+    """The field and its mock sky go through 8 bits, grey ones as means of three, if asked to."""
+    field = make_field(galaxies=2, stars=2, size=736)
+    field.planes[:] = np.random.default_rng(1).normal(0, 0.02, field.planes.shape)
+    network = _Keeps()
+    mock_skies.outcome_of_sky(network, field, [field], pictures=pictures)
+    assert [image.shape for image in network.seen] == [(3, 736, 736)] * 2
+    levels = [len(np.unique(plane)) for image in network.seen for plane in image]
+    assert max(levels) <= 3 * 255 + 1 if pictures else min(levels) > 5000

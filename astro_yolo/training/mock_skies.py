@@ -12,6 +12,7 @@ from astro_yolo.stretch import to_network
 from astro_yolo.training.evaluate import Outcome, candidates, judge
 from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR
 from astro_yolo.training.model_objects import add_sersic, add_star, draw_magnitudes
+from astro_yolo.training.network_input import through_picture
 from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
 __all__ = ["mock_objects", "outcome_of_field", "outcome_of_sky"]
@@ -25,7 +26,7 @@ _DEEPEST = 24.5  # fainter sources do not reach a score
 _SIDE = 736  # pixels of a mock sky, a multiple of the network's stride
 
 
-def outcome_of_sky(backend, field, models, seed=0):
+def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     """
     Judge what a network finds in a field as if all of its sources were known.
 
@@ -40,6 +41,8 @@ def outcome_of_sky(backend, field, models, seed=0):
         pixels play no part.
     seed : int, optional
         Of the mock skies.
+    pictures : bool, optional
+        Whether the network sees 8-bit pictures, each in a stretch that is drawn for it.
 
     Returns
     -------
@@ -47,16 +50,16 @@ def outcome_of_sky(backend, field, models, seed=0):
         The field as many times as there are models, and their mock skies.
     """
     rng = np.random.default_rng(seed)
-    real = outcome_of_field(backend, field)
     found = Outcome()
     for model in models:
-        found += real
+        seen = through_picture(field.planes[::-1], rng) if pictures else None
+        found += outcome_of_field(backend, field, seen)
         for _ in range(round(field.planes[0].size / _SIDE**2)):
-            found += _outcome_of_mock(backend, model, rng)
+            found += _outcome_of_mock(backend, model, rng, pictures=pictures)
     return found
 
 
-def outcome_of_field(backend, field):
+def outcome_of_field(backend, field, seen=None):
     """
     Judge what a network finds in a field by the field's own labels.
 
@@ -66,6 +69,8 @@ def outcome_of_field(backend, field):
         The network.
     field : astro_yolo.training.fields.Field
         The field.
+    seen : (3, ny, nx) float32 array, optional
+        The field in network units; by default as detection sees its frames.
 
     Returns
     -------
@@ -74,16 +79,20 @@ def outcome_of_field(backend, field):
     labelled = field.kind > -2
     boxes = field.boxes[labelled]
     kinds = field_kinds(field.kind[labelled], boxes)
-    return judge(*candidates(backend, to_network(field.planes)), boxes, kinds)
+    seen = to_network(field.planes) if seen is None else seen
+    return judge(*candidates(backend, seen), boxes, kinds)
 
 
-def _outcome_of_mock(backend, field, rng):
+def _outcome_of_mock(backend, field, rng, *, pictures=False):
     """Judge a mock sky; what is found where nothing was put counts in the real field."""
     noise = field.noise[:, None, None]
     planes = rng.normal(0, 1, (3, _SIDE, _SIDE)).astype(np.float32) * noise
     objects = mock_objects(planes, field, rng)
-    levels = [(0.0, float(level)) for level in field.noise[::-1]]
-    found = judge(*candidates(backend, to_network(planes, levels=levels)), *objects)
+    if pictures:
+        seen = through_picture(planes[::-1], rng, frame=field.planes[::-1, :, :_SIDE])
+    else:
+        seen = to_network(planes, levels=[(0.0, float(level)) for level in field.noise[::-1]])
+    found = judge(*candidates(backend, seen), *objects)
     matched = found.kind != 0
     for name in ("outputs", "kind", "overlap", "magnitude"):
         setattr(found, name, getattr(found, name)[matched])

@@ -96,8 +96,8 @@ def calibrate(weights, data, samples, shares):
     Measure a fresh ONNX file on held-out sky and store the result in it.
 
     Scores and thresholds are set on a held-out field, and on mock skies of the seeing and depth of
-    several. Half of the held-out cutouts set the temperature and the prior of the classes, the
-    other half is reported.
+    several; the scores of 8-bit pictures on the same skies as pictures. Half of the held-out
+    cutouts set the temperature and the prior of the classes, the other half is reported.
 
     Parameters
     ----------
@@ -118,6 +118,7 @@ def calibrate(weights, data, samples, shares):
     backend = load_backend(load_weights(weights), "onnxruntime")
     field, *others = galaxy_fields(data)
     outcome = outcome_of_sky(backend, field, [field, *others])
+    as_pictures = outcome_of_sky(backend, field, [field, *others], pictures=True)
     fitted, reported = held_out_cutouts(data, Path(samples) / "cutouts.npz")
     outputs, _, label = classify_cutouts(picture_detector(backend), fitted)
     temperature, prior = fit_classes(outputs, label, shares)
@@ -125,6 +126,7 @@ def calibrate(weights, data, samples, shares):
     metadata["calibration"] = fit_calibration(outcome) | {
         "temperature": round(temperature, 4),
         "prior": prior,
+        "pictures": fit_calibration(as_pictures),
     }
     calibration = Calibration.from_metadata(metadata["calibration"])
     table = purity_table(outcome, calibration, _FAINTEST)
@@ -133,6 +135,7 @@ def calibrate(weights, data, samples, shares):
     return {
         "samples": summarise(evaluate_samples(backend, samples)),
         "sky": summarise(outcome),
+        "pictures": summarise(as_pictures),
         "thresholds": metadata["thresholds"],
         "calibration": metadata["calibration"],
         "cutouts": class_table(
