@@ -1,14 +1,15 @@
 """A band on the pixel grid of another, resampled window by window as it is read."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import cv2
 import numpy as np
 
 from astro_yolo._mapping import FAR, GridMapping
 from astro_yolo._planes import Plane
+from astro_yolo.tiling import spans
 
+_LONGEST = 20_000  # pixels, even where turned by 45 degrees: OpenCV resamples sides below 2**15
 _STRIP = 1024  # rows remapped at a time: coordinate maps of a whole large image would not fit
 _SMOOTH_FROM = 1.5  # band pixels per reference pixel from which plain sampling would skip pixels
 
@@ -75,7 +76,7 @@ class AlignedBand:
         window = window or self._full
         if self.mapping is None:
             values = self.plane.pixels.read(window)
-            return values, _join(nonfinite(values), _cut(self.plane.bad, window))
+            return values, _join(nonfinite(values), self.plane.bad_in(window))
         values = self._resample(self._usable_block, window)
         return values, nonfinite(values)
 
@@ -101,8 +102,8 @@ class AlignedBand:
         return self._resample(self._saturated_block, window) > 0
 
     def _usable_block(self, source):
-        """Band pixels with NaN where the band's own mask is set, so that they resample to NaN."""
-        values, bad = self.plane.pixels.read(source), _cut(self.plane.bad, source)
+        """Band pixels with NaN where the band itself is bad, so that they resample to NaN."""
+        values, bad = self.plane.pixels.read(source), self.plane.bad_in(source)
         if bad is not None and bad.any():
             values = np.where(bad, np.float32(np.nan), values)
         return self._smooth(values)
@@ -119,11 +120,15 @@ class AlignedBand:
         return cv2.GaussianBlur(values, (0, 0), 0.4 * self.mapping.step)
 
     def _resample(self, read_block, window):
-        """Sample strip by strip, each from the part of the band that it needs."""
+        """Sample piece by piece, each from the part of the band that it needs."""
         y0, y1, x0, x1 = window
-        edges = [*range(y0, y1, _STRIP), y1] if isinstance(self.mapping, GridMapping) else [y0, y1]
-        strips = [self._sample(read_block, (a, b, x0, x1)) for a, b in pairwise(edges)]
-        return strips[0] if len(strips) == 1 else np.concatenate(strips)
+        longest = max(1, int(_LONGEST / max(1, self.mapping.step)))
+        strip = min(_STRIP, longest) if isinstance(self.mapping, GridMapping) else longest
+        pieces = [
+            [self._sample(read_block, (*rows, *columns)) for columns in spans(x0, x1, longest)]
+            for rows in spans(y0, y1, strip)
+        ]
+        return pieces[0][0] if len(pieces) == len(pieces[0]) == 1 else np.block(pieces)
 
     def _sample(self, read_block, window):
         """Sample one window; NaN all over where the band does not reach it."""
@@ -168,12 +173,6 @@ def nonfinite(values):
             return None
     bad = ~np.isfinite(values)
     return bad if bad.any() else None
-
-
-def _cut(mask, window):
-    """Window of a mask that may be absent."""
-    y0, y1, x0, x1 = window
-    return None if mask is None else mask[y0:y1, x0:x1]
 
 
 def _join(a, b):

@@ -4,7 +4,20 @@ import argparse
 import sys
 from pathlib import Path
 
-__all__ = ["add_command", "complain", "guarded", "refuse_existing"]
+__all__ = [
+    "CommandError",
+    "add_command",
+    "check_tables",
+    "complain",
+    "guarded",
+    "located",
+    "refuse_existing",
+    "refuse_inputs",
+]
+
+
+class CommandError(ValueError):
+    """The command itself is wrong: exit status 2, before any work."""
 
 
 def add_command(commands, name, text, examples=None, *, description=None):
@@ -51,7 +64,8 @@ def guarded(work):
     Returns
     -------
     callable
-        Takes the options and returns the exit status: 1 after an error that a user can cause.
+        Takes the options and returns the exit status: 1 after an error that a user can cause, 2
+        where the command itself is wrong.
     """
 
     def run(options):
@@ -59,6 +73,9 @@ def guarded(work):
 
         try:
             return work(options) or 0
+        except CommandError as error:
+            complain(error)
+            return 2
         except (AstroYoloError, OSError, ValueError) as error:
             complain(error)
             return 1
@@ -86,3 +103,95 @@ def refuse_existing(paths, *, overwrite):
         if path and Path(path).exists() and not overwrite:
             msg = f"{path} exists already; --overwrite replaces it"
             raise FileExistsError(msg)
+
+
+def refuse_inputs(outputs, inputs):
+    """
+    Raise before the work if a file to write is one that the command reads.
+
+    Parameters
+    ----------
+    outputs : iterable of path-like or None
+        What is to be written; None for what is not.
+    inputs : iterable of path-like
+        What is read, and must not be lost even where files may be replaced.
+
+    Raises
+    ------
+    CommandError
+        If one is the same file as an input, by whatever name.
+    """
+    taken = set().union(*map(_identity, inputs))
+    for path in outputs:
+        if path and not taken.isdisjoint(_identity(path)):
+            msg = f"an output must not be an input, got {path}: name another file"
+            raise CommandError(msg)
+
+
+def _identity(path):
+    """Return what tells a file: its whole name and, where it is there, its place on the disk."""
+    path = Path(path)
+    try:
+        about = path.stat()
+    except OSError:
+        return {path.resolve()}
+    return {path.resolve(), (about.st_dev, about.st_ino)}
+
+
+def check_tables(paths):
+    """
+    Raise before the work if a table could not be written to a file for its name.
+
+    Parameters
+    ----------
+    paths : iterable of path-like or None
+        What is to be written; None for what is not.
+
+    Raises
+    ------
+    CommandError
+        If an ending is none of a table, or needs a package that is not installed.
+    """
+    from astro_yolo._table_files import check_table_path
+    from astro_yolo.exceptions import MissingExtraError
+
+    for path in filter(None, paths):
+        try:
+            check_table_path(path)
+        except (ValueError, MissingExtraError) as error:
+            raise CommandError(str(error)) from error
+
+
+def located(file, name, unit):
+    """
+    Read a table with positions.
+
+    On the command line ``ra`` and ``dec`` without a unit are degrees, as in this package's own
+    tables and SDSS's CSV, and that is said.
+
+    Parameters
+    ----------
+    file : path-like
+        Any table that Astropy reads.
+    name : str
+        Of the argument, for messages.
+    unit : str or None
+        Of position columns without one.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+
+    Raises
+    ------
+    MatchError, OSError
+        If it cannot be read.
+    """
+    from astro_yolo._match_inputs import as_table, without_unit
+
+    table = as_table(file, name, unit)
+    bare = without_unit(table)
+    if not bare or not set(bare) <= {"ra", "dec"}:
+        return table
+    complain(f"{file}: {' and '.join(bare)} have no unit, taken as degrees; --unit names another")
+    return as_table(table, name, "deg")

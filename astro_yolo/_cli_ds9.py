@@ -4,7 +4,14 @@ import argparse
 import warnings
 from pathlib import Path
 
-from astro_yolo._cli_command import add_command, guarded, refuse_existing
+from astro_yolo._cli_command import (
+    add_command,
+    check_tables,
+    guarded,
+    located,
+    refuse_existing,
+    refuse_inputs,
+)
 
 __all__ = ["add_parser"]
 
@@ -56,6 +63,8 @@ def add_parser(commands):
     match.add_argument("catalog", type=_path, help="any table with positions that Astropy reads")
     match.add_argument("--radius", type=float, default=2.0, metavar="ARCSEC",
                        help="largest separation (%(default)s)")
+    match.add_argument("--unit", help="of positions whose columns have no unit (deg for ra and "
+                       "dec; others must have one)")
     _add_review(_step(steps, "review", "judge detections one by one", _review))
     _step(steps, "remove", "take the regions away that this program drew", _remove)
     for name, text in (("install-menu", "add entries to DS9's Analysis menu"),
@@ -125,6 +134,29 @@ def _bridge(options):
     return DS9Bridge(options.xpa, backend=options.backend, timeout=options.timeout)
 
 
+def _check_output(bridge, options):
+    """Refuse, before the work, a table that could not be written or would replace an image."""
+    check_tables([options.output])
+    if options.output and Path(options.output).exists():
+        refuse_inputs([options.output], _shown(bridge))
+    refuse_existing([options.output], overwrite=options.overwrite)
+
+
+def _shown(bridge):
+    """Return the files that DS9 shows, of all frames and colours."""
+    files, now = set(), bridge.get("frame")
+    for number in bridge.frames():
+        bridge.set(f"frame {number}")
+        channel = bridge.get("rgb channel")  # a frame of one colour has one too, and one file
+        for color in ("red", "green", "blue"):
+            bridge.set(f"rgb {color}")
+            files.add(bridge.get("file").partition("[")[0])
+        bridge.set(f"rgb {channel}")
+    if now:
+        bridge.set(f"frame {now}")
+    return files - {""}
+
+
 def _push(options):
     """Draw a table."""
     from astro_yolo.catalog import read_table
@@ -141,7 +173,9 @@ def _pull(options):
     """Write the regions."""
     from astro_yolo.catalog import write_table
 
-    table = _bridge(options).pull(frame=options.frame)
+    bridge = _bridge(options)
+    _check_output(bridge, options)
+    table = bridge.pull(frame=options.frame)
     if options.ours:
         table = table[table["ours"]]
     write_table(table, options.output, overwrite=options.overwrite)
@@ -154,7 +188,9 @@ def _diff(options):
 
     from astro_yolo.catalog import read_table, write_table
 
-    changes = _bridge(options).diff(read_table(options.table), frame=options.frame)
+    bridge = _bridge(options)
+    _check_output(bridge, options)
+    changes = bridge.diff(read_table(options.table), frame=options.frame)
     for word, count in sorted(Counter(changes["change"].tolist()).items()):
         print(f"{word:12} {count}")
     if options.output:
@@ -168,7 +204,7 @@ def _detect(options):
     from astro_yolo.exceptions import NoDetectionsWarning
 
     bridge = _bridge(options)
-    refuse_existing([options.output], overwrite=options.overwrite)
+    _check_output(bridge, options)
     image = bridge.read(frame=options.frame)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoDetectionsWarning)
@@ -192,7 +228,8 @@ def _match(options):
     bridge = _bridge(options)
     table = bridge.pull(frame=options.frame)
     table = table[table["ours"]]
-    found = crossmatch(table, options.catalog, options.radius * u.arcsec)
+    catalog = located(options.catalog, "catalog", options.unit)
+    found = crossmatch(table, catalog, options.radius * u.arcsec)
     matched = {int(number) for number in np.asarray(found.matched["id"])}
     bridge.recolor(matched, "#00ff66", frame=options.frame)
     bridge.recolor({int(number) for number in table["id"]} - matched, "#ff33cc",

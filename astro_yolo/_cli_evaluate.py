@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from astro_yolo._cli_command import add_command, guarded
+from astro_yolo._cli_command import add_command, guarded, refuse_inputs
 
 __all__ = ["add_parsers"]
 
@@ -169,6 +169,8 @@ def _matrix(options):
     from astro_yolo.training.picture_sets import read_set
     from astro_yolo.training.robustness import cross_matrix
 
+    models = dict(_named(text) for text in options.models)
+    refuse_inputs([options.output], [*models.values(), *options.sets])
     tests = {}
     for path in options.sets:
         pictures = read_set(path)
@@ -176,7 +178,6 @@ def _matrix(options):
         for stretch in several:
             name = " ".join(filter(None, (pictures.marker.parent.name, stretch)))
             tests[name] = pictures.marker, stretch
-    models = dict(_named(text) for text in options.models)
     with replacing(options.output, overwrite=options.overwrite) as part:
         table = cross_matrix(models, tests, split=options.split, progress=True)
         table.write(part, format="ascii.ecsv", delimiter=",")

@@ -7,6 +7,8 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from astro_yolo._cli_command import check_tables, refuse_inputs
+
 __all__ = ["Field", "Outputs", "check_endings", "collect_fields", "field_name", "plan_outputs"]
 
 _ENDINGS = (".bz2", ".gz", ".fz", ".fits", ".fit", ".fts", ".jpg", ".jpeg", ".png")
@@ -175,7 +177,8 @@ def plan_outputs(fields, *, output=None, out_dir=None, regions=None, png=None, e
     Raises
     ------
     ValueError
-        If options contradict each other or the number of fields, or a name has the wrong ending.
+        If options contradict each other or the number of fields, the name of a table has a wrong
+        ending, or an output is an input of any field.
     """
     if output and out_dir:
         msg = "give -o FILE for one field or --out-dir FOLDER for many, not both"
@@ -188,7 +191,7 @@ def plan_outputs(fields, *, output=None, out_dir=None, regions=None, png=None, e
             msg = f"{option} {value} is one file, but there are {len(fields)} fields: give no name"
             raise ValueError(msg)
     folder = Path(out_dir) if out_dir else Path()
-    return [
+    plans = [
         Outputs(
             table=Path(output) if output else folder / f"{f.name}.{ending}" if out_dir else None,
             regions=_product(regions, folder, f.name, ".reg"),
@@ -196,6 +199,10 @@ def plan_outputs(fields, *, output=None, out_dir=None, regions=None, png=None, e
         )
         for f in fields
     ]
+    check_tables(plan.table for plan in plans)
+    inputs = [file for f in fields for file in f.files]
+    refuse_inputs([path for plan in plans for path in plan.paths()], inputs)
+    return plans
 
 
 def check_endings(regions, png):

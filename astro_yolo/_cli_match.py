@@ -2,14 +2,22 @@
 
 import argparse
 
-from astro_yolo._cli_command import add_command, guarded, refuse_existing
+from astro_yolo._cli_command import (
+    add_command,
+    check_tables,
+    complain,
+    guarded,
+    located,
+    refuse_existing,
+    refuse_inputs,
+)
 
 __all__ = ["add_parsers"]
 
 _MATCH_EXAMPLES = """
 examples:
   astro-yolo match galaxies.ecsv sdss.fits -o matched.ecsv
-  astro-yolo match galaxies.ecsv sdss.fits --radius 3 --unit deg --unmatched new.ecsv
+  astro-yolo match galaxies.ecsv mine.csv --radius 3 --unit rad --unmatched new.ecsv
   astro-yolo match galaxies.ecsv gaia.vot --epoch 2004.7 --mode best
   astro-yolo match galaxies.ecsv simbad --radius 5 --save-catalog simbad.ecsv
   astro-yolo match galaxies.ecsv vizier:II/349/ps1 -o matched.ecsv
@@ -19,9 +27,11 @@ command itself is wrong.
 """
 _COMPARE_EXAMPLES = """
 examples:
-  astro-yolo compare galaxies.ecsv truth.fits --magnitude r
-  astro-yolo compare galaxies.ecsv truth.fits --magnitude r --table-magnitude mag_kron_r \\
+  astro-yolo compare galaxies.ecsv truth.fits
+      recall and purity of all
+  astro-yolo compare measured.ecsv truth.fits --magnitude r --table-magnitude kron_mag_r \\
       --regions outcome.reg --plot outcome.png
+      in bins of magnitude; for false detections purity needs the table's own
 """
 
 
@@ -48,8 +58,10 @@ def add_parsers(commands):
     match.set_defaults(run=guarded(_match))
     compare = _command(commands, "compare", "recall and purity of a table against a catalogue",
                        _COMPARE_EXAMPLES)
-    compare.add_argument("--magnitude", metavar="COLUMN", help="of the catalogue")
-    compare.add_argument("--table-magnitude", metavar="COLUMN", help="of the table")
+    compare.add_argument("--magnitude", metavar="COLUMN",
+                         help="of the catalogue, from -99 to 99: others stand for none")
+    compare.add_argument("--table-magnitude", metavar="COLUMN",
+                         help="of the table; without it there is no purity by magnitude")
     compare.add_argument("--bins", type=_edges, metavar="A,B,...", help="edges of the bins")
     compare.add_argument("--catalog-label", metavar="COLUMN", help="classes of the catalogue")
     compare.add_argument("--regions", metavar="FILE", help="write matched, missed and spurious "
@@ -66,7 +78,8 @@ def _command(commands, name, text, examples):
                         "ask: sdss, gaia, simbad, ned, vizier:TABLE (extra catalogs)")
     parser.add_argument("--radius", default="2", metavar="ARCSEC",
                         help='largest separation, or "size", or a column (%(default)s)')
-    parser.add_argument("--unit", help="of positions whose columns have no unit, such as deg")
+    parser.add_argument("--unit", help="of positions whose columns have no unit (deg for ra and "
+                        "dec; others must have one)")
     parser.add_argument("--save-catalog", metavar="FILE", help="write what a service answered")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     return parser
@@ -91,19 +104,19 @@ def _radius(text):
         return text
 
 
-def _catalog(options):
-    """Return the catalogue: the name of a file, or the answer of a service."""
-    from astro_yolo._match_inputs import as_table
+def _sides(options):
+    """Return the table, and the catalogue: a file, or the answer of a service."""
     from astro_yolo.catalog import write_table
     from astro_yolo.services import fetch_catalog, is_service
 
+    table = located(options.table, "table", options.unit)
     if not is_service(options.catalog):
-        return options.catalog
-    answer = fetch_catalog(options.catalog, as_table(options.table, "table"))
+        return table, located(options.catalog, "catalog", options.unit)
+    answer = fetch_catalog(options.catalog, table)
     print(f"{options.catalog}: {len(answer)} objects")
     if options.save_catalog:
         write_table(answer, options.save_catalog, overwrite=options.overwrite)
-    return answer
+    return table, answer
 
 
 def _match(options):
@@ -113,10 +126,12 @@ def _match(options):
 
     outputs = {"matched": options.output, "unmatched": options.unmatched,
                "unmatched_catalog": options.unmatched_catalog}
-    refuse_existing([*outputs.values(), options.save_catalog], overwrite=options.overwrite)
+    tables = [*outputs.values(), options.save_catalog]
+    check_tables(tables)
+    refuse_existing(tables, overwrite=options.overwrite)
     found = crossmatch(
-        options.table, _catalog(options), _radius(options.radius), mode=options.mode,
-        correct=options.correct, unit=options.unit, epoch=options.epoch,
+        *_sides(options), _radius(options.radius), mode=options.mode, correct=options.correct,
+        epoch=options.epoch,
     )
     for name, path in outputs.items():
         if path:
@@ -135,12 +150,14 @@ def _compare(options):
     """Compare, write and print the table of recall and purity."""
     from astro_yolo.comparison import compare
 
+    check_tables([options.save_catalog])
+    refuse_inputs((options.regions, options.plot), (options.table, options.catalog))
     refuse_existing((options.regions, options.plot, options.save_catalog),
                     overwrite=options.overwrite)
     found = compare(
-        options.table, _catalog(options), _radius(options.radius), magnitude=options.magnitude,
+        *_sides(options), _radius(options.radius), magnitude=options.magnitude,
         table_magnitude=options.table_magnitude, bins=options.bins,
-        catalog_label=options.catalog_label, unit=options.unit,
+        catalog_label=options.catalog_label,
     )
     if options.regions:
         found.write_regions(options.regions, overwrite=options.overwrite)
@@ -149,6 +166,8 @@ def _compare(options):
     for rows in (found.bins, found.classes, found.confusion):
         if len(rows):
             _print_rows(rows)
+    if options.magnitude and not options.table_magnitude:
+        complain("no purity by magnitude: --table-magnitude names that of false detections")
 
 
 def _print_rows(rows):

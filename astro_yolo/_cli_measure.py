@@ -1,6 +1,12 @@
 """The command ``astro-yolo measure``."""
 
-from astro_yolo._cli_command import add_command, guarded, refuse_existing
+from astro_yolo._cli_command import (
+    add_command,
+    check_tables,
+    guarded,
+    refuse_existing,
+    refuse_inputs,
+)
 
 __all__ = ["add_parser"]
 
@@ -52,6 +58,8 @@ def _measure(options):
     from astro_yolo.catalog import read_table, write_table
     from astro_yolo.measuring import measure
 
+    check_tables([options.output])
+    refuse_inputs([options.output], options.files)
     refuse_existing([options.output], overwrite=options.overwrite)
     zero = options.zeropoint
     hdu = int(options.hdu) if options.hdu and options.hdu.isdigit() else options.hdu

@@ -1,6 +1,6 @@
 """The commands ``astro-yolo send`` and ``astro-yolo coverage``."""
 
-from astro_yolo._cli_command import add_command, guarded, refuse_existing
+from astro_yolo._cli_command import add_command, guarded, refuse_existing, refuse_inputs
 
 __all__ = ["add_parsers"]
 
@@ -60,6 +60,7 @@ def _coverage(options):
     from astro_yolo.catalog import read_table
     from astro_yolo.sky_coverage import write_coverage
 
+    refuse_inputs([options.output], options.tables)
     refuse_existing([options.output], overwrite=options.overwrite)
     found = write_coverage(
         options.output, [read_table(path) for path in options.tables],

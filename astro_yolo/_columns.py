@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.table import QTable
+from astropy.table import MaskedColumn, QTable
 from astropy.units import Quantity, Unit
 
 __all__ = [
@@ -15,6 +15,9 @@ __all__ = [
     "Column",
     "conform",
     "decode_flags",
+    "floats",
+    "is_result",
+    "plain",
 ]
 
 #: Galaxy classes, in the order of the class probabilities.
@@ -95,6 +98,9 @@ COLUMNS = (
 
 _BY_NAME = {column.name: column for column in COLUMNS}
 
+# What every table of sources of this package has, and hardly a table of anybody else.
+_OF_RESULTS = {"id", "x", "y", "xmin", "ymin", "xmax", "ymax", "label"}
+
 
 def decode_flags(values):
     """
@@ -108,7 +114,7 @@ def decode_flags(values):
     Returns
     -------
     tuple of str, or list of tuple of str
-        Names for one value; a list of them for an array.
+        Names for one value; a list of them for an array. None where masked.
 
     Raises
     ------
@@ -121,7 +127,7 @@ def decode_flags(values):
     >>> decode_flags(5)
     ('edge', 'saturated')
     """
-    array = np.asarray(values)
+    array = np.asarray(np.ma.filled(values, 0))
     if array.ndim:
         return [decode_flags(value) for value in array.tolist()]
     value = int(array)
@@ -142,28 +148,106 @@ def conform(table):
     Returns
     -------
     `~astropy.table.QTable`
+        A new table in the order of ``table``, with the same meta. Where a known column is masked,
+        a number is NaN, a whole number stays masked, and a text is empty.
+    """
+    return _rebuilt(table, _BY_NAME)
+
+
+def plain(table):
+    """
+    Give all columns what they have, whatever their names: the table of somebody else.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Bytes become text, a masked text an empty one.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
         A new table in the order of ``table``, with the same meta.
     """
+    return _rebuilt(table, {})
+
+
+def is_result(table):
+    """
+    Say whether a table is one of this package, by its columns: CSV has no place for more.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Any table.
+
+    Returns
+    -------
+    bool
+    """
+    return _OF_RESULTS.issubset(table.colnames)
+
+
+def floats(column):
+    """
+    Return the numbers of a column without unit and mask.
+
+    Parameters
+    ----------
+    column : `~astropy.table.Column`, `~astropy.units.Quantity`, masked or not, or number
+        Of any type that becomes a float.
+
+    Returns
+    -------
+    array of float
+        NaN where masked.
+    """
+    values, mask = _parts(column)
+    return np.where(mask, np.nan, values.astype(float))
+
+
+def _parts(column):
+    """Return the values of a column without unit and mask, and where it is masked."""
+    values = getattr(column, "value", column)
+    mask = getattr(values, "mask", False)
+    values = np.asarray(getattr(values, "unmasked", values))
+    return values, np.broadcast_to(mask, values.shape)
+
+
+def _rebuilt(table, known):
+    """Return a new table whose columns are as the known ones promise."""
     result = QTable(meta=dict(table.meta))
     for name in table.colnames:
-        result[name] = _values(table[name], _BY_NAME.get(name))
-        _describe(result[name], table[name], _BY_NAME.get(name))
+        result[name] = _values(table[name], known.get(name))
+        _describe(result[name], table[name], known.get(name))
     return result
 
 
 def _values(values, column):
     """Return the values of a column in the type and unit of its entry."""
+    if not hasattr(values, "dtype"):
+        return values  # a SkyCoord or Time
     if values.dtype.kind in "SU" and hasattr(values, "filled"):
         values = values.filled("")  # ECSV and CSV read an empty text as a missing one
     if column is None:
         return _plain(values)
     if column.unit is not None:
         unit = getattr(values, "unit", None) or Unit(column.unit)
-        numbers = Quantity(np.asarray(getattr(values, "value", values), column.dtype), unit)
-        return numbers.to(column.unit)
+        return Quantity(floats(values).astype(column.dtype), unit).to(column.unit)
     if column.dtype.startswith("U"):
         return _text(values, column.dtype)
-    return np.asarray(values).astype(column.dtype)
+    if column.dtype.startswith("f"):
+        return floats(values).astype(column.dtype)
+    return _integers(values, column.dtype)
+
+
+def _integers(values, dtype):
+    """Return whole numbers; masked where there is none, as no whole number says that."""
+    numbers, missing = _parts(values)
+    if numbers.dtype.kind == "f":
+        missing = missing | ~np.isfinite(numbers)
+    if not missing.any():
+        return numbers.astype(dtype)
+    return MaskedColumn(np.where(missing, 0, numbers).astype(dtype), mask=missing)
 
 
 def _plain(values):
@@ -176,7 +260,8 @@ def _plain(values):
 
 def _text(values, dtype):
     """Return text of at least the registered length: a longer label is not cut."""
-    array = np.asarray(values).astype(str)
+    words, mask = _parts(values)
+    array = np.where(mask, "", words.astype(str))
     if not array.size:
         return array.astype(dtype)
     return array.astype(max(np.dtype(dtype), array.dtype, key=lambda kind: kind.itemsize))

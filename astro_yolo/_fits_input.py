@@ -12,14 +12,7 @@ import numpy as np
 from astropy.io import fits
 
 from astro_yolo._fits_scan import HDUEntry, choose, scan, trim
-from astro_yolo._headers import (
-    CARD,
-    ZERO_POINT_KEYWORDS,
-    filter_name,
-    saturation_level,
-    wcs_from_text,
-    zero_point,
-)
+from astro_yolo._headers import facts, filter_name, saturation_level, wcs_or_error, zero_point
 from astro_yolo._planes import ArrayDigest, FileDigest, MappedImage, Pixels, Plane
 from astro_yolo.exceptions import ImageError
 
@@ -67,8 +60,8 @@ def read_fits_file(path, hdu=None):
     else:
         pixels, header_text = _plain_pixels(buffer, entry, label, path), entry.text
     tables = partial(_open_bytes, buffer)
-    headers = [_facts(header_text), _facts(entries[0].text)]
-    wcs = wcs_from_text(header_text, label=label, open_tables=tables)
+    headers = [facts(text, label) for text in dict.fromkeys((header_text, entries[0].text))]
+    wcs = wcs_or_error(header_text, label=label, open_tables=tables)
     return _planes(pixels, label, headers, wcs, FileDigest(path))
 
 
@@ -111,12 +104,26 @@ def _read_unit(unit, label, hdus=None):
         data = np.asarray(unit.data)
     except (OSError, ValueError, TypeError) as error:
         raise _unreadable(label, error) from error
-    text = unit.header.tostring(endcard=False, padding=False)
-    headers = [_facts(text)] + ([_facts(hdus[0].header.tostring())] if hdus else [])
+    text = _text(unit)
+    texts = [text, *([_text(hdus[0])] if hdus else [])]
+    headers = [facts(text, label) for text in dict.fromkeys(texts)]
     tables = None if hdus is None else partial(nullcontext, hdus)
-    wcs = wcs_from_text(text, label=label, open_tables=tables)
-    blank = unit.header.get("BLANK") if data.dtype.kind in "iu" else None
-    return _planes(Pixels(_squeezed(data), blank=blank), label, headers, wcs, ArrayDigest(data))
+    wcs = wcs_or_error(text, label=label, open_tables=tables)
+    pixels = Pixels(_squeezed(data), blank=_blank(unit.header, data.dtype))
+    return _planes(pixels, label, headers, wcs, ArrayDigest(data))
+
+
+def _text(unit):
+    """Return the cards of an HDU that astropy holds."""
+    return unit.header.tostring(endcard=False, padding=False)
+
+
+def _blank(header, dtype):
+    """Return BLANK in pixels that astropy has read; it makes others than integers NaN itself."""
+    blank = header.get("BLANK") if dtype.kind in "iu" else None
+    # FITS keeps unsigned numbers of 16 bits and more as signed ones and half their range
+    unsigned = dtype.kind == "u" and dtype.itemsize > 1
+    return blank + (1 << 8 * dtype.itemsize - 1) if unsigned and blank is not None else blank
 
 
 def _unpacked(path):
@@ -168,11 +175,12 @@ def _compressed_pixels(buffer, entry, label):
     try:
         hdus = _open_bytes(buffer)
         unit = hdus[entry.index]
-        text = unit.header.tostring(endcard=False, padding=False)
+        text = _text(unit)
         raw = unit.section if math.prod(entry.shape) > _BIG else np.asarray(unit.data)
     except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
         raise _unreadable(label, error) from error
-    return Pixels(raw if raw.shape == entry.shape else _squeezed(unit.data)), text
+    blank = _blank(unit.header, raw.dtype)
+    return Pixels(raw if raw.shape == entry.shape else _squeezed(unit.data), blank=blank), text
 
 
 def _entry_of(index, unit):
@@ -187,19 +195,18 @@ def _unit_name(unit):
     return f"HDU {getattr(unit, 'name', '')}".strip()
 
 
-def _facts(text):
-    """Header of the few cards about filter and saturation: parsing all would take longer."""
-    wanted = ("FILT", "BAND", "SATUR", "SATLEV", *ZERO_POINT_KEYWORDS)
-    cards = (text[at : at + CARD] for at in range(0, len(text), CARD))
-    return fits.Header.fromstring("".join(card for card in cards if card.startswith(wanted)))
-
-
 def _planes(pixels, label, headers, wcs, digest):
-    """One plane per band of a 2-D image or a cube with the bands first."""
-    level, zero = saturation_level(*headers), zero_point(*headers)
+    """One plane per band of a 2-D image or a cube with the bands first; ``wcs`` may be an error."""
+    known = {
+        "wcs": wcs[0],
+        "wcs_error": wcs[1],
+        "saturation": saturation_level(*headers),
+        "zero_point": zero_point(*headers),
+        "digest": digest,
+    }
     if len(pixels.shape) == 2:
-        return [Plane(pixels, label, None, wcs, filter_name(*headers), level, digest, zero)]
+        return [Plane(pixels, label, band=filter_name(*headers), **known)]
     return [
-        Plane(replace(pixels, raw=raw), f"{label} plane {k}", None, wcs, None, level, digest, zero)
+        Plane(replace(pixels, raw=raw), f"{label} plane {k}", **known)
         for k, raw in enumerate(pixels.raw)
     ]

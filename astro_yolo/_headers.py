@@ -24,9 +24,9 @@ _TABLE_DISTORTION = re.compile(r"(?:CPDIS|D2IMDIS)\d")
 _RENAMED = {"RADECSYS=": "RADESYS =", "EPOCH   =": "EQUINOX ="}
 _FILTER_KEYWORDS = ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "BAND")
 _MAGNITUDE_KEYWORDS = ("MAGZERO", "MAGZPT", "ZEROPNT", "ZPAB", "PHOTZP")
-#: Keywords that `zero_point` looks at.
-ZERO_POINT_KEYWORDS = ("BUNIT", *_MAGNITUDE_KEYWORDS, "PHOTFLAM", "PHOTPLAM", "PIXAR_SR")
+_ZERO_POINT_KEYWORDS = ("BUNIT", *_MAGNITUDE_KEYWORDS, "PHOTFLAM", "PHOTPLAM", "PIXAR_SR")
 _SATURATION_KEYWORDS = ("SATURATE", "SATLEVEL")
+_FACTS = {*_FILTER_KEYWORDS, *_ZERO_POINT_KEYWORDS, *_SATURATION_KEYWORDS}
 # `warnings.catch_warnings` swaps state of the whole process: one thread at a time may do it here.
 _WARNING_LOCK = threading.Lock()
 
@@ -113,6 +113,14 @@ def wcs_from_text(text, *, label, open_tables=None):
         raise WCSError(msg) from error
 
 
+def wcs_or_error(text, **keywords):
+    """Return what `wcs_from_text` does and None, or None and its error, for who may do without."""
+    try:
+        return wcs_from_text(text, **keywords), None
+    except WCSError as error:
+        return None, error
+
+
 def _build(cards, hdus=None):
     """Make the WCS of these cards, without the warnings about harmless repairs."""
     header = fits.Header.fromstring("".join(cards))
@@ -161,6 +169,47 @@ def pixel_scale(wcs, shape):
     return float(np.sqrt(abs(area.to_value("arcsec2"))))
 
 
+def facts(text, label):
+    """
+    Read the cards about filter, units and saturation: parsing all would take longer.
+
+    Parameters
+    ----------
+    text : str
+        The header as 80-character cards.
+    label : str
+        The input, for messages.
+
+    Returns
+    -------
+    dict
+        Keyword to value. A card that breaks the FITS standard is left out with a warning, one
+        without a value silently.
+    """
+    cards = (text[at : at + CARD] for at in range(0, len(text), CARD))
+    found = {}
+    for card in cards:
+        key = card[:8].rstrip()
+        if key in _FACTS:
+            value = _value(card, f"{label}: {key}")
+            if value is not None:
+                found.setdefault(key, value)
+    return found
+
+
+def _value(card, name):
+    """Return the value of a card; None where it has none, or, with a warning, none to be read."""
+    try:
+        if card[8:10] == "= ":
+            value = fits.Card.fromstring(card).value
+            return None if isinstance(value, fits.card.Undefined) else value
+    except (fits.VerifyError, ValueError):
+        pass
+    msg = f"{name} is left out: it must be a valid FITS card, got {card.rstrip()!r}"
+    warn_user(msg, InputWarning)
+    return None
+
+
 def filter_name(*headers):
     """
     Find the filter that headers name.
@@ -189,12 +238,12 @@ def zero_point(*headers):
     MAGZERO, MAGZPT, ZEROPNT, ZPAB or PHOTZP; PHOTFLAM and PHOTPLAM (Hubble; ACS Data Handbook,
     section 5.1); MJy/sr with PIXAR_SR (Webb: 1 Jy is 8.90 mag).
     """
-    facts = {key: next((h[key] for h in headers if key in h), None) for key in ZERO_POINT_KEYWORDS}
-    unit = str(facts["BUNIT"] or "").strip().lower()
+    known = {key: next((h[key] for h in headers if key in h), None) for key in _ZERO_POINT_KEYWORDS}
+    unit = str(known["BUNIT"] or "").strip().lower()
     if unit.startswith("nanomagg"):
         return 22.5
     numbers = {
-        key: float(value) for key, value in facts.items()
+        key: float(value) for key, value in known.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
     }
     for key in _MAGNITUDE_KEYWORDS:

@@ -13,10 +13,10 @@ from astropy.units import Quantity
 
 from astro_yolo import _bands
 from astro_yolo._fits_input import is_fits, read_fits_file, read_hdu, read_hdu_list
-from astro_yolo._headers import as_wcs, filter_name, is_wcs, saturation_level, zero_point
+from astro_yolo._headers import as_wcs, facts, filter_name, is_wcs, saturation_level, zero_point
 from astro_yolo._picture_input import RGB_BANDS, is_picture, read_picture
 from astro_yolo._planes import ArrayDigest, Pixels, Plane
-from astro_yolo.exceptions import BandError, ImageError
+from astro_yolo.exceptions import BandError, ImageError, InputWarning, warn_user
 
 MAX_BANDS = 32  # a cube with more planes is a spectrum in every pixel, or has its axes swapped
 _HDU = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU, fits.BinTableHDU, fits.TableHDU)
@@ -42,7 +42,7 @@ class Field:
         return red[0] if red else len(self.names) // 2
 
 
-def load(image, hdu=None):
+def load(image, hdu=None, *, has_wcs=False):
     """
     Turn any input into a `Field`.
 
@@ -52,6 +52,8 @@ def load(image, hdu=None):
         As `astro_yolo.image.read_image` describes.
     hdu : int, str or (str, int), optional
         HDU to read of every FITS file or HDUList.
+    has_wcs : bool, optional
+        Whether the caller has sky coordinates: those of an input that are broken are left out.
 
     Returns
     -------
@@ -77,6 +79,7 @@ def load(image, hdu=None):
         raise BandError(msg)
     for plane in field.planes:
         _check_plane(plane)
+    _check_wcs(field.planes, has_wcs=has_wcs)
     return field
 
 
@@ -91,6 +94,16 @@ def _check_plane(plane):
         raise ImageError(msg)
 
 
+def _check_wcs(planes, *, has_wcs):
+    """Refuse broken sky coordinates, or tell that they are left out, once for each input."""
+    broken = {id(plane.wcs_error): plane for plane in planes if plane.wcs_error is not None}
+    for plane in broken.values():
+        if not has_wcs:
+            raise plane.wcs_error
+        msg = f"{plane.label}: its own WCS is left out, got: {plane.wcs_error.__cause__}"
+        warn_user(msg, InputWarning)
+
+
 def _is_pair(image):
     """Whether a tuple is an array with its WCS."""
     return len(image) == 2 and is_wcs(image[1])
@@ -99,7 +112,8 @@ def _is_pair(image):
 def _load_pair(image):
     """Load an (array, wcs) tuple."""
     field, wcs = _load_one(image[0], None), as_wcs(image[1])
-    return replace(field, planes=tuple(replace(plane, wcs=wcs) for plane in field.planes))
+    planes = tuple(replace(plane, wcs=wcs, wcs_error=None) for plane in field.planes)
+    return replace(field, planes=planes)
 
 
 def _load_named(images, hdu):
@@ -225,6 +239,8 @@ def _load_nddata(image):
     """Load CCDData or NDData with its own WCS, mask and header."""
     field = _load_array(np.asarray(getattr(image.data, "value", image.data)))
     meta = image.meta if isinstance(image.meta, Mapping | fits.Header) else {}
+    if isinstance(meta, fits.Header):
+        meta = facts(meta.tostring(endcard=False, padding=False), field.title)
     bad = image.mask if isinstance(image.mask, np.ndarray) else None
     planes = tuple(
         replace(

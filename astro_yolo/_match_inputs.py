@@ -8,11 +8,12 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 
+from astro_yolo._columns import conform, floats, is_result
 from astro_yolo._match_geometry import tangent_axes, unit_vectors
-from astro_yolo.catalog import read_table
+from astro_yolo._table_files import read_plain
 from astro_yolo.exceptions import MatchError
 
-__all__ = ["Positions", "as_table", "positions_of", "radius_of"]
+__all__ = ["Positions", "as_table", "positions_of", "radius_of", "without_unit"]
 
 # Pairs of column names in the order in which they are tried, in lower case.
 _NAMES = (
@@ -41,16 +42,20 @@ class Positions:
         return len(self.good)
 
 
-def as_table(catalog, name):
+def as_table(catalog, name, unit=None):
     """
     Return a catalogue as a table.
 
     Parameters
     ----------
     catalog : `~astropy.table.Table`, path-like or `~astropy.coordinates.SkyCoord`
-        A file is read by `astro_yolo.read_table`, or by Astropy where its ending is another.
+        A file is read as `astro_yolo.read_table` reads it, but no column of somebody else's is
+        made one of ours; by Astropy where its ending is another.
     name : str
         Name of the argument, for messages.
+    unit : unit, optional
+        Given to position columns that have none. Those of our own tables are in degrees
+        whatever it says: in CSV they have lost their unit.
 
     Returns
     -------
@@ -62,25 +67,63 @@ def as_table(catalog, name):
         If it is none of these, or the file cannot be read.
     """
     if isinstance(catalog, Table):
-        return catalog
+        return _with_unit(catalog, unit)
     if isinstance(catalog, SkyCoord):
         place = catalog.icrs.ravel()
         return QTable({"ra": place.ra.to(u.deg), "dec": place.dec.to(u.deg)})
     if not isinstance(catalog, (str, Path)):
         msg = f"{name} must be a Table, a file or a SkyCoord, got {type(catalog).__name__}"
         raise MatchError(msg)
+    return _with_unit(_read(catalog, name), unit)
+
+
+def _read(path, name):
+    """Return the table of a file, whoever wrote it."""
     try:
-        return read_table(catalog)
+        return read_plain(path)
     except ValueError:
         pass  # an ending that our own tables do not have
     try:
-        return Table.read(catalog)
+        return Table.read(path)
     except Exception as error:  # readers of many formats raise as many classes
-        msg = f"{name} must be a table that Astropy reads, got {catalog}: {error}"
+        msg = f"{name} must be a table that Astropy reads, got {path}: {error}"
         raise MatchError(msg) from error
 
 
-def positions_of(table, name, *, unit=None, epoch=None):
+def without_unit(table):
+    """
+    Return the columns of the position that have no unit.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Any table.
+
+    Returns
+    -------
+    list of str
+        Names in ``table``; empty where a SkyCoord stands for the position, or there is none.
+    """
+    if _sky_column(table) is not None:
+        return []
+    return [name for name in _pair(table) if getattr(table[name], "unit", None) is None]
+
+
+def _with_unit(table, unit):
+    """Return a table whose position has a unit: its own, that of our tables, or the one given."""
+    bare = without_unit(table)
+    if bare and is_result(table):
+        return conform(table)
+    if not bare or unit is None:
+        return table
+    table = table.copy(copy_data=False)  # the caller's own table stays as it is
+    for name in bare:
+        # a unit that is none is refused later, with the name of the column
+        table[name].unit = u.Unit(unit, parse_strict="silent")
+    return table
+
+
+def positions_of(table, name, *, epoch=None):
     """
     Return the sky positions of a table.
 
@@ -92,11 +135,9 @@ def positions_of(table, name, *, unit=None, epoch=None):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        The table.
+        The table, of `as_table`.
     name : str
         Name of the argument, for messages.
-    unit : unit, optional
-        Of columns that have none.
     epoch : float, optional
         Julian year to move the positions to.
 
@@ -111,7 +152,7 @@ def positions_of(table, name, *, unit=None, epoch=None):
     """
     place = _sky_column(table)
     if place is None:
-        longitude, latitude = _coordinate_columns(table, name, unit)
+        longitude, latitude = _coordinate_columns(table, name)
     else:
         longitude, latitude = place.icrs.ra.radian, place.icrs.dec.radian
     good = np.isfinite(longitude) & np.isfinite(latitude) & (np.abs(latitude) <= np.pi / 2 + 1e-12)
@@ -126,42 +167,41 @@ def _sky_column(table):
     return next((col for col in table.itercols() if isinstance(col, SkyCoord)), None)
 
 
-def _coordinate_columns(table, name, unit):
-    """Return longitude and latitude in radians, NaN where masked."""
+def _pair(table):
+    """Return the names of the position's two columns; none where there are none."""
     lower = {column.lower(): column for column in table.colnames}
-    pair = next((p for p in _NAMES if p[0] in lower and p[1] in lower), None)
-    if pair is None:
+    found = next((pair for pair in _NAMES if set(pair) <= set(lower)), ())
+    return [lower[key] for key in found]
+
+
+def _coordinate_columns(table, name):
+    """Return longitude and latitude in radians, NaN where masked."""
+    pair = _pair(table)
+    if not pair:
         msg = f"{name} must have columns ra and dec (or a SkyCoord), got {table.colnames}"
         raise MatchError(msg)
-    place = [_radians(table[lower[key]], f"{name}[{lower[key]!r}]", unit) for key in pair]
+    place = [_radians(table[key], f"{name}[{key!r}]") for key in pair]
+    lower = {column.lower(): column for column in table.colnames}
     if set(_CENTROID) <= set(lower):
-        light = [_radians(table[lower[key]], key, unit or u.deg) for key in _CENTROID]
+        # the names are our own, and CSV has lost their unit
+        light = [_radians(table[lower[key]], key, u.deg) for key in _CENTROID]
         known = np.isfinite(light).all(axis=0)
         place = [np.where(known, new, old) for new, old in zip(light, place, strict=True)]
     return tuple(place)
 
 
-def _radians(column, name, unit):
+def _radians(column, name, unit=None):
     """Return an angle column in radians, NaN where masked."""
     found = getattr(column, "unit", None) or unit
     if found is None:
-        msg = f"{name} must have a unit, got none: set it, or say which with unit=u.deg"
+        msg = f'{name} must have a unit, got none: set it, or say unit="deg" (--unit deg)'
         raise MatchError(msg)
-    values = _filled(column)
+    values = floats(column)
     try:
         return (values * u.Unit(found)).to_value(u.rad)
     except (u.UnitConversionError, ValueError, TypeError) as error:
         msg = f"{name} must be an angle, got unit {found}"
         raise MatchError(msg) from error
-
-
-def _filled(column):
-    """Return the plain numbers of a column, NaN where masked."""
-    values = getattr(column, "value", column)
-    values = np.ma.asarray(getattr(values, "unmasked", values), dtype=float)
-    if hasattr(column, "mask") and np.any(column.mask):
-        values = np.ma.masked_where(column.mask, values)
-    return values.filled(np.nan)
 
 
 def _moved(vectors, table, epoch):
@@ -173,9 +213,9 @@ def _moved(vectors, table, epoch):
     rates = []
     for key in ("pmra", "pmdec"):
         column = table[lower[key]]
-        rate = _filled(column) * u.Unit(getattr(column, "unit", None) or _MAS_PER_YEAR)
+        rate = floats(column) * u.Unit(getattr(column, "unit", None) or _MAS_PER_YEAR)
         rates.append(np.nan_to_num(rate.to_value(u.rad / u.yr)))
-    years = np.nan_to_num(epoch - _filled(table[lower["ref_epoch"]]))
+    years = np.nan_to_num(epoch - floats(table[lower["ref_epoch"]]))
     vectors = vectors + (rates[0] * years)[:, None] * east + (rates[1] * years)[:, None] * north
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
@@ -225,5 +265,5 @@ def _radius_column(name, table):
     if missing:
         msg = f"radius={name!r} needs the column {missing[0]!r}, got {table.colnames}"
         raise MatchError(msg)
-    values = [_filled(table[key]) * u.Unit(table[key].unit or "") for key in wanted]
+    values = [floats(table[key]) * u.Unit(table[key].unit or "") for key in wanted]
     return np.maximum(values[0], values[1]) / 2 if name == "size" else values[0]

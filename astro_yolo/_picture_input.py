@@ -10,7 +10,7 @@ from astropy.wcs import WCS
 
 from astro_yolo._headers import wcs_from_text
 from astro_yolo._planes import FileDigest, Pixels, Plane
-from astro_yolo.exceptions import ImageError, InputWarning, warn_user
+from astro_yolo.exceptions import ImageError, InputWarning, WCSError, warn_user
 
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*")
 _SIDECARS = (".wcs", ".hdr", ".fits", ".fit", ".txt")
@@ -55,11 +55,11 @@ def read_picture(path):
     """
     content = path.read_bytes()
     colors, bad = _decode(content, path)
-    wcs = _sidecar_wcs(path, colors.shape[1:]) or _avm_wcs(content, path, colors.shape[1:])
+    wcs, error = _wcs(content, path, colors.shape[1:])
     names = RGB_BANDS if len(colors) == len(RGB_BANDS) else ("grey",)
     digest = FileDigest(path)
     planes = [
-        Plane(Pixels(color), f"{path} ({name})", bad, wcs, digest=digest)
+        Plane(Pixels(color), f"{path} ({name})", bad, wcs, digest=digest, wcs_error=error)
         for name, color in zip(names, colors, strict=True)
     ]
     return names, planes
@@ -81,6 +81,17 @@ def _decode(content, path):
         picture = picture[:, :, :-1]
     colors = np.ascontiguousarray(np.moveaxis(picture, 2, 0))
     return colors, bad if bad is not None and bad.any() else None
+
+
+def _wcs(content, path, shape):
+    """Return the WCS of a picture, or None, and the error of a broken one, or None."""
+    try:
+        wcs = _sidecar_wcs(path, shape) or _avm_wcs(content, path, shape)
+    except WCSError as error:
+        return None, error
+    if wcs is not None:
+        wcs.pixel_shape = shape[::-1]  # a header may be that of another copy of the picture
+    return wcs, None
 
 
 def _sidecar_wcs(path, shape):

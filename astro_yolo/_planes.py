@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from astro_yolo._no_data import zero_region
 from astro_yolo.exceptions import ImageError
 
 _HASH_ROWS = 1024  # rows hashed at a time, so that a memory-mapped image is never copied whole
@@ -122,6 +123,10 @@ class Plane:
         AB magnitude of one unit of its pixels.
     digest : FileDigest or ArrayDigest
         Where its checksum comes from.
+    gaps : bool, optional
+        Whether its regions of exact zeros hold no data.
+    wcs_error : WCSError, optional
+        Why its header gives no world coordinate system, where it should.
     """
 
     pixels: Pixels
@@ -132,11 +137,24 @@ class Plane:
     saturation: float | None = None
     digest: object = None
     zero_point: float | None = None
+    gaps: bool = False
+    wcs_error: Exception | None = None
 
     @property
     def shape(self):
         """Rows and columns."""
         return self.pixels.shape
+
+    def bad_in(self, window):
+        """Return which pixels of a window are masked or in a gap, NaN aside, or None."""
+        y0, y1, x0, x1 = window
+        bad = None if self.bad is None else self.bad[y0:y1, x0:x1]
+        if not self.gaps:
+            return bad
+        empty = zero_region(self.pixels, window)
+        if not empty.any():
+            return bad
+        return empty if bad is None else empty | bad
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,9 +12,11 @@ from itertools import islice, product
 import cv2
 import numpy as np
 
+from astro_yolo._alignment import nonfinite
 from astro_yolo.stretch import background_noise
+from astro_yolo.tiling import spans
 
-__all__ = ["Resampled", "point_source_width", "suitable_zoom"]
+__all__ = ["Resampled", "joined", "point_source_width", "suitable_zoom"]
 
 _OWN_SCALE = 0.37, 0.42  # arcsec; on SDSS's own pixels the network knows seeing of every kind
 _WANTED = 3.9  # pixels, of the full width at half maximum of a star
@@ -29,6 +31,10 @@ _REACH = 6  # pixels round a peak that are looked at
 _COMPACT = 25  # percentile of the widths: stars are among the narrowest sources
 _VARIANCE = 0.3, 25.0  # squared pixels; less is a cosmic ray or noise, not light through optics
 _BLUR = 0.35  # of the larger pixel, before an image is made smaller
+
+_NEAR = 11, 11  # pixels, whose good ones stand for a masked one; wider than blur and cubic reach
+_DRAWN = 0.1  # share of masked pixels in a resampled one from which it is masked
+_LONGEST = 30_000  # pixels: OpenCV resamples sides below 2**15
 
 _TO_FWHM = 2 * np.sqrt(2 * np.log(2))
 
@@ -192,19 +198,47 @@ class Resampled:
 
     def window(self, y0, y1, x0, x1):
         """Return bands and mask of a window, see `astro_yolo.image.SkyImage.window`."""
-        source, place = self._under(y0, y1, x0, x1)
-        data, mask = self.image.window(*source)
-        size = (x1 - x0, y1 - y0)
-        if self.zoom < 1:  # an average over the larger pixel
-            data = [cv2.GaussianBlur(plane, (0, 0), _BLUR / self.zoom) for plane in data]
-        data = np.stack([_resampled(plane, place, size, cv2.INTER_CUBIC) for plane in data])
-        return data, None if mask is None else _resampled_mask(mask, place, size)
+        return joined(self._pieces(self._window, y0, y1, x0, x1))
 
     def saturated_window(self, y0, y1, x0, x1):
         """Return the saturated pixels of a window, or None."""
+        pieces = self._pieces(self._saturated, y0, y1, x0, x1)
+        return None if pieces[0][0] is None else np.block(pieces)
+
+    def _pieces(self, read, y0, y1, x0, x1):
+        """Read a window in rows of pieces which OpenCV can resample."""
+        longest = int(_LONGEST * min(1, self.zoom))
+        columns = spans(x0, x1, longest)
+        return [[read(*row, *column) for column in columns] for row in spans(y0, y1, longest)]
+
+    def _window(self, y0, y1, x0, x1):
+        """Return bands and mask of a window that is not too long."""
+        source, place = self._under(y0, y1, x0, x1)
+        data, mask = self.image.window(*source)
+        size = (x1 - x0, y1 - y0)
+        bad = _unusable(data, mask)
+        if bad is not None:
+            data = [_filled(plane, bad) for plane in data]
+        data = np.stack([self._drawn(plane, place, size, cv2.INTER_CUBIC) for plane in data])
+        if bad is None:
+            return data, None
+        mask = self._drawn(bad.astype(np.float32), place, size, cv2.INTER_LINEAR) > _DRAWN
+        return data, mask if mask.any() else None
+
+    def _drawn(self, plane, place, size, way):
+        """Return what the pixels of a window draw from a plane of the image."""
+        if self.zoom < 1:  # an average over the larger pixel
+            plane = cv2.GaussianBlur(plane, (0, 0), _BLUR / self.zoom)
+        return _resampled(plane, place, size, way)
+
+    def _saturated(self, y0, y1, x0, x1):
+        """Return the saturated pixels of a window that is not too long, or None."""
         source, place = self._under(y0, y1, x0, x1)
         mask = self.image.saturated_window(*source)
-        return None if mask is None else _resampled_mask(mask, place, (x1 - x0, y1 - y0))
+        if mask is None:
+            return None
+        size = (x1 - x0, y1 - y0)
+        return _resampled(mask.astype(np.uint8), place, size, cv2.INTER_NEAREST).astype(bool)
 
     def _under(self, y0, y1, x0, x1):
         """Return the window of the image that is needed, and the affine from ours into it."""
@@ -224,6 +258,45 @@ def _resampled(plane, place, size, way):
     )
 
 
-def _resampled_mask(mask, place, size):
-    """Return a mask at the same places."""
-    return _resampled(mask.astype(np.uint8), place, size, cv2.INTER_NEAREST).astype(bool)
+def _unusable(data, mask):
+    """Return which pixels of a window are masked or not finite in any band, or None."""
+    found = [bad for bad in (mask, *(nonfinite(plane) for plane in data)) if bad is not None]
+    bad = np.logical_or.reduce(found) if found else None
+    return bad if bad is not None and bad.any() else None
+
+
+def _filled(plane, bad):
+    """Return a plane with the mean of the good pixels near by, or else the sky, for bad ones."""
+    light = cv2.blur(np.where(bad, np.float32(0), plane), _NEAR)
+    share = cv2.blur((~bad).astype(np.float32), _NEAR)
+    sky = background_noise(plane, bad, max_samples=5000)[0]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        near = np.where(share > 0, light / share, np.float32(sky))
+    return np.where(bad, near, plane)
+
+
+def joined(pieces):
+    """
+    Put windows together.
+
+    Parameters
+    ----------
+    pieces : list of lists of (3D array, 2D array or None)
+        Bands and mask of each, row by row.
+
+    Returns
+    -------
+    data : 3D `~numpy.ndarray`
+        The bands.
+    mask : 2D `~numpy.ndarray` of bool or None
+        None where no piece has one.
+    """
+    if len(pieces) == len(pieces[0]) == 1:
+        return pieces[0][0]
+    data = np.block([[data for data, _ in row] for row in pieces])
+    masks = [
+        [np.zeros(data.shape[1:], bool) if mask is None else mask for data, mask in row]
+        for row in pieces
+    ]
+    mask = np.block(masks)
+    return data, mask if mask.any() else None

@@ -13,7 +13,7 @@ import numpy as np
 
 from astro_yolo import boxes as box_math
 from astro_yolo import tiling
-from astro_yolo._sampling import Resampled, suitable_zoom
+from astro_yolo._sampling import Resampled, joined, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.pictures import to_picture
 from astro_yolo.stretch import NETWORK_SKY, levels_of, to_channels, to_network
@@ -120,16 +120,8 @@ class _Level:
     def measure(self):
         """Return (background, noise) of the three channels, from blocks all over the level."""
         rows, columns = (_sample_spans(side) for side in self.shape)
-        read = [[self.read(*row, *column) for column in columns] for row in rows]
-        bands = [
-            np.block([[data[k] for data, _ in row] for row in read])
-            for k in range(len(self.image.data))
-        ]
-        masks = [
-            [np.zeros(data.shape[1:], bool) if bad is None else bad for data, bad in row]
-            for row in read
-        ]
-        return levels_of(to_channels(bands), np.block(masks))
+        bands, mask = joined([[self.read(*row, *column) for column in columns] for row in rows])
+        return levels_of(to_channels(bands), mask)
 
 
 def _sample_spans(side):

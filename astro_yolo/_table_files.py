@@ -8,18 +8,19 @@ from pathlib import Path
 
 import numpy as np
 from astropy.io.fits.verify import VerifyWarning
-from astropy.table import QTable, Table
+from astropy.table import MaskedColumn, QTable, Table
 from astropy.table.meta import get_header_from_yaml
 
-from astro_yolo._columns import conform
+from astro_yolo._columns import conform, plain
 from astro_yolo._files import replacing
 from astro_yolo.exceptions import InputWarning, require, warn_user
 
-__all__ = ["read_table", "write_table"]
+__all__ = ["check_table_path", "read_plain", "read_table", "write_table"]
 
 _MIXINS = "__serialized_columns__"  # how Astropy says that a column was a Quantity
 # UCDs and descriptions where TOPCAT and STILTS look for them in FITS; Astropy has its own place.
 _COLUMN_CARDS = re.compile(r"T(UCD|COMM)[1-9]\d*")
+_ZEROS = {"i": 0, "u": 0, "b": False}  # what stands under a mask, by kind of number
 _FORMATS = {
     ".ecsv": "ecsv", ".fits": "fits", ".fit": "fits", ".fits.gz": "fits", ".vot": "votable",
     ".votable": "votable", ".xml": "votable", ".parquet": "parquet", ".pq": "parquet",
@@ -48,13 +49,33 @@ def write_table(table, path, *, format=None, overwrite=False):  # noqa: A002 - a
     OSError
         If the file exists and ``overwrite`` is false, or it cannot be written.
     ValueError
-        If the format is not known.
+        If the format is not known, or is FITS and a column has text that is not ASCII.
     MissingExtraError
         If Parquet is asked for and pyarrow is not installed.
     """
     writer = _WRITERS[_format(path, format)]
     with replacing(path, overwrite=overwrite) as temporary:
         writer(table, temporary)
+
+
+def check_table_path(path, *, format=None):  # noqa: A002 - as in Astropy
+    """
+    Raise, before the work is done, if `write_table` would not know how to write to a file.
+
+    Parameters
+    ----------
+    path, format
+        As in `write_table`.
+
+    Raises
+    ------
+    ValueError
+        If the format is not known.
+    MissingExtraError
+        If it is Parquet and pyarrow is not installed.
+    """
+    if _format(path, format) == "parquet":
+        require("pyarrow", extra="parquet", feature="Writing Parquet")
 
 
 def read_table(path, *, format=None):  # noqa: A002 - as in Astropy
@@ -71,7 +92,8 @@ def read_table(path, *, format=None):  # noqa: A002 - as in Astropy
     Returns
     -------
     `~astropy.table.QTable`
-        The known columns with their types, units, descriptions and UCDs, also from CSV.
+        The known columns with their types, units, descriptions and UCDs, also from CSV. What is
+        masked in them is NaN, or stays masked in ``id`` and ``flags``.
 
     Raises
     ------
@@ -81,8 +103,34 @@ def read_table(path, *, format=None):  # noqa: A002 - as in Astropy
         If the format is not known.
     MissingExtraError
         If it is Parquet and pyarrow is not installed.
+
+    Notes
+    -----
+    A catalogue of somebody else is best handed to `~astro_yolo.crossmatch` as a file: here its
+    ``ra`` and ``dec`` are taken for ours, in degrees if they have no unit.
     """
     return conform(_READERS[_format(path, format)](Path(path)))
+
+
+def read_plain(path):
+    """
+    Read a table that anybody wrote: a column is what the file says, whatever its name.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to read, with an ending that `read_table` knows.
+
+    Returns
+    -------
+    `~astropy.table.QTable`
+
+    Raises
+    ------
+    OSError, ValueError, MissingExtraError
+        As `read_table`.
+    """
+    return plain(_READERS[_format(path, None)](Path(path)))
 
 
 def _format(path, name):
@@ -125,6 +173,7 @@ def _write_csv(table, path):
 
 
 def _write_fits(table, path):
+    _require_ascii(table)
     meta = _flat_meta(table.meta)
     kept = {key: value for key, value in meta.items() if _fits_holds(value)}
     if dropped := sorted(meta.keys() - kept.keys()):
@@ -134,6 +183,17 @@ def _write_fits(table, path):
         # A key of more than 8 characters becomes a HIERARCH card, which is read back as it was.
         warnings.filterwarnings("ignore", ".*HIERARCH", VerifyWarning)
         _with_meta(table, kept | _column_cards(table)).write(path, format="fits")
+
+
+def _require_ascii(table):
+    """Raise if a column has a name or text that FITS cannot hold."""
+    for name in table.colnames:
+        kind = getattr(getattr(table[name], "dtype", None), "kind", "")
+        words = np.ravel(table[name]).tolist() if kind == "U" else []
+        wrong = next((word for word in [name, *words] if word and not word.isascii()), None)
+        if wrong is not None:
+            raise ValueError(f"table[{name!r}] must be ASCII text for FITS, got {wrong!r}: "
+                             "ECSV, VOTable, Parquet and CSV hold any")
 
 
 def _column_cards(table):
@@ -187,18 +247,40 @@ def _read_parquet(path):
     content = parquet.read_table(path)
     header = (content.schema.metadata or {}).get(b"table_meta_yaml")
     header = get_header_from_yaml(header.decode().split("\n")) if header else {}
-    table = Table({name: content[name].to_numpy() for name in content.column_names})
+    table = Table({name: _arrow_values(content[name]) for name in content.column_names})
     for entry in header.get("datatype", []):
         for attribute in {"unit", "description", "meta"} & set(entry):
             setattr(table[entry["name"]].info, attribute, entry[attribute])
-    table.meta = {k: v for k, v in header.get("meta", {}).items() if k != _MIXINS}
+    meta = header.get("meta", {})
+    _unite_masks(table, meta.get(_MIXINS, {}))
+    table.meta = {k: v for k, v in meta.items() if k != _MIXINS}
     return _as_text(QTable(table))
+
+
+def _arrow_values(column):
+    """Return the values of a column of pyarrow's, masked where a null is no NaN."""
+    values = column.to_numpy()
+    zero = _ZEROS.get(column.drop_null().to_numpy().dtype.kind)
+    if not column.null_count or zero is None:
+        return values
+    mask = column.is_null().to_numpy()
+    return MaskedColumn(column.fill_null(zero).to_numpy(), mask=mask)
+
+
+def _unite_masks(table, mixins):
+    """Put the masks, which Astropy writes as columns of their own, where they belong."""
+    for name in [name for name in mixins if f"{name}.mask" in table.colnames]:
+        masked = MaskedColumn(table[name], mask=table[f"{name}.mask"])
+        table.replace_column(name, masked)
+        table.remove_column(f"{name}.mask")
 
 
 def _as_text(table):
     """Turn the Python objects that pyarrow makes of text into fixed-length text."""
     for name in [name for name in table.colnames if table[name].dtype.kind == "O"]:
-        table[name] = np.asarray(table[name]).astype(str)
+        words = np.array(np.ma.filled(table[name], ""), dtype=object)
+        words[np.array([word is None for word in words], bool)] = ""
+        table[name] = words.astype(str)
     return table
 
 

@@ -75,6 +75,8 @@ def _ascii_text(table):
     plain = Table(meta={})
     for name in table.colnames:
         values = table[name]
+        if values.dtype.kind == "U" and hasattr(values, "filled"):
+            values = values.filled("")
         plain[name] = getattr(values, "value", values)
         if values.dtype.kind == "U" and all(text.isascii() for text in values.tolist()):
             # of the same length in every file, also of no rows

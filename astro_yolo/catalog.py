@@ -22,6 +22,7 @@ from astro_yolo._columns import (
     Column,
     conform,
     decode_flags,
+    floats,
 )
 from astro_yolo._sky import sky_boxes, wcs_from_text, wcs_to_text
 from astro_yolo._table_files import read_table, write_table
@@ -125,7 +126,7 @@ def sky(table):
     Returns
     -------
     `~astropy.coordinates.SkyCoord`
-        ICRS positions, one per row.
+        ICRS positions, one per row; NaN where masked.
 
     Raises
     ------
@@ -134,8 +135,7 @@ def sky(table):
     """
     if "ra" not in table.colnames:
         raise WCSError("table must have the columns ra and dec: the image had no sky coordinates")
-    ra, dec = (np.asarray(getattr(table[n], "value", table[n]), float) for n in ("ra", "dec"))
-    return SkyCoord(ra, dec, unit="deg", frame="icrs")
+    return SkyCoord(floats(table["ra"]), floats(table["dec"]), unit="deg", frame="icrs")
 
 
 def pixel_boxes(table):
@@ -152,9 +152,7 @@ def pixel_boxes(table):
     (N, 4) array, or (4,) of a row
         xmin, ymin, xmax, ymax as they stand there, 0-based pixels without a unit; NaN where masked.
     """
-    columns = [np.ma.asarray(getattr(table[name], "value", table[name])).astype(float)
-               for name in BOX_COLUMNS]  # fmt: skip
-    return np.stack([column.filled(np.nan) for column in columns], axis=-1)
+    return np.stack([floats(table[name]) for name in BOX_COLUMNS], axis=-1)
 
 
 def table_wcs(table):

@@ -14,6 +14,8 @@ _SIGMA_RANGE = (1.2, 8.0)  # pixels; a giant is centred on its core
 _ITERATIONS = 3
 _LONGEST_MOVE = 0.12  # of the box's mean side, plus half a pixel; beyond it lies another source
 _ROWS = 8192  # boxes at a time: OpenCV takes at most 32 767 rows
+_LONGEST = 30_000  # pixels, of an image that is looked at as a whole, for the same reason
+_WINDOW, _REACH = 16_384, 64  # pixels, of windows of a longer one and of what boxes see round them
 
 
 def recenter(boxes, planes, sky):
@@ -40,8 +42,23 @@ def recenter(boxes, planes, sky):
         Boxes of the same sizes.
     """
     boxes = np.asarray(boxes, dtype=float)
+    if max(planes[0].shape) > _LONGEST:
+        return _by_windows(boxes, planes, sky)
     parts = [_recenter(boxes[k : k + _ROWS], planes, sky) for k in range(0, len(boxes), _ROWS)]
     return np.concatenate(parts) if parts else boxes
+
+
+def _by_windows(boxes, planes, sky):
+    """Recentre the boxes of a long image, window by window."""
+    corner = (boxes[:, :2] + boxes[:, 2:]) // (2 * _WINDOW) * _WINDOW
+    moved = boxes.copy()
+    for start in np.unique(corner, axis=0):
+        x, y = np.maximum(start - _REACH, 0).astype(int)
+        end_x, end_y = (start + _WINDOW + _REACH).astype(int)
+        here, shift = (corner == start).all(axis=1), np.tile([x, y], 2)
+        window = [plane[y:end_y, x:end_x] for plane in planes]
+        moved[here] = recenter(boxes[here] - shift, window, sky) + shift
+    return moved
 
 
 def _recenter(boxes, planes, sky):

@@ -10,9 +10,10 @@ from astropy.coordinates import SkyCoord
 from astropy.stats import binom_conf_interval
 from astropy.table import QTable
 
+from astro_yolo._columns import floats
 from astro_yolo._files import replacing
 from astro_yolo._match_inputs import as_table, positions_of
-from astro_yolo.exceptions import MatchError
+from astro_yolo.exceptions import InputWarning, MatchError, warn_user
 from astro_yolo.matching import Match, crossmatch
 
 __all__ = ["COLORS", "Comparison", "compare"]
@@ -20,6 +21,8 @@ __all__ = ["COLORS", "Comparison", "compare"]
 #: Colour of each outcome in region files and plots.
 COLORS = {"matched": "#00e676", "missed": "#ff5252", "spurious": "#ffd740"}
 
+# Magnitudes from here on, of either sign, stand for none: SDSS writes -9999, SExtractor 99.
+_NO_MAGNITUDE = 99
 _LEVEL = 0.6827  # of the intervals, one standard deviation of a normal distribution
 
 
@@ -36,6 +39,8 @@ class Comparison:
         A row per bin of magnitude, or one row "all": ``low``, ``high``; ``n_catalog``,
         ``n_found``, ``recall``, ``recall_low``, ``recall_high``; ``n_table``, ``n_true``,
         ``purity``, ``purity_low``, ``purity_high`` (68 % Jeffreys intervals; NaN of nothing).
+        Rows of the table are in no bin of magnitude, and purity is NaN there, where the
+        magnitude of those without a partner was not asked for.
     classes : `~astropy.table.QTable`
         The same, a row per class: of the catalogue for recall, of the table for purity; empty
         without classes.
@@ -129,6 +134,8 @@ class Comparison:
         middle = np.where(np.isfinite(middle), middle, np.arange(len(middle)))
         for name, marker in (("recall", "o"), ("purity", "s")):
             value = np.asarray(self.bins[name])
+            if name == "purity" and not np.isfinite(value).any():
+                continue
             spread = [value - self.bins[f"{name}_low"], self.bins[f"{name}_high"] - value]
             axes.errorbar(middle, value, np.abs(np.nan_to_num(spread)), marker=marker, capsize=2,
                           label=name)
@@ -150,11 +157,13 @@ def compare(
     table, catalog, radius, unit
         As in `~astro_yolo.matching.crossmatch`; the match is one to one.
     magnitude : str, optional
-        Column of the catalogue; a matched row has its partner's magnitude.
+        Column of the catalogue; a matched row has its partner's magnitude. From -99 down and 99
+        up it stands for none, as in SDSS (-9999) and SExtractor (99).
     table_magnitude : str, optional
-        Column of the table, for the rows without a partner: purity needs it in bins of magnitude.
+        Column of the table, for the rows whose partner is missing or has no magnitude. Without
+        it there is no purity in bins of magnitude: nobody knows in which a false detection is.
     bins : sequence of float, optional
-        Edges of the bins, rising; whole magnitudes that hold all by default.
+        Edges of the bins, rising; whole magnitudes that hold all of the catalogue by default.
     label : str, optional
         Column of the table with the classes, if it is there.
     catalog_label : str, optional
@@ -171,21 +180,24 @@ def compare(
 
     Notes
     -----
-    Rows without a usable position are left out of all numbers; they are in ``match``.
+    Rows without a usable position are left out of all numbers; they are in ``match``. So are, of
+    the bins of magnitude, rows without a magnitude; a warning counts the false detections among
+    them, which make the purity of the bins look better than it is.
     """
-    table, catalog = as_table(table, "table"), as_table(catalog, "catalog")
+    table, catalog = as_table(table, "table", unit), as_table(catalog, "catalog", unit)
     _check_column(table, "table_magnitude", table_magnitude)
     _check_column(catalog, "magnitude", magnitude)
     _check_column(catalog, "catalog_label", catalog_label)
-    match = crossmatch(table, catalog, radius, unit=unit)
-    ours = positions_of(table, "table", unit=unit).good
-    theirs = positions_of(catalog, "catalog", unit=unit).good
+    match = crossmatch(table, catalog, radius)
+    ours = positions_of(table, "table").good
+    theirs = positions_of(catalog, "catalog").good
     pairs = np.stack([match.matched["row"], match.matched["row_cat"]], axis=1)
     true, found = np.zeros(len(table), bool), np.zeros(len(catalog), bool)
     true[pairs[:, 0]], found[pairs[:, 1]] = True, True
-    truth = _numbers(catalog, magnitude)
-    measured = _numbers(table, table_magnitude)
-    measured[pairs[:, 0]] = truth[pairs[:, 1]]
+    truth = _magnitudes(catalog, magnitude)
+    measured = _measured(table, table_magnitude, truth, pairs)
+    if magnitude and table_magnitude:
+        _warn_of_lost(ours & ~true & np.isnan(measured))
     rows = [
         _row(found, theirs & inside(truth), true, ours & inside(measured), low=low, high=high)
         for low, high, inside in _ranges(truth[theirs], bins if magnitude else None)
@@ -206,12 +218,28 @@ def _check_column(table, argument, name):
         raise MatchError(msg)
 
 
-def _numbers(table, name):
-    """Return a column as floats, NaN where masked or without a column."""
+def _magnitudes(table, name):
+    """Return a column as floats, NaN where it says nothing or without a column."""
     if name is None:
         return np.full(len(table), np.nan)
-    column = getattr(table[name], "value", table[name])
-    return np.ma.asarray(column).astype(float).filled(np.nan)
+    values = floats(table[name])
+    return np.where(np.abs(values) < _NO_MAGNITUDE, values, np.nan)
+
+
+def _measured(table, name, truth, pairs):
+    """Return the magnitude of each row: the partner's, else its own; NaN if that is not asked."""
+    measured = _magnitudes(table, name)
+    if name is not None:
+        partner = truth[pairs[:, 1]]
+        measured[pairs[:, 0]] = np.where(np.isnan(partner), measured[pairs[:, 0]], partner)
+    return measured
+
+
+def _warn_of_lost(lost):
+    """Say how many false detections are in no bin for want of a magnitude."""
+    if lost.any():
+        warn_user(f"table_magnitude: {lost.sum()} rows without a partner have none; they are in no "
+                  "bin, whose purity is an upper limit", InputWarning)
 
 
 def _text(table, name):
@@ -287,5 +315,5 @@ def _confusion(names, pairs, missed, spurious):
 
 def _places(table):
     """Return the sky positions of rows."""
-    x, y, z = positions_of(table, "rows", unit=u.deg).vectors.T
+    x, y, z = positions_of(table, "rows").vectors.T
     return SkyCoord(np.arctan2(y, x) % (2 * np.pi), np.arcsin(np.clip(z, -1, 1)), unit="rad")

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
 
 import numpy as np
@@ -12,6 +12,7 @@ from astro_yolo._alignment import AlignedBand
 from astro_yolo._headers import as_wcs, pixel_scale
 from astro_yolo._inputs import load
 from astro_yolo._mapping import fit_mapping
+from astro_yolo._no_data import zero_share
 from astro_yolo._planes import Checksums
 from astro_yolo.exceptions import ImageError, WCSError
 
@@ -20,6 +21,10 @@ __all__ = ["SkyImage", "read_image"]
 # Above either, bands are read window by window. OpenCV cannot resample sides of 2**15 pixels.
 _MEMORY_PIXELS = 30_000_000
 _MEMORY_SIDE = 30_000
+
+# Share of an image from which regions of exact zeros are no data: where all bands have them, and
+# where one has, which alone spoil the level of its sky.
+_GAPS, _GAPS_OF_ONE = 0.02, 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +42,9 @@ class SkyImage:
         One per band, (ny, nx), float32. For images above 30 million pixels each is read from its
         file as it is sliced, ``data[k][y0:y1, x0:x1]``, with NaN for bad pixels.
     mask : 2D `~numpy.ndarray` of bool, optional
-        True where any band has no usable value (NaN, infinite, masked, outside the band). `None`
-        where all are usable. For a large image only what the caller masked: `window` has it all.
+        True where any band has no usable value (NaN, infinite, masked, outside the band or in a
+        gap of it). `None` where all are usable. For a large image only what the caller masked:
+        `window` has it all.
     saturated : 2D `~numpy.ndarray` of bool, optional
         True where any band reaches its saturation level; `None` where no header names one, and for
         a large image, which has `saturated_window`.
@@ -162,7 +168,7 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
           or a list of them from short to long wavelength.
     wcs : object, optional
         WCS (APE 14) or `~astropy.io.fits.Header` of the pixel grid of the result. It stands above
-        what the input carries, which still serves to align the bands.
+        what the input carries, which still serves to align the bands, unless it is broken.
     mask : 2D array, optional
         True for pixels not to be used, on the pixel grid of the result. Masks that come with the
         input count as well.
@@ -193,6 +199,10 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
     where that is exact to 0.1 pixel, else through the WCSs at every 16th pixel. It serves for
     finding objects; do photometry on the original frames. Pixels outside a band are bad.
 
+    Mosaics are 0 where no exposure lies. Such regions are bad, as NaN is, where they take up more
+    than 2 % of each band, or a fifth of one: squares of exact zeros of 9 pixels and more, in an
+    image that has few others. 8-bit images are left as they are.
+
     Picture files are flipped once, so that row 0 is the bottom row of the picture, as in DS9. Their
     sky coordinates come from a file of the same name ending in ``.wcs``, ``.hdr``, ``.fits`` or
     ``.txt``, or else from their AVM tags.
@@ -207,7 +217,7 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
     """
     if isinstance(image, SkyImage):
         return _as_read(image, wcs=wcs, mask=mask, hdu=hdu)
-    given = load(image, hdu)
+    given = _with_gaps(load(image, hdu, has_wcs=wcs is not None))
     grid, bands = _align(given)
     mask = _checked_mask(mask, bands[0].shape)
     wcs = as_wcs(wcs)
@@ -236,6 +246,19 @@ def _as_read(image, **keywords):
         msg = f"{given[0]} must be given where the image is read, got it with a SkyImage"
         raise ValueError(msg)
     return image
+
+
+def _with_gaps(given):
+    """Mark the planes whose regions of exact zeros hold no data; in a picture, 0 is black."""
+    if given.kind == "picture":
+        return given
+    shares = [
+        0.0 if plane.pixels.raw.dtype == np.uint8 else zero_share(plane.pixels)
+        for plane in given.planes
+    ]
+    least = _GAPS if min(shares) > _GAPS else _GAPS_OF_ONE
+    planes = zip(given.planes, shares, strict=True)
+    return replace(given, planes=tuple(replace(p, gaps=share > least) for p, share in planes))
 
 
 def _align(given):

@@ -95,9 +95,9 @@ def crossmatch(
     Parameters
     ----------
     table, catalog : `~astropy.table.Table`, path-like or `~astropy.coordinates.SkyCoord`
-        Tables need a SkyCoord column or columns ``ra`` and ``dec`` (or other usual names), ICRS.
-        Where a table was measured, the centre of the light (``alpha_centroid``,
-        ``delta_centroid``) stands for that of the box.
+        Tables need a SkyCoord column or columns ``ra`` and ``dec`` (or other usual names), ICRS,
+        with a unit, in a file too. Where a table was measured, the centre of the light
+        (``alpha_centroid``, ``delta_centroid``) stands for that of the box.
     radius : `~astropy.units.Quantity` or str, optional
         Largest separation: an angle; one angle a row of ``table``; the name of a column of it;
         or "size", half of the longer side of each source's box.
@@ -107,7 +107,8 @@ def crossmatch(
     correct : bool, optional
         Match again after the median offset of the first match was taken off.
     unit : unit, optional
-        Of coordinate columns that have none.
+        Of coordinate columns that have none. Those of this package's own tables are in degrees,
+        also where CSV has lost their unit.
     epoch : float, optional
         Julian year to which positions with ``pmra``, ``pmdec`` and ``ref_epoch`` are moved.
 
@@ -135,10 +136,10 @@ def crossmatch(
     if mode not in MODES:
         msg = f"mode must be one of {', '.join(MODES)}, got {mode!r}"
         raise MatchError(msg)
-    table, catalog = as_table(table, "table"), as_table(catalog, "catalog")
+    table, catalog = as_table(table, "table", unit), as_table(catalog, "catalog", unit)
     reach = radius_of(radius, table)
-    ours = positions_of(table, "table", unit=unit, epoch=epoch)
-    theirs = positions_of(catalog, "catalog", unit=unit, epoch=epoch)
+    ours = positions_of(table, "table", epoch=epoch)
+    theirs = positions_of(catalog, "catalog", epoch=epoch)
     good = ours.good & np.isfinite(reach)
     rows, places = np.flatnonzero(good), np.flatnonzero(theirs.good)
     first, second, reach = ours.vectors[rows], theirs.vectors[places], reach[rows]

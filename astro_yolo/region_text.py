@@ -245,7 +245,7 @@ def _texts(table, text):
     rows = zip(*columns, strict=True) if columns else [()] * len(table)
     try:
         said = [template.format(*row) for row in rows]
-    except ValueError as error:
+    except (TypeError, ValueError) as error:  # the first of them where a number is masked
         raise RegionError(f"text must be a format of columns, got {text!r}: {error}") from error
     # Cleaned in one piece: ten times faster than row by row.
     said = _SEPARATOR.join(said).translate(CLEAN).split(_SEPARATOR) if said else []

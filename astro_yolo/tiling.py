@@ -5,6 +5,7 @@ what is centred in its own. The margin round the core gives the network its cont
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,6 +20,7 @@ __all__ = [
     "owned",
     "plan",
     "pyramid_factors",
+    "spans",
 ]
 
 #: Largest side of a tile's core, and the context on each side of it, in pixels.
@@ -118,6 +120,25 @@ def _cut(length, core, margin, stride):
         start = min(max(core_start - margin, 0), max(last_start, 0))
         cuts.append((start, min(start + size, length), core_start, min(core_start + step, length)))
     return cuts
+
+
+def spans(start, stop, longest):
+    """
+    Cut a range into parts.
+
+    Parameters
+    ----------
+    start, stop : int
+        The range, end excluded.
+    longest : int
+        Largest length of a part.
+
+    Returns
+    -------
+    list of (int, int)
+        First and one past the last of each; only the last one is shorter.
+    """
+    return list(pairwise([*range(start, stop, longest), stop]))
 
 
 def pyramid_factors(shape, one_pass=ONE_PASS):

@@ -84,6 +84,21 @@ def test_windows_are_parts_of_the_whole(sip):
     np.testing.assert_array_equal(aligned[2:4, 5:9].shape, (2, 4))
 
 
+@pytest.mark.parametrize("sip", [0.0, 2e-5])
+def test_long_bands_are_read_in_pieces(monkeypatch, sip):
+    """A band longer than OpenCV takes has the pixels that it has in one piece."""
+    shape = (300, 400)
+    image = np.random.default_rng(1).normal(size=shape).astype(np.float32)
+    reference, band = make_wcs(), make_wcs(crpix=(205.3, 140.2), angle=0.01, sip=sip)
+    plane = Plane(Pixels(image), "b")
+    aligned = AlignedBand(plane, shape, fit_mapping(reference, band, shape, plane))
+    whole, _ = aligned.read()
+    monkeypatch.setattr("astro_yolo._alignment._LONGEST", 128)
+    pieces, _ = aligned.read()
+    assert np.isfinite(whole).mean() > 0.9
+    np.testing.assert_allclose(pieces, whole, atol=rounding_of_positions(image))
+
+
 def test_whole_shift_is_exact_and_the_rest_is_bad():
     """A shift by whole pixels keeps every value; what lies outside the band is bad."""
     image = np.arange(12, dtype=np.float32).reshape(3, 4)

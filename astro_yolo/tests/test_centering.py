@@ -68,3 +68,18 @@ def test_more_boxes_than_opencv_takes_at_once():
     many = np.repeat(boxes_at(places) + 0.5, 40_000, axis=0)
     ends = recenter(many, [plane], SKY)[[0, -1]]
     np.testing.assert_allclose(ends, np.repeat(boxes_at(places), 2, axis=0), atol=0.03)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_longer_images_than_opencv_takes(turned):
+    """In an image of 40 000 pixels boxes find their sources, at both ends and between windows."""
+    places = np.array([(9.3, 20.2), (16383.6, 20.7), (16385.2, 10.3), (39_990.4, 25.1)])
+    plane = scene([], shape=(40, 40_000))
+    for x, y in places:
+        left = max(int(x) - 15, 0)
+        part = plane[:, left : left + 31]
+        part += scene([(x - left, y)], shape=part.shape) - np.float32(SKY)
+    if turned:
+        places, plane = places[:, ::-1], np.ascontiguousarray(plane.T)
+    got = recenter(boxes_at(places + np.array([0.8, -0.6])), [plane] * 3, SKY)
+    np.testing.assert_allclose(got, boxes_at(places), atol=0.03)

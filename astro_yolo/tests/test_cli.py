@@ -192,6 +192,10 @@ def test_selection_reaches_the_detector(bands, tmp_path):
         (["a.fits", "--priors", "spiral=much"], "must be CLASS=NUMBER"),
         (["a.fits", "--priors", "lens=2"], "priors must name some of"),
         (["--list", "no-such-list"], "no-such-list"),
+        (["a.fits", "-o", "out.txt"], "path must end in one of .ecsv, .fits"),
+        (["a.fits", "-o", "b/../a.fits"], "an output must not be an input"),
+        (["a.fits", "b.fits", "-o", "b.fits", "--overwrite"], "an output must not be an input"),
+        (["--each", "a.fits", "b.fits", "--out-dir", ".", "--format", "fits"], "got a.fits"),
     ],
 )
 def test_wrong_commands(arguments, message, capsys, tmp_path, monkeypatch):
@@ -201,6 +205,47 @@ def test_wrong_commands(arguments, message, capsys, tmp_path, monkeypatch):
         detect(*arguments)
     assert end.value.code == 2
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("link", ["itself", "symlink", "hard link"])
+def test_an_input_is_never_replaced(bands, tmp_path, capsys, link):
+    """No output may be an input of any field, by whatever name and whatever --overwrite says."""
+    before = [Path(band).read_bytes() for band in bands]
+    output = tmp_path / "out.fits"
+    if link == "itself":
+        output = Path(bands[2])
+    elif link == "symlink":
+        output.symlink_to(bands[2])
+    else:
+        output.hardlink_to(bands[2])
+    with pytest.raises(SystemExit) as end:
+        detect(*bands, "-o", output, "--overwrite")
+    assert end.value.code == 2
+    assert f"an output must not be an input, got {output}" in capsys.readouterr().err
+    assert [Path(band).read_bytes() for band in bands] == before
+
+
+def test_a_picture_is_not_its_own_overlay(tmp_path, capsys, monkeypatch):
+    """--png without a name does not draw on the picture that it was given."""
+    monkeypatch.chdir(tmp_path)
+    picture = Path("pic.png")
+    picture.write_bytes(b"\x89PNG")
+    for options in (["--png"], ["--png", "--overwrite"], ["--png", "./pic.png", "--overwrite"]):
+        with pytest.raises(SystemExit) as end:
+            detect("pic.png", *options)
+        assert end.value.code == 2
+    assert "got pic.png: name another file" in capsys.readouterr().err
+    assert picture.read_bytes() == b"\x89PNG"
+
+
+def test_parquet_without_pyarrow_is_told_before_the_work(tmp_path, capsys, monkeypatch):
+    """A table that could not be written ends with status 2, before an image is read."""
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    for options in (["-o", "t.parquet"], ["--out-dir", tmp_path, "--format", "parquet"]):
+        with pytest.raises(SystemExit) as end:
+            detect("a.fits", *options)
+        assert end.value.code == 2
+        assert "Writing Parquet needs the module 'pyarrow'" in capsys.readouterr().err
 
 
 def test_unknown_model_is_one_line(bands, capsys):

@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from astropy.table import Table
 
 from astro_yolo.catalog import read_table, write_table
 from astro_yolo.cli import main
@@ -49,8 +50,10 @@ def test_detect_and_match(bridge, run, tmp_path, capsys):  # noqa: F811
     assert sorted(shown["id"]) == sorted(found["id"])
     write_table(found[:5], tmp_path / "five.ecsv")
     capsys.readouterr()
-    assert run("match", "five.ecsv") == 0
-    assert capsys.readouterr().out.startswith(f"5 of {len(found)} regions have a partner")
+    Table({"ra": found["ra"][:5].value, "dec": found["dec"][:5].value}).write("five.csv")
+    for name in ("five.ecsv", "five.csv"):
+        assert run("match", name) == 0
+        assert capsys.readouterr().out.startswith(f"5 of {len(found)} regions have a partner")
     now = bridge.pull()
     green = sorted(now["id"][now["color"] == "#00ff66"])
     assert green == sorted(found["id"][:5])
@@ -71,6 +74,27 @@ def test_review_from_the_terminal(bridge, run, tmp_path, monkeypatch, capsys):  
     assert read_table("judged.ecsv")["review"].tolist() == ["confirmed"] * 3
     assert len(json.loads((tmp_path / "set/coco-train.json").read_text())["annotations"]) == 3
     bridge.set("analysis clear")
+
+
+def test_the_image_is_never_replaced(bridge, run, tmp_path, capsys):  # noqa: F811
+    """A file that DS9 shows, in any frame or colour, is no output whatever --overwrite says."""
+    for name in ("a.fits", "b.fits", "c.fits"):
+        sky_image().writeto(tmp_path / name)
+    bridge.show(tmp_path / "a.fits")
+    bridge.set("rgb")
+    for color, name in (("red", "b.fits"), ("green", "c.fits")):
+        bridge.set(f"rgb {color}")
+        bridge.set(f"file {{{tmp_path / name}}}")
+    now = bridge.get("frame"), bridge.get("rgb channel")
+    before = [(tmp_path / name).read_bytes() for name in ("a.fits", "b.fits", "c.fits")]
+    for step in (["pull"], ["detect"]):
+        for name in ("a.fits", "b.fits", "c.fits"):
+            assert run(*step, "-o", name, "--overwrite") == 2
+            assert "an output must not be an input" in capsys.readouterr().err
+    assert run("pull", "-o", "a.txt") == 2
+    assert "path must end in one of" in capsys.readouterr().err
+    assert before == [(tmp_path / name).read_bytes() for name in ("a.fits", "b.fits", "c.fits")]
+    assert (bridge.get("frame"), bridge.get("rgb channel")) == now
 
 
 def test_menu_and_failures(run, tmp_path, capsys):

@@ -37,6 +37,9 @@ def test_matrix_tests_each_stretch_by_itself(folder, capsys):
     assert table["pictures"].tolist() == [2] * 4
     assert main(command) == 1
     assert "m.ecsv exists already" in capsys.readouterr().err
+    shutil.copy(NETWORK, "net.onnx")
+    assert main(["matrix", "net.onnx", "--on", "two", "-o", "./net.onnx", "--overwrite"]) == 2
+    assert "an output must not be an input" in capsys.readouterr().err
     assert main(["report", "--matrix", "m.ecsv", "-o", "report"]) == 0
     assert (folder / "report/matrix-f1.png").is_file()
 

@@ -60,3 +60,49 @@ def test_trouble_is_told_in_one_line(files, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(["compare", ours, theirs, "--bins", "a"])
     assert stopped.value.code == 2
+
+
+def test_positions_without_a_unit(files, capsys):
+    """Without a unit ra and dec are degrees, and that is said; --unit names another."""
+    ours, _, folder = files
+    ra = np.array([10.02, 10.03])
+    for name, values in (("deg", ra), ("rad", np.radians(ra))):
+        Table({"ra": values, "dec": [0.0, 0]}).write(folder / f"{name}.csv")
+    assert main(["match", ours, str(folder / "deg.csv")]) == 0
+    said = capsys.readouterr()
+    assert said.err == (f"astro-yolo: {folder / 'deg.csv'}: ra and dec have no unit, taken as "
+                        "degrees; --unit names another\n")  # fmt: skip
+    assert said.out.split("\n")[0].split() == ["matched:", "2"]
+    for order in ((ours, str(folder / "rad.csv")), (str(folder / "rad.csv"), ours)):
+        assert main(["match", *order, "--unit", "rad"]) == 0
+        said = capsys.readouterr()
+        assert said.err == ""
+        assert said.out.split("\n")[0].split() == ["matched:", "2"]
+
+
+def test_no_purity_by_magnitude_without_the_tables_own(files, capsys):
+    """Recall is printed; purity is not a number, and a line says what is missing."""
+    ours, theirs, _ = files
+    command = ["compare", ours, theirs, "--unit", "deg", "--magnitude", "mag", "--bins", "16,21"]
+    assert main(command) == 0
+    said = capsys.readouterr()
+    columns = dict(zip(said.out.splitlines()[0].split(), said.out.splitlines()[2].split(),
+                       strict=True))  # fmt: skip
+    assert (columns["recall"], columns["purity"]) == ("0.750", "nan")
+    assert "no purity by magnitude: --table-magnitude" in said.err
+
+
+def test_wrong_outputs_are_told_before_the_work(files, capsys):
+    """A table of an unknown kind, and regions in place of a catalogue, end with status 2."""
+    ours, theirs, folder = files
+    for command, message in (
+        (["match", ours, "no.fits", "-o", "m.txt"], "path must end in one of"),
+        (["match", ours, "no.fits", "--unmatched-catalog", "m.txt"], "path must end in one of"),
+        (["compare", ours, theirs, "--save-catalog", "m.txt"], "path must end in one of"),
+        (["compare", ours, theirs, "--regions", theirs], "an output must not be an input"),
+        (["compare", ours, theirs, "--plot", ours], "an output must not be an input"),
+    ):
+        assert main([*command, "--overwrite"]) == 2
+        assert message in capsys.readouterr().err
+    assert sorted(path.name for path in folder.iterdir()) == ["ours.ecsv", "theirs.fits"]
+    assert len(Table.read(theirs)) == 4

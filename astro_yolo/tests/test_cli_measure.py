@@ -52,3 +52,18 @@ def test_detect_measures_on_request(paths, table):
     expected = measure(table, read_image(paths))
     assert found.colnames == expected.colnames
     np.testing.assert_array_equal(found["kron_flux_g"], expected["kron_flux_g"])
+
+
+def test_an_image_is_never_replaced(paths, table, tmp_path, capsys):
+    """The image of the table is no output whatever --overwrite says; the table itself may be."""
+    image = tmp_path / "r.fits"
+    image.write_bytes(b"an image")
+    write_table(table, tmp_path / "t.ecsv")
+    command = ["measure", str(tmp_path / "t.ecsv")]
+    assert main([*command, str(image), "-o", str(image), "--overwrite"]) == 2
+    assert f"an output must not be an input, got {image}" in capsys.readouterr().err
+    assert image.read_bytes() == b"an image"
+    assert main([*command, str(image), "-o", str(tmp_path / "t.txt")]) == 2
+    assert "path must end in one of" in capsys.readouterr().err
+    assert main([*command, *paths, "-o", str(tmp_path / "t.ecsv"), "--overwrite"]) == 0
+    assert "kron_mag_r" in read_table(tmp_path / "t.ecsv").colnames

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import QTable
+from astropy.utils.masked import Masked
 from regions import Regions
 from scipy.stats import beta
 
 from astro_yolo import compare
-from astro_yolo.exceptions import MatchError
+from astro_yolo.exceptions import InputWarning, MatchError
 
 
 @pytest.fixture
@@ -124,3 +125,64 @@ def test_the_names_are_functions_whatever_is_imported_first():
 
     assert callable(astro_yolo.compare)
     assert callable(astro_yolo.crossmatch)
+
+
+@pytest.fixture
+def spurious():
+    """Twenty of thirty galaxies found, and thirty detections that are none: purity 20 / 50."""
+    ra = 150 + np.arange(60) * 0.01
+    catalog = QTable({"ra": ra[:30] * u.deg, "dec": np.zeros(30) * u.deg,
+                      "mag": np.repeat([17.5, 18.5, 19.5], 10)})  # fmt: skip
+    chosen = [*range(20), *range(30, 60)]
+    table = QTable({"ra": ra[chosen] * u.deg, "dec": np.zeros(50) * u.deg,
+                    "own": np.full(50, 18.5)})  # fmt: skip
+    return table, catalog
+
+
+def test_purity_that_cannot_be_known_is_nan(spurious):
+    """Without the magnitudes of false detections no bin has a purity, and recall is as ever."""
+    bins = compare(*spurious, magnitude="mag").bins
+    for name in ("purity", "purity_low", "purity_high"):
+        assert np.isnan(bins[name]).all()
+    assert bins["n_table"].tolist() == bins["n_true"].tolist() == [0, 0, 0]
+    assert bins["recall"].tolist() == [1, 1, 0]
+    assert compare(*spurious).bins["purity"].tolist() == [0.4]
+    # all false ones are of magnitude 18.5: 10 of 10, 10 of 40, nothing
+    bins = compare(*spurious, magnitude="mag", table_magnitude="own").bins
+    np.testing.assert_allclose(bins["purity"], [1, 0.25, np.nan])
+
+
+def test_false_detections_without_a_magnitude_are_told(spurious):
+    """A false detection that is in no bin is counted in a warning."""
+    table, catalog = spurious
+    table["own"][-4:] = [np.nan, 99, -99, -9999]
+    with pytest.warns(InputWarning, match="table_magnitude: 4 rows without a partner have none"):
+        bins = compare(table, catalog, magnitude="mag", table_magnitude="own").bins
+    assert bins["n_table"].tolist() == [10, 10 + 26, 0]
+
+
+@pytest.mark.parametrize("none", [-9999, -99, 99, 99.99, np.inf, np.nan])
+def test_values_that_stand_for_none_make_no_bins(sides, none):
+    """A magnitude that says there is none is in no bin and makes none."""
+    table, catalog = sides
+    catalog["mag"][[2, 4]] = none  # of 18.1, found, and 18.3, missed
+    bins = compare(table, catalog, magnitude="mag", table_magnitude="mag_kron").bins
+    assert bins["low"].tolist() == [17, 18, 19]
+    assert bins["n_catalog"].tolist() == [2, 2, 4]
+    # the row of 18.1 has its own 18 now
+    assert bins["n_table"].tolist() == [2, 3, 5]
+    assert bins["n_true"].tolist() == [2, 2, 3]
+
+
+def test_masked_magnitudes_with_a_unit_are_none(sides):
+    """What is masked is in no bin, also in a column with a unit."""
+    table, catalog = sides
+    catalog["mag"] = Masked(catalog["mag"], mask=[True] * 2 + [False] * 8) * u.mag
+    assert compare(table, catalog, magnitude="mag").bins["low"].tolist() == [18, 19]
+
+
+def test_regions_are_where_the_unit_says(sides):
+    """Positions without a unit, given in radians, are drawn at their degrees."""
+    places = [QTable({"ra": side["ra"].to_value("rad"), "dec": side["dec"].to_value("rad")})
+              for side in sides]  # fmt: skip
+    assert compare(*places, unit="rad").regions() == compare(*sides).regions()

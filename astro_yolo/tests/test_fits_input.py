@@ -7,10 +7,11 @@ import lzma
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
 
 from astro_yolo._fits_input import read_fits_file, read_hdu, read_hdu_list
 from astro_yolo._planes import MappedImage
-from astro_yolo.exceptions import ImageError
+from astro_yolo.exceptions import ImageError, InputWarning
 
 DATA = np.arange(30 * 40, dtype=np.float32).reshape(30, 40)
 
@@ -38,6 +39,36 @@ def test_scaled_integers_with_blank(tmp_path):
     with fits.open(path) as hdus:
         for planes in (read_fits_file(path), read_hdu_list(hdus)):
             np.testing.assert_array_equal(planes[0].pixels.read(), [[10.5, 11.0], [np.nan, 12.0]])
+
+
+@pytest.mark.parametrize("kind", ["u2", "u4"])
+@pytest.mark.parametrize("compressed", [False, True])
+def test_blank_of_unsigned_integers(tmp_path, kind, compressed):
+    """BLANK is a stored value, the least of which means 0: in files and open lists alike."""
+    make = fits.CompImageHDU if compressed else fits.ImageHDU
+    unit = make(np.array([[1, 2], [0, 40_000]], dtype=kind))
+    unit.header["BLANK"] = -(2 ** (8 * int(kind[1]) - 1))
+    path = write(tmp_path / "a.fits", None, unit)
+    with fits.open(path) as hdus:
+        for planes in (read_fits_file(path), read_hdu_list(hdus)):
+            np.testing.assert_array_equal(planes[0].pixels.read(), [[1, 2], [np.nan, 40_000]])
+
+
+def test_malformed_cards(tmp_path):
+    """An image is read without cards that break the standard; astropy mends those that it holds."""
+    unit = fits.PrimaryHDU(DATA)
+    unit.header.update(FILTER="r", SATURATE=6.5e4)
+    path = write(tmp_path / "a.fits", unit)
+    content = path.read_bytes().replace(b"'r       '", b"r         ")
+    path.write_bytes(content.replace(b"65000.0", b"6,5e4  "))
+    with pytest.warns(InputWarning, match="a.fits: (FILTER|SATURATE) is left out") as caught:
+        (plane,) = read_fits_file(path)
+    assert len(caught) == 2  # once for each card
+    assert (plane.band, plane.saturation) == (None, None)
+    np.testing.assert_array_equal(plane.pixels.read(), DATA)
+    with fits.open(path) as hdus, pytest.warns(VerifyWarning):
+        (plane,) = read_hdu_list(hdus)
+    assert (plane.band, plane.saturation) == ("r", None)
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,26 @@ def test_wcs_argument():
         _headers.as_wcs(WCS(naxis=2))
 
 
+@pytest.mark.parametrize(
+    "card",
+    ["FILTER  = r", "FILTER  = 'r", "FILTER  =r", "SATURATE= 6.5e4 ADU", "BUNIT   = adu",
+     "MAGZERO = 25,0", "MAGZERO = NaN", "BAND    r"],
+)  # fmt: skip
+def test_malformed_card(card):
+    """A card that breaks the FITS standard is left out with a warning; the others are read."""
+    text = card.ljust(80) + "FILTER2 = 'F814W   '".ljust(80)
+    key = card[:8].rstrip()
+    with pytest.warns(InputWarning, match=f"a.fits: {key} is left out: .* valid FITS card, got"):
+        assert _headers.facts(text, "a.fits") == {"FILTER2": "F814W"}
+
+
+def test_facts():
+    """Cards in use are read, the first of two; one without a value and others are not looked at."""
+    cards = ["FILTER  = 'g'", "FILTER  = 'r'", "SATURATE=", "OBJECT  = x", "FILTERS = x"]
+    text = "".join(card.ljust(80) for card in [*cards, "PHOTFLAM= 1D-20 / HST"])
+    assert _headers.facts(text, "a.fits") == {"FILTER": "g", "PHOTFLAM": 1e-20}
+
+
 def test_filter_and_saturation():
     """The known filter of two wheels is found, in the extension or the primary header."""
     primary = {"FILTER1": "CLEAR1L", "FILTER2": "F814W", "SATURATE": -1}

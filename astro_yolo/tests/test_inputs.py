@@ -1,11 +1,14 @@
 """What may be handed over as an image, and what may not."""
 
+import cv2
 import numpy as np
 import pytest
 from astropy.io import fits
+from astropy.io.fits.verify import VerifyWarning
+from astropy.nddata import CCDData
 
 from astro_yolo._inputs import load
-from astro_yolo.exceptions import BandError, ImageError, WCSError
+from astro_yolo.exceptions import BandError, ImageError, InputWarning, WCSError
 from astro_yolo.image import read_image
 from astro_yolo.tests.test_mapping import make_wcs
 
@@ -97,3 +100,48 @@ def test_nothing_is_read_yet(tmp_path):
     field = load(path)
     assert field.title == "a.fits"
     assert isinstance(field.planes[0].pixels.raw.base, np.ndarray)
+
+
+def broken(tmp_path, kind):
+    """Make an input whose sky coordinates have an unknown projection."""
+    bad = {"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX"}
+    if kind == "picture":
+        saved(tmp_path / "a.fits", **bad)
+        assert cv2.imwrite(str(tmp_path / "a.png"), DATA.astype(np.uint8))
+        return tmp_path / "a.png"
+    if kind == "HDU":
+        return fits.ImageHDU(DATA, fits.Header(bad))
+    if kind == "bands":
+        return {band: saved(tmp_path / f"{band}.fits", **bad) for band in "gr"}
+    return saved(tmp_path / "a.fits", **bad)
+
+
+@pytest.mark.parametrize("kind", ["file", "HDU", "picture", "bands"])
+def test_wcs_rescues_an_image_whose_own_is_broken(tmp_path, kind):
+    """A broken WCS is an error which names wcs=; where that is given, the image is read."""
+    image = broken(tmp_path, kind)
+    with pytest.raises(WCSError, match=r"must hold a valid WCS, or wcs= be given, got: .*"):
+        read_image(image)
+    with pytest.warns(InputWarning, match=r"its own WCS is left out, got: ") as caught:
+        found = read_image(image, wcs=make_wcs())
+    assert len(caught) == (2 if kind == "bands" else 1)
+    assert found.shape == DATA.shape
+    assert found.pixel_scale == pytest.approx(0.396, rel=1e-5)
+
+
+def test_wcs_does_not_align_a_band_whose_own_is_broken(tmp_path):
+    """Where one band only has a broken WCS, where it lies is not known, and wcs= does not tell."""
+    bands = {"g": broken(tmp_path, "file"), "r": HERE}
+    with (
+        pytest.warns(InputWarning, match=r"a.fits: its own WCS is left out"),
+        pytest.raises(WCSError, match=r"sky coordinates or none, got none in .*a.fits"),
+    ):
+        read_image(bands, wcs=make_wcs())
+
+
+def test_malformed_cards_of_ccddata():
+    """CCDData with a card that breaks the FITS standard is read; astropy mends it and says so."""
+    header = fits.Header.fromstring("FILTER  = r".ljust(80) + "SATURATE= 1000.0".ljust(80))
+    with pytest.warns(VerifyWarning):
+        (plane,) = load(CCDData(DATA, unit="adu", header=header)).planes
+    assert (plane.band, plane.saturation) == ("r", 1000.0)

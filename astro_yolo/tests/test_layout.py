@@ -17,8 +17,8 @@ LAYERS = (
     ("exceptions", "config", "boxes", "filters", "stretch", "tiling", "centering", "injection",
      "_files", "_environment"),
     # 1: Astropy in, Astropy out: images, then tables, then regions and pictures
-    ("_bands", "_headers", "_planes", "_fits_scan", "_fits_input", "_picture_input", "_inputs",
-     "_mapping", "_alignment", "image"),
+    ("_bands", "_headers", "_no_data", "_planes", "_fits_scan", "_fits_input", "_picture_input",
+     "_inputs", "_mapping", "_alignment", "image"),
     ("_columns", "_sky", "_votable", "_table_files", "catalog"),
     ("region_text", "region_parser", "_picture", "overlays"),
     ("_apertures", "_foreign_light", "_sersic", "_shape_of_light", "_measure_source", "measuring"),

@@ -147,6 +147,17 @@ def test_sidecar_of_another_size(tmp_path):
     np.testing.assert_allclose(planes[0].wcs.all_pix2world(14.5, 9.5, 0), (150, 2), atol=1e-10)
 
 
+@pytest.mark.parametrize("factor", [1, 2])
+def test_size_is_that_of_the_picture(tmp_path, factor):
+    """The WCS knows the size of the picture, whatever copy of it its header or tags speak of."""
+    path = write(tmp_path / "avm.png", nx=factor * NX, ny=factor * NY)
+    pixels = np.zeros((factor * NY, factor * NX), np.uint8)
+    fits.PrimaryHDU(pixels, tan_header()).writeto(tmp_path / "a.fits")
+    for given in (path, write(tmp_path / "a.png")):
+        _, planes = read_picture(given)
+        assert planes[0].wcs.pixel_shape == (NX, NY)
+
+
 def test_unrelated_text_beside_a_picture(tmp_path):
     """A text file of the same name that is no header is passed over."""
     (tmp_path / "a.txt").write_text("Notes on this picture: taken at 3 am.\nClear sky.\n")

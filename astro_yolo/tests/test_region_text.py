@@ -4,6 +4,7 @@ import time
 
 import numpy as np
 import pytest
+from astropy.table import MaskedColumn
 from numpy.testing import assert_allclose
 from regions import Regions
 
@@ -206,3 +207,13 @@ def test_twenty_thousand_regions_are_quick(frame):
         format_regions(table, frame=frame, wcs=wcs)
         times.append(time.process_time() - start)
     assert min(times) < 0.5
+
+
+def test_rows_with_gaps():
+    """A masked id is no id; a masked number that the text formats is an error that says so."""
+    table = example(2)
+    table["id"] = MaskedColumn([1, 999999], mask=[False, True])
+    lines = format_regions(table, text=None).splitlines()[-2:]
+    assert ["ay-id" in line for line in lines] == [True, False]
+    with pytest.raises(RegionError, match="text must be a format of columns"):
+        format_regions(table, text="{id:d}")

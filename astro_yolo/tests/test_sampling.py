@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.wcs import WCS
 
 from astro_yolo._sampling import Resampled, point_source_width, suitable_zoom
@@ -87,15 +88,57 @@ def test_resampled_keeps_edge_coordinates(zoom):
 
 
 def test_resampled_mask_is_where_the_bad_pixel_is():
-    """A bad pixel is bad where it lies in the larger image, in any window of it."""
+    """A pixel is bad where a bad one is over a tenth of what it draws, in any window."""
     mask = np.zeros((40, 50), bool)
     mask[10, 20] = True
     big = Resampled(read_image(np.ones((40, 50)), mask=mask), 1.7)
     _, bad = big.window(0, 68, 0, 85)
-    rows, columns = np.nonzero(bad)
-    assert {*((rows + 0.5) / 1.7).astype(int)} == {10}
-    assert {*((columns + 0.5) / 1.7).astype(int)} == {20}
+    y, x = (np.maximum(0, 1 - np.abs((np.arange(n) + 0.5) / 1.7 - at - 0.5))
+            for n, at in ((68, 10), (85, 20)))  # fmt: skip
+    np.testing.assert_array_equal(bad, np.outer(y, x) > 0.1)
     np.testing.assert_array_equal(big.window(12, 40, 20, 60)[1], bad[12:40, 20:60])
+    assert big.window(30, 60, 40, 80)[1] is None
+
+
+@pytest.mark.parametrize("zoom", [0.4, 0.7, 1.3, 1.7, 2.5])
+@pytest.mark.parametrize("value", [1e6, np.nan])
+def test_masked_values_do_not_leak(zoom, value):
+    """What masked or NaN pixels hold changes no other by more than half the noise."""
+    noise = np.random.default_rng(0).normal(100, 1, (200, 220)).astype(np.float32)
+    mask = np.zeros(noise.shape, bool)
+    mask[50:100, 60:140] = mask[150, 150] = True
+    spoilt = np.where(mask, np.float32(value), noise)
+    clean = Resampled(read_image(noise), zoom)
+    whole = (0, clean.shape[0], 0, clean.shape[1])
+    data, bad = Resampled(read_image(spoilt, mask=mask), zoom).window(*whole)
+    assert np.abs(data - clean.window(*whole)[0])[0][~bad].max() < 0.5
+    assert np.isfinite(data).all()
+    assert bad.mean() == pytest.approx(mask.mean(), rel=0.1)
+
+
+def test_mask_means_the_same_as_nan():
+    """Masked pixels give the window that NaN in their place gives."""
+    image = sky_of_stars(3.0)
+    mask = np.zeros(image.shape, bool)
+    mask[100:150, 80:200] = True
+    masked = Resampled(read_image(image, mask=mask), 1.7).window(0, 510, 0, 578)
+    nan = Resampled(read_image(np.where(mask, np.nan, image)), 1.7).window(0, 510, 0, 578)
+    for found, expected in zip(masked, nan, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+def test_long_windows_are_read_in_pieces(monkeypatch):
+    """A window longer than OpenCV takes is that of the same image in one piece."""
+    image = sky_of_stars(3.0)
+    image[40:60, 100:120] = np.nan
+    data = [fits.PrimaryHDU(image, fits.Header([("SATURATE", 5.0)]))] * 2
+    big = Resampled(read_image(data), 2**0.5)  # no place lies exactly between two pixels
+    expected = *big.window(3, 420, 5, 470), big.saturated_window(3, 420, 5, 470)
+    monkeypatch.setattr("astro_yolo._sampling._LONGEST", 128)
+    found = *big.window(3, 420, 5, 470), big.saturated_window(3, 420, 5, 470)
+    assert found[2].any()
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-3)
 
 
 def test_smaller_images_average():

@@ -125,6 +125,17 @@ def test_large_files_are_read_by_tiles(tiled, tmp_path, monkeypatch):
         assert np.array_equal(expected["flags"] & ~seam, table["flags"][at] & ~seam)
 
 
+@pytest.mark.parametrize("zoom", [0.8, 1, 1.5])
+def test_image_longer_than_opencv_takes(zoom):
+    """A strip of 60 by 36 000 pixels, of few pixels but long, gives its sources."""
+    positions = np.array([(50.3 + 300 * k, 30.2) for k in range(120)])
+    table = Detector(MODEL, backend="onnxruntime", device="cpu").detect(
+        plant((60, 36_000), positions), zoom=zoom
+    )
+    assert len(table) == 120
+    assert nearest(positions, table)[0].max() < 0.2
+
+
 def test_tiles_without_a_good_pixel(tiled):
     """Where whole tiles are masked, the rest is found all the same."""
     image = plant((700, 900), [(800.0, 600.0)])

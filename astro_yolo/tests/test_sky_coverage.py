@@ -84,6 +84,8 @@ def test_the_command_writes_a_file_that_mocpy_reads(mocpy, tmp_path, capsys):
     assert "exists already" in capsys.readouterr().err
     with pytest.raises(OSError, match="exists already"):
         write_coverage(tmp_path / "moc.fits", make_wcs())
+    assert main([*command[:-1], str(tmp_path / "a.fits"), "--overwrite"]) == 2
+    assert "an output must not be an input" in capsys.readouterr().err
 
 
 def test_bad_input_is_named(mocpy):

@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import votable
-from astropy.table import QTable
+from astropy.table import MaskedColumn, QTable
+from astropy.utils.masked import Masked
 from numpy.testing import assert_array_equal
 
-from astro_yolo import measure, read_image
+from astro_yolo import measure, read_image, read_regions
+from astro_yolo._table_files import check_table_path
 from astro_yolo.catalog import COLUMNS, make_table, read_table, write_table
 from astro_yolo.exceptions import InputWarning, MissingExtraError
 
@@ -232,3 +234,70 @@ def test_astropy_reads_the_files(tmp_path):
         write_table(table, tmp_path / name)
         plain = QTable.read(tmp_path / name)
         assert_array_equal(plain["ra"], table["ra"])
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_gaps_come_back(tmp_path, name):
+    """What is masked is NaN, masked or empty again: never zero or what is below the mask."""
+    skip_without_pyarrow(name)
+    gap = [True, False, False]
+    table = example()
+    for column in ("id", "score", "flags", "label"):
+        table[column] = MaskedColumn(table[column], mask=gap)
+    table["ra"] = Masked(table["ra"], mask=gap)
+    table["run"] = MaskedColumn([2**60 + 1] * 3, mask=gap)
+    table["note"] = MaskedColumn(["a", "b", "c"], mask=gap)
+    write_table(table, tmp_path / name)
+    again = read_table(tmp_path / name)
+    assert again.colnames == table.colnames
+    assert np.isnan([again["ra"][0].value, again["score"][0]]).all()
+    assert [again[column].tolist()[0] for column in ("id", "flags", "run")] == [None] * 3
+    assert [again["label"][0], again["note"][0]] == ["", ""]
+    assert_array_equal(again["run"][1:], 2**60 + 1)
+    assert_array_equal(again["ra"][1:], table["ra"][1:].unmasked)
+
+
+def test_nulls_of_parquet(tmp_path):
+    """Nulls that another program wrote are gaps: large numbers stay whole, a text is empty."""
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    parquet.write_table(
+        arrow.table({"run": [2**60 + 1, None], "name": ["a", None], "mag": [17.0, None],
+                     "ok": [True, None]}), tmp_path / "t.parquet",
+    )  # fmt: skip
+    table = read_table(tmp_path / "t.parquet")
+    assert table["run"].tolist() == [2**60 + 1, None]
+    assert table["name"].tolist() == ["a", ""]
+    assert table["ok"].tolist() == [True, None]
+    assert np.isnan(table["mag"][1])
+
+
+def test_text_that_fits_cannot_hold(tmp_path):
+    """FITS names the column and leaves the old file; the other formats hold the text."""
+    table = read_regions_of(tmp_path, "é galaxie")
+    for name in ALL:
+        if ".fits" not in name:
+            skip_without_pyarrow(name)
+            write_table(table, tmp_path / name)
+            assert read_table(tmp_path / name)["text"][0] == "é galaxie"
+    (tmp_path / "t.fits").write_text("mine")
+    with pytest.raises(ValueError, match=r"table\['text'\] must be ASCII text for FITS, got 'é"):
+        write_table(table, tmp_path / "t.fits", overwrite=True)
+    assert (tmp_path / "t.fits").read_text() == "mine"
+    assert not list(tmp_path.glob(".*"))
+
+
+def read_regions_of(folder, text):
+    """Return the table of a region file with one circle."""
+    (folder / "t.reg").write_text(f"image\ncircle(3,3,2) # text={{{text}}}\n", encoding="utf-8")
+    return read_regions(folder / "t.reg")
+
+
+def test_paths_are_checked_before_the_work(tmp_path, monkeypatch):
+    """An ending that is none of a table, and Parquet without pyarrow, are told without writing."""
+    check_table_path(tmp_path / "t.fits.gz")
+    with pytest.raises(ValueError, match=r"path must end in one of .*, got 't\.txt'"):
+        check_table_path(tmp_path / "t.txt")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(MissingExtraError, match="Writing Parquet"):
+        check_table_path(tmp_path / "t.pq")

@@ -101,3 +101,10 @@ def test_bin_mean_leaves_bad_pixels_out():
     binned = tiling.bin_mean(plane, 2, mask)
     np.testing.assert_array_equal(binned, [[1, 1], [1, np.nan]])
     assert binned.dtype == np.float32
+
+
+def test_spans():
+    """A range is cut into parts of the length wanted and a rest, or is one part."""
+    assert tiling.spans(3, 10, 3) == [(3, 6), (6, 9), (9, 10)]
+    assert tiling.spans(3, 9, 3) == [(3, 6), (6, 9)]
+    assert tiling.spans(3, 9, 100) == [(3, 9)]

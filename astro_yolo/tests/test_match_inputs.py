@@ -1,0 +1,95 @@
+"""Positions of tables and files: a file is held to the rules of a table."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import MaskedColumn, QTable, Table
+
+from astro_yolo import crossmatch, measure, read_image, write_table
+from astro_yolo._match_inputs import as_table, without_unit
+from astro_yolo.catalog import make_table
+from astro_yolo.exceptions import MatchError
+
+from .wcs_cases import make_wcs
+
+FILES = ["t.ecsv", "t.fits", "t.vot", "t.parquet", "t.csv"]
+THERE = SkyCoord([150.0], [2.0], unit="deg")
+
+
+@pytest.fixture(params=["Table", "QTable", *FILES])
+def given(request, tmp_path):
+    """Give a function that returns a table as itself, or as a file of some format."""
+
+    def give(columns):
+        if not request.param.startswith("t."):
+            return {"Table": Table, "QTable": QTable}[request.param](columns)
+        if request.param.endswith("parquet"):
+            pytest.importorskip("pyarrow")
+        write_table(Table(columns), tmp_path / request.param)
+        return tmp_path / request.param
+
+    return give
+
+
+def test_a_unit_serves_tables_and_files(given):
+    """Radians without a unit match with unit="rad", in a table and in any file of it."""
+    place = given({"ra": [np.radians(150)], "dec": [np.radians(2)]})
+    assert len(crossmatch(place, THERE, 1 * u.arcsec, unit="rad").matched) == 1
+    assert len(crossmatch(THERE, place, 1 * u.arcsec, unit=u.rad).matched) == 1
+    with pytest.raises(MatchError, match="must be an angle, got unit m"):
+        crossmatch(place, THERE, unit="m")
+
+
+def test_no_unit_is_an_error_in_tables_and_files(given):
+    """Positions without a unit are refused, in a table and in any file of it."""
+    with pytest.raises(MatchError, match=r"table\['ra'\] must have a unit, got none"):
+        crossmatch(given({"ra": [150.0], "dec": [2.0]}), THERE)
+
+
+def test_a_masked_position_is_rejected(given):
+    """A masked place is in ``rejected``, and not at what is below the mask or at zero."""
+    gap = [False, True]
+    place = given({"ra": MaskedColumn([150.0, 10], mask=gap),
+                   "dec": MaskedColumn([2.0, 20], mask=gap)})  # fmt: skip
+    there = SkyCoord([150.0, 10.0, 0.0], [2.0, 20.0, 0.0], unit="deg")
+    found = crossmatch(place, there, unit="deg")
+    assert (len(found.matched), len(found.rejected), len(found.unmatched_catalog)) == (1, 1, 2)
+
+
+def test_columns_of_a_catalogue_are_its_own(given):
+    """Names that our tables have too stay what the catalogue says in the pairs."""
+    place = given({"id": ["SDSS J1"], "ra": [150.0], "dec": [2.0], "flags": [1e12],
+                   "score": [17]})  # fmt: skip
+    pair = crossmatch(THERE, place, unit="deg").matched[0]
+    assert (pair["id"], pair["flags"], pair["score"]) == ("SDSS J1", 1e12, 17)
+
+
+def test_the_callers_table_gets_no_unit():
+    """The unit is given to a copy."""
+    place = Table({"RA": [150.0], "DEC": [2.0]})
+    assert as_table(place, "table", "deg")["RA"].unit == u.deg
+    assert without_unit(place) == ["RA", "DEC"]
+    assert as_table(place, "table") is place
+
+
+@pytest.mark.parametrize("measured", [False, True])
+def test_our_own_csv_is_in_degrees(tmp_path, measured):
+    """A CSV of detections is known by its columns, whatever unit the other side has."""
+    image = read_image(np.ones((60, 60), np.float32), wcs=make_wcs())
+    table = make_table([[10.0, 10, 20, 20]], [0.9], np.full((1, 5), 0.2), [0], [0], wcs=image.wcs)
+    table = measure(table, image) if measured else table
+    write_table(table, tmp_path / "t.csv")
+    place = SkyCoord(table["ra"], table["dec"])
+    radians = Table({"ra": place.ra.rad, "dec": place.dec.rad})
+    for ours in (tmp_path / "t.csv", Table.read(tmp_path / "t.csv")):
+        found = crossmatch(ours, radians, "size", unit="rad")
+        assert len(found.matched) == 1
+        assert found.matched["width"].unit == u.arcsec
+
+
+def test_files_with_a_skycoord(tmp_path):
+    """A file of Astropy's with a SkyCoord column is read as it was written."""
+    QTable({"place": THERE, "mag": [17.0]}).write(tmp_path / "t.ecsv")
+    assert len(crossmatch(tmp_path / "t.ecsv", THERE).matched) == 1
+    assert without_unit(as_table(tmp_path / "t.ecsv", "table")) == []
