@@ -11,11 +11,12 @@ import numpy as np
 
 from astro_yolo.catalog import CLASSES
 
-__all__ = ["OUTPUTS", "Calibration", "ScoreMap", "class_weights", "reweighted"]
+__all__ = ["OUTPUTS", "Calibration", "ScoreMap", "class_weights", "logits", "reweighted"]
 
 #: All outputs of a network, in order; ``galaxy`` is the galaxy-ness itself.
 OUTPUTS = (*CLASSES, "star", "galaxy")
 
+_SMALLEST = 1e-4  # of a raw output in the odds between galaxy and star: below it is chance
 _TINY = 1e-6  # keeps powers and quotients finite where an output is 0
 
 
@@ -93,11 +94,17 @@ class Calibration:
     Attributes
     ----------
     score, star : ScoreMap
-        Maps of the galaxy output and of the star output.
+        Maps to the probability of a galaxy and of a star: of these two outputs, or with ``odds`` of
+        the probability that there is a source times the share of galaxies or of stars.
     temperature : float
         Above 1 softens the class probabilities, below 1 sharpens them.
     prior : tuple of float
         Weight of each of `~astro_yolo.catalog.CLASSES`.
+    source : ScoreMap
+        With ``odds``, the map of the larger of the two outputs to the probability of a source.
+    odds : tuple of float
+        a, b and c of the logarithm of the odds that a source is a galaxy, a + b G + c S, with the
+        logits G and S of the galaxy and the star output; empty where it was not measured.
     pictures : Calibration or None
         Of 8-bit pictures, which hide faint sources and saturate bright ones; None where it was
         not measured.
@@ -107,9 +114,14 @@ class Calibration:
     star: ScoreMap = field(default_factory=ScoreMap)
     temperature: float = 1.0
     prior: tuple = (1.0, 1.0, 1.0, 1.0, 1.0)
+    source: ScoreMap = field(default_factory=ScoreMap)
+    odds: tuple = ()
     pictures: "Calibration | None" = None
 
     def __post_init__(self):
+        if len(self.odds) not in {0, 3}:
+            msg = f"odds must hold three numbers or none, got {self.odds}"
+            raise ValueError(msg)
         if not self.temperature > 0:
             msg = f"temperature must be positive, got {self.temperature}"
             raise ValueError(msg)
@@ -125,9 +137,9 @@ class Calibration:
         Parameters
         ----------
         metadata : dict
-            Keys ``score`` and ``star`` (each ``{"x": [...], "y": [...]}``),
-            ``temperature``, and ``prior`` (five weights, or a dict by class); a missing
-            key leaves that step out. ``pictures`` may hold what differs for 8-bit pictures.
+            Keys ``score``, ``star`` and ``source`` (each ``{"x": [...], "y": [...]}``), ``odds``
+            (three numbers), ``temperature``, and ``prior`` (five weights, or a dict by class); a
+            missing key leaves that step out. ``pictures`` may hold what differs for 8-bit pictures.
 
         Returns
         -------
@@ -149,6 +161,8 @@ class Calibration:
             star=_score_map(metadata.get("star")),
             temperature=float(metadata.get("temperature", 1.0)),
             prior=tuple(float(weight) for weight in prior),
+            source=_score_map(metadata.get("source")),
+            odds=tuple(float(number) for number in metadata.get("odds", ())),
             pictures=None if pictures is None else cls.from_metadata(general | pictures),
         )
 
@@ -182,7 +196,8 @@ class Calibration:
         float
             Raw value to filter candidates with.
         """
-        return min(self.score.lowest(probability), self.star.lowest(probability))
+        lowest = min(self.score.lowest(probability), self.star.lowest(probability))
+        return self.source.lowest(lowest) if self.odds else lowest
 
     def class_probabilities(self, raw):
         """
@@ -217,7 +232,35 @@ class Calibration:
             Calibrated probabilities.
         """
         raw = np.asarray(raw, dtype=float)
-        return self.score(raw[:, 6]), self.star(raw[:, 5])
+        star, galaxy = raw[:, 5], raw[:, 6]
+        if not self.odds:
+            return self.score(galaxy), self.star(star)
+        odds = np.exp(logits(galaxy, star) @ self.odds)
+        share, source = odds / (1 + odds), self.source(np.maximum(galaxy, star))
+        score, p_star = self.score(source * share), self.star(source * (1 - share))
+        # the maps are those of what is likelier; the rest is the other's, as far as the odds say
+        return (
+            np.where(odds >= 1, score, np.minimum(p_star * odds, 1 - p_star)),
+            np.where(odds >= 1, np.minimum(score / odds, 1 - score), p_star),
+        )
+
+
+def logits(galaxy, star):
+    """
+    Return what the odds between galaxy and star are linear in.
+
+    Parameters
+    ----------
+    galaxy, star : (N,) array
+        Raw outputs, 0..1.
+
+    Returns
+    -------
+    (N, 3) array
+        1, and the logits of the two.
+    """
+    values = np.clip([galaxy, star], _SMALLEST, 1 - _SMALLEST)
+    return np.stack([np.ones_like(values[0]), *np.log(values / (1 - values))], axis=1)
 
 
 def class_weights(priors):

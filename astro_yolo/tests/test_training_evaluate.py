@@ -3,14 +3,11 @@
 import numpy as np
 import pytest
 
-from astro_yolo.network.calibration import Calibration
 from astro_yolo.training.evaluate import (
     Outcome,
-    fit_calibration,
     fit_classes,
     judge,
     match,
-    purity_table,
     summarise,
 )
 from astro_yolo.training.samples import IGNORE, STAR
@@ -64,37 +61,6 @@ def test_summary_counts_recall_purity_and_stars():
     )
 
 
-def test_calibration_returns_the_true_share():
-    """Raw scores that are right in the square of their value map to the square."""
-    rng = np.random.default_rng(5)
-    raw = rng.uniform(0, 1, 40_000)
-    right = rng.uniform(0, 1, raw.size) < raw**2
-    outcome = Outcome(outputs(raw, np.zeros_like(raw)), right.astype(int))
-    calibration = Calibration.from_metadata(fit_calibration(outcome))
-    grid = np.linspace(0.1, 0.9, 9)
-    score, _ = calibration.scores(outputs(grid, grid * 0))
-    np.testing.assert_allclose(score, grid**2, atol=0.04)
-    table = np.array(purity_table(outcome, calibration))
-    # of scores above s, uniform in raw: the mean of raw^2 above sqrt(s)
-    low = np.sqrt(table[:, 0])
-    np.testing.assert_allclose(table[:, 1], (1 - low**3) / (1 - low) / 3, atol=0.03)
-
-
-def test_faint_objects_do_not_count_towards_purity():
-    """Beyond a magnitude neither right nor wrong ones count; what matches nothing always does."""
-    truth = np.concatenate([[square(20, 20 + 40 * k)] for k in range(3)])
-    one = judge(
-        np.concatenate([truth, [square(200, 200)]]), outputs([0.9] * 4, [0] * 4),
-        truth, np.array([0, STAR, STAR]), np.array([21.0, 21.9, 22.1]),
-    )  # fmt: skip
-    assert one.magnitude[:3].tolist() == [21.0, 21.9, 22.1]
-    assert np.isnan(one.magnitude[3])
-    many = sum([one] * 20, Outcome())
-    straight = Calibration.from_metadata({})
-    assert purity_table(many, straight)[0][1] == pytest.approx(1 / 4)
-    assert purity_table(many, straight, 22.0)[0][1] == pytest.approx(1 / 3, abs=1e-5)
-
-
 def test_temperature_and_prior_undo_an_overconfident_sampler():
     """Logits twice too large get a temperature near 2 when the prior is fair."""
     rng = np.random.default_rng(6)
@@ -109,9 +75,6 @@ def test_temperature_and_prior_undo_an_overconfident_sampler():
     np.testing.assert_allclose(prior, 1, atol=0.05)
 
 
-def test_too_few_candidates_leave_the_scores_alone():
-    """A handful of candidates calibrate nothing: maps stay straight, classes even."""
-    outcome = Outcome(outputs([0.5, 0.6], [0.1, 0.2]), np.array([1, 0]))
-    straight = {"x": [0.0, 1.0], "y": [0.0, 1.0]}
-    assert fit_calibration(outcome) == {"score": straight, "star": straight}
+def test_too_few_candidates_leave_the_classes_alone():
+    """A handful of galaxies calibrates nothing: the classes stay even."""
     assert fit_classes(np.zeros((3, 7)), np.zeros(3, int), {}) == (1.0, [1.0] * 5)

@@ -68,7 +68,7 @@ def test_a_field_is_judged_by_its_labels():
     empty = np.array([[300.0, 20.0]])
     middle = np.concatenate([middle, empty])
     found = mock_skies.outcome_of_field(
-        _Finds(np.concatenate([middle - 5, middle + 5], axis=1)), field
+        _Finds(np.concatenate([middle - 5, middle + 5], axis=1)), field, field.planes
     )
     assert found.kind.tolist() == [1, -2, -1, 0]
 

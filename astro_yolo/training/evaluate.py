@@ -1,12 +1,11 @@
 """How good a network is, and what its raw numbers mean, on samples it was not trained on."""
 
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 
 import cv2
 import numpy as np
-from scipy.optimize import isotonic_regression, minimize
+from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
 from astro_yolo.boxes import DOUBLES, iou, longer_side, nms
@@ -19,10 +18,8 @@ __all__ = [
     "Outcome",
     "classify_cutouts",
     "evaluate_samples",
-    "fit_calibration",
     "fit_classes",
     "match",
-    "purity_table",
     "summarise",
 ]
 
@@ -229,80 +226,6 @@ def summarise(outcome, thresholds=(0.1, 0.2, 0.3, 0.4, 0.5, 0.6)):
             }
         )
     return rows
-
-
-def fit_calibration(outcome, knots=24):
-    """
-    Measure the maps from raw scores to probabilities by isotonic regression.
-
-    With fewer than 50 candidates the scores are left as they are.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        From samples the network was not trained on.
-    knots : int, optional
-        Largest number of knots of each map.
-
-    Returns
-    -------
-    dict
-        ``{"score": {"x", "y"}, "star": {"x", "y"}}`` for the weights' metadata.
-    """
-    judged = outcome.kind > -2
-    kinds = outcome.kind[judged]
-    return {
-        name: _isotonic_map(outcome.outputs[judged, column], kinds == value, knots)
-        for name, column, value in (("score", _GALAXY, 1), ("star", _STAR, -1))
-    }
-
-
-def _isotonic_map(raw, right, knots):
-    """Return knots of the monotone map from raw score to the share that is right."""
-    if len(raw) < _FEWEST:
-        return {"x": [0.0, 1.0], "y": [0.0, 1.0]}
-    order = np.argsort(raw)
-    raw, right = raw[order], right[order].astype(float)
-    share = isotonic_regression(right).x
-    edges = np.unique(np.linspace(0, len(raw), knots + 1).astype(int))
-    x = [raw[a:b].mean() for a, b in pairwise(edges)]
-    y = [share[a:b].mean() for a, b in pairwise(edges)]
-    # strictly rising both ways, so that every probability has one raw score
-    x, y = np.r_[0, x, 1], np.r_[0, y, max(y[-1], 0.999)]
-    y = np.clip(y + np.linspace(0, 1e-4, len(y)), 0, 1)
-    keep = np.r_[True, np.diff(x) > 1e-6]
-    return {"x": [round(float(v), 6) for v in x[keep]], "y": [round(float(v), 6) for v in y[keep]]}
-
-
-def purity_table(outcome, calibration, faintest=np.inf):
-    """
-    Return [score, purity] pairs on calibrated scores, for ``min_purity``.
-
-    What matches no object counts as impure whatever its light.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        Samples not trained on.
-    calibration : astro_yolo.network.calibration.Calibration
-        Maps to apply first.
-    faintest : float, optional
-        Objects beyond this magnitude in r do not count.
-
-    Returns
-    -------
-    list of [float, float]
-        Rising scores.
-    """
-    judged = (outcome.kind > -2) & ~(outcome.magnitude > faintest)
-    score, star = calibration.scores(outcome.outputs[judged])
-    right, galaxy = outcome.kind[judged] == 1, score >= star
-    table = []
-    for limit in np.linspace(0.05, 0.95, 37):
-        chosen = galaxy & (score >= limit)
-        if chosen.sum() >= 30:
-            table.append([round(float(limit), 4), round(float(right[chosen].mean()), 5)])
-    return table
 
 
 def classify_cutouts(detector, cutouts):

@@ -11,7 +11,6 @@ from astro_yolo.exceptions import AstroYoloError, require
 from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.network.weights import registry_entry
 from astro_yolo.stretch import STRETCHES
-from astro_yolo.training.evaluate import _isotonic_map
 from astro_yolo.training.export import (
     LICENSE,
     load_fused,
@@ -21,6 +20,7 @@ from astro_yolo.training.export import (
     write_metadata,
 )
 from astro_yolo.training.metrics import precision_recall
+from astro_yolo.training.score_maps import isotonic_map
 from astro_yolo.training.scored import pool_detections
 
 __all__ = ["ExportError", "calibrate_stock", "export_stock", "output_of"]
@@ -209,7 +209,7 @@ def calibrate_stock(path, pictures):
     pool = pool_detections(pictures)
     judged = ~pool.skip[0]
     raw, right = pool.scores[judged], pool.hits[0, judged]
-    knots = _isotonic_map(raw, right, 24)
+    knots = isotonic_map(raw, right)
     metadata["calibration"]["score"] = metadata["calibration"]["star"] = knots
     scores = np.interp(raw, knots["x"], knots["y"])
     curve = precision_recall(pictures)

@@ -15,7 +15,7 @@ from astro_yolo.training.model_objects import add_sersic, add_star, draw_magnitu
 from astro_yolo.training.network_input import through_picture
 from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
-__all__ = ["mock_objects", "outcome_of_field", "outcome_of_sky"]
+__all__ = ["mock_objects", "outcome_of_field", "outcome_of_fields", "outcome_of_sky"]
 
 # Growth of the counts with magnitude, in dex: of galaxies near r = 20 (Yasuda et al. 2001, AJ
 # 122, 1104), and of stars out of the Galactic plane
@@ -52,14 +52,40 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     rng = np.random.default_rng(seed)
     found = Outcome()
     for model in models:
-        seen = through_picture(field.planes[::-1], rng) if pictures else None
-        found += outcome_of_field(backend, field, seen)
+        found += outcome_of_field(backend, field, _seen(field, rng, pictures))
         for _ in range(round(field.planes[0].size / _SIDE**2)):
             found += _outcome_of_mock(backend, model, rng, pictures=pictures)
     return found
 
 
-def outcome_of_field(backend, field, seen=None):
+def outcome_of_fields(backend, fields, seed=0, *, pictures=False):
+    """
+    Judge what a network finds in fields by their own labels.
+
+    Parameters
+    ----------
+    backend, seed, pictures
+        As of `outcome_of_sky`.
+    fields : sequence of astro_yolo.training.fields.Field
+        The fields.
+
+    Returns
+    -------
+    astro_yolo.training.evaluate.Outcome
+    """
+    rng = np.random.default_rng(seed)
+    return sum(
+        (outcome_of_field(backend, field, _seen(field, rng, pictures)) for field in fields),
+        Outcome(),
+    )
+
+
+def _seen(field, rng, pictures):
+    """Return a field in network units, through an 8-bit picture if asked to."""
+    return through_picture(field.planes[::-1], rng) if pictures else to_network(field.planes)
+
+
+def outcome_of_field(backend, field, seen):
     """
     Judge what a network finds in a field by the field's own labels.
 
@@ -69,8 +95,8 @@ def outcome_of_field(backend, field, seen=None):
         The network.
     field : astro_yolo.training.fields.Field
         The field.
-    seen : (3, ny, nx) float32 array, optional
-        The field in network units; by default as detection sees its frames.
+    seen : (3, ny, nx) float32 array
+        The field in network units.
 
     Returns
     -------
@@ -79,7 +105,6 @@ def outcome_of_field(backend, field, seen=None):
     labelled = field.kind > -2
     boxes = field.boxes[labelled]
     kinds = field_kinds(field.kind[labelled], boxes)
-    seen = to_network(field.planes) if seen is None else seen
     return judge(*candidates(backend, seen), boxes, kinds)
 
 

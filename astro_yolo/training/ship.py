@@ -15,14 +15,13 @@ from astro_yolo.training.evaluate import (
     candidates,
     classify_cutouts,
     evaluate_samples,
-    fit_calibration,
     fit_classes,
-    purity_table,
     summarise,
 )
 from astro_yolo.training.export import export_onnx, read_metadata, write_metadata
 from astro_yolo.training.fields import FIELDS, load_field
-from astro_yolo.training.mock_skies import outcome_of_sky
+from astro_yolo.training.mock_skies import outcome_of_fields, outcome_of_sky
+from astro_yolo.training.score_maps import fit_calibration, purity_table
 from astro_yolo.training.train import TrainRecipe, train
 from astro_yolo.training.types import make_types
 
@@ -40,10 +39,10 @@ NAME, VERSION = "astro-yolo-n4", "4"
 TYPES_NAME, TYPES_VERSION = "astro-yolo-types-1", "1.1"
 
 # Wanted of the default score on the held-out sky and its mock skies, down to a magnitude in r: the
-# network finds galaxies fainter than most of these surveys' users ask for, and what it errs in
-# there must not cost the bright ones. A fifth of the mock skies have the many stars of low Galactic
-# latitude: elsewhere it is purer
-_PURITY, _FAINTEST = 0.93, 22.0
+# network finds fainter galaxies than most are asked for, and what it errs in there must not cost
+# the bright ones. A fifth of the mock skies have the many stars of low Galactic latitude, and
+# brighter than r = 21 there are fewer errors: elsewhere it is purer
+_PURITY, _FAINTEST = 0.92, 22.0
 
 
 def make_weights(data, out, *, dataset=None, training=None, types=None, device="cpu"):
@@ -116,26 +115,30 @@ def calibrate(weights, data, samples, shares):
         What was measured.
     """
     backend = load_backend(load_weights(weights), "onnxruntime")
-    field, *others = galaxy_fields(data)
-    outcome = outcome_of_sky(backend, field, [field, *others])
-    as_pictures = outcome_of_sky(backend, field, [field, *others], pictures=True)
+    fields = galaxy_fields(data)
+    maps, outcomes = {}, {}
+    for name in ("sky", "pictures"):
+        pictures = name == "pictures"
+        outcomes[name] = outcome_of_sky(backend, fields[0], fields, pictures=pictures)
+        sources = outcome_of_fields(backend, fields, pictures=pictures)
+        maps[name] = fit_calibration(outcomes[name], sources)
     fitted, reported = held_out_cutouts(data, Path(samples) / "cutouts.npz")
     outputs, _, label = classify_cutouts(picture_detector(backend), fitted)
     temperature, prior = fit_classes(outputs, label, shares)
     metadata = read_metadata(weights)
-    metadata["calibration"] = fit_calibration(outcome) | {
+    metadata["calibration"] = maps["sky"] | {
         "temperature": round(temperature, 4),
         "prior": prior,
-        "pictures": fit_calibration(as_pictures),
+        "pictures": maps["pictures"],
     }
     calibration = Calibration.from_metadata(metadata["calibration"])
-    table = purity_table(outcome, calibration, _FAINTEST)
+    table = purity_table(outcomes["sky"], calibration, _FAINTEST)
     metadata["thresholds"] = {"default": _first_above(table, _PURITY), "purity": table}
     write_metadata(weights, metadata)
     return {
         "samples": summarise(evaluate_samples(backend, samples)),
-        "sky": summarise(outcome),
-        "pictures": summarise(as_pictures),
+        "sky": summarise(outcomes["sky"]),
+        "pictures": summarise(outcomes["pictures"]),
         "thresholds": metadata["thresholds"],
         "calibration": metadata["calibration"],
         "cutouts": class_table(

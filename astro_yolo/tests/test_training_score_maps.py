@@ -1,0 +1,99 @@
+"""Maps from raw outputs to probabilities, against outputs whose odds are known."""
+
+import numpy as np
+import pytest
+
+from astro_yolo.network.calibration import Calibration, logits
+from astro_yolo.tests.test_training_evaluate import outputs, square
+from astro_yolo.training.evaluate import Outcome, judge
+from astro_yolo.training.samples import STAR
+from astro_yolo.training.score_maps import fit_calibration, purity_table
+
+
+def test_calibration_returns_the_true_share():
+    """Raw scores that are right in the square of their value map to the square."""
+    rng = np.random.default_rng(5)
+    raw = rng.uniform(0, 1, 40_000)
+    right = rng.uniform(0, 1, raw.size) < raw**2
+    outcome = Outcome(outputs(raw, np.zeros_like(raw)), right.astype(int))
+    calibration = Calibration.from_metadata(fit_calibration(outcome))
+    grid = np.linspace(0.1, 0.9, 9)
+    score, _ = calibration.scores(outputs(grid, grid * 0))
+    np.testing.assert_allclose(score, grid**2, atol=0.04)
+    table = np.array(purity_table(outcome, calibration))
+    # of scores above s, uniform in raw: the mean of raw^2 above sqrt(s)
+    low = np.sqrt(table[:, 0])
+    np.testing.assert_allclose(table[:, 1], (1 - low**3) / (1 - low) / 3, atol=0.03)
+
+
+def test_faint_objects_do_not_count_towards_purity():
+    """Beyond a magnitude neither right nor wrong ones count; what matches nothing always does."""
+    truth = np.concatenate([[square(20, 20 + 40 * k)] for k in range(3)])
+    one = judge(
+        np.concatenate([truth, [square(200, 200)]]), outputs([0.9] * 4, [0] * 4),
+        truth, np.array([0, STAR, STAR]), np.array([21.0, 21.9, 22.1]),
+    )  # fmt: skip
+    assert one.magnitude[:3].tolist() == [21.0, 21.9, 22.1]
+    assert np.isnan(one.magnitude[3])
+    many = sum([one] * 20, Outcome())
+    straight = Calibration.from_metadata({})
+    assert purity_table(many, straight)[0][1] == pytest.approx(1 / 4)
+    assert purity_table(many, straight, 22.0)[0][1] == pytest.approx(1 / 3, abs=1e-5)
+
+
+def test_too_few_candidates_leave_the_scores_alone():
+    """A handful of candidates calibrate nothing: maps stay straight."""
+    outcome = Outcome(outputs([0.5, 0.6], [0.1, 0.2]), np.array([1, 0]))
+    straight = {"x": [0.0, 1.0], "y": [0.0, 1.0]}
+    assert fit_calibration(outcome) == {"score": straight, "star": straight}
+
+
+def draw_sources(rng, number):
+    """Return an outcome in which a third is no source, and others are galaxies by known odds."""
+    galaxy, star = rng.uniform(0.01, 0.99, (2, number))
+    odds = np.exp(logits(galaxy, star) @ [0.5, 1.2, -0.8])
+    is_galaxy = rng.uniform(0, 1, number) < odds / (1 + odds)
+    source = rng.uniform(0, 1, number) < np.maximum(galaxy, star)
+    kind = np.where(source, np.where(is_galaxy, 1, -1), 0)
+    return Outcome(outputs(galaxy, star), kind), odds
+
+
+def test_odds_between_galaxy_and_star_are_found():
+    """Coefficients come back, scores are right as often as they say, the likelier one leads."""
+    rng = np.random.default_rng(8)
+    (outcome, odds), (fields, _) = draw_sources(rng, 60_000), draw_sources(rng, 30_000)
+    metadata = fit_calibration(outcome, fields)
+    np.testing.assert_allclose(metadata["odds"], [0.5, 1.2, -0.8], atol=0.05)
+    calibration = Calibration.from_metadata(metadata)
+    score, p_star = calibration.scores(outcome.outputs)
+    leads = score >= p_star
+    clear = np.abs(np.log(odds)) > 0.1
+    np.testing.assert_array_equal(leads[clear], odds[clear] >= 1)
+    for name, value, chosen in (("galaxy", score, leads), ("star", p_star, ~leads)):
+        right = outcome.kind == (1 if name == "galaxy" else -1)
+        for low in (0.3, 0.5, 0.7, 0.9):
+            bin_ = chosen & (value >= low) & (value < low + 0.1)
+            if bin_.sum() > 500:
+                assert right[bin_].mean() == pytest.approx(value[bin_].mean(), abs=0.03)
+    assert (score + p_star).max() <= 1 + 1e-9
+
+
+def test_no_candidate_below_the_lowest_raw_value_has_a_score():
+    """What `lowest_raw` leaves out has neither as likely a galaxy nor as likely a star."""
+    rng = np.random.default_rng(9)
+    metadata = fit_calibration(draw_sources(rng, 5000)[0], draw_sources(rng, 5000)[0])
+    calibration = Calibration.from_metadata(metadata)
+    raw = outputs(*rng.uniform(0, 1, (2, 20_000)))
+    score = np.maximum(*calibration.scores(raw))
+    for wanted in (0.2, 0.5, 0.8):
+        below = raw.max(axis=1) < calibration.lowest_raw(wanted)
+        assert 0 < below.sum() < len(raw)
+        assert score[below].max() < wanted
+
+
+def test_without_stars_each_output_has_a_map_of_its_own():
+    """Odds need 50 of each kind: with 49 stars there are none."""
+    raw = np.linspace(0.01, 0.99, 400)
+    kind = np.r_[np.ones(200, int), np.zeros(151, int), np.full(49, -1)]
+    outcome = Outcome(outputs(raw, 1 - raw), kind)
+    assert set(fit_calibration(outcome, outcome)) == {"score", "star"}

@@ -1,0 +1,148 @@
+"""The maps from raw outputs to probabilities, measured on skies that a network did not train on.
+
+A detection is a galaxy where there is a source at all, and where that source is no star. The first
+is told by the larger of the two outputs for a galaxy and a star; the second by both, since a
+galaxy output of 0.3 means another thing beside a star output of 0.01 than beside one of 0.3.
+"""
+
+from itertools import pairwise
+
+import numpy as np
+from scipy.optimize import isotonic_regression, minimize
+
+from astro_yolo.network.calibration import OUTPUTS, ScoreMap, logits
+
+__all__ = ["fit_calibration", "isotonic_map", "purity_table"]
+
+_GALAXY, _STAR = OUTPUTS.index("galaxy"), OUTPUTS.index("star")
+_FEWEST = 50  # candidates of a kind that a map can be measured on
+_KNOTS, _SOURCE_KNOTS = 24, 12  # of the maps; there are few candidates that are no source
+_RIDGE = 1e-4  # keeps the odds finite where the two kinds do not mix
+
+
+def fit_calibration(outcome, sources=None):
+    """
+    Measure the maps from raw outputs to probabilities.
+
+    Without ``sources``, or with fewer than 50 candidates of each kind, each output has a map of its
+    own by isotonic regression; with fewer than 50 candidates in all they are left as they are.
+
+    Parameters
+    ----------
+    outcome : astro_yolo.training.evaluate.Outcome
+        From skies the network was not trained on.
+    sources : astro_yolo.training.evaluate.Outcome, optional
+        Fields that tell sources from what is none: mock skies have no artefacts.
+
+    Returns
+    -------
+    dict
+        ``score`` and ``star``, and where they could be measured ``source`` and ``odds``, for the
+        weights' metadata (see `~astro_yolo.network.calibration.Calibration`).
+    """
+    raw, kinds = _judged(outcome)
+    known = _enough(kinds, (1, -1)) and sources is not None
+    if not (known and _enough(_judged(sources)[1] != 0, (True, False))):
+        return {
+            "score": isotonic_map(raw[:, 0], kinds == 1),
+            "star": isotonic_map(raw[:, 1], kinds == -1),
+        }
+    some, is_source = _judged(sources)
+    source = isotonic_map(some.max(axis=1), is_source != 0, _SOURCE_KNOTS)
+    odds = _fit_odds(logits(*raw[kinds != 0].T), kinds[kinds != 0] == 1)
+    chance = ScoreMap(tuple(source["x"]), tuple(source["y"]))(raw.max(axis=1))
+    share = 1 / (1 + np.exp(-logits(*raw.T) @ odds))
+    galaxy = share >= 0.5
+    return {
+        "score": isotonic_map((chance * share)[galaxy], kinds[galaxy] == 1),
+        "star": isotonic_map((chance * (1 - share))[~galaxy], kinds[~galaxy] == -1),
+        "source": source,
+        "odds": [round(float(value), 6) for value in odds],
+    }
+
+
+def _judged(outcome):
+    """Return the outputs for galaxy and star, (N, 2), and the kinds of what can be judged."""
+    judged = outcome.kind > -2
+    return outcome.outputs[judged][:, [_GALAXY, _STAR]], outcome.kind[judged]
+
+
+def _enough(kinds, values):
+    """Tell whether there are candidates enough of every kind."""
+    return min(int((kinds == value).sum()) for value in values) >= _FEWEST
+
+
+def _fit_odds(terms, galaxy):
+    """Return the coefficients of a logistic regression."""
+
+    def loss(coefficients):
+        value = terms @ coefficients
+        slope = terms.T @ (1 / (1 + np.exp(-value)) - galaxy) / len(galaxy)
+        cost = np.logaddexp(0, np.where(galaxy, -value, value)).mean()
+        return cost + _RIDGE * (coefficients**2).sum(), slope + 2 * _RIDGE * coefficients
+
+    return minimize(loss, np.zeros(terms.shape[1]), jac=True, method="L-BFGS-B").x
+
+
+def isotonic_map(raw, right, knots=_KNOTS):
+    """
+    Return the monotone map from a raw value to the share that is right.
+
+    Parameters
+    ----------
+    raw : (N,) array
+        Values in 0..1.
+    right : (N,) bool array
+        What is so.
+    knots : int, optional
+        Largest number of knots.
+
+    Returns
+    -------
+    dict
+        ``x`` and ``y``; the straight map of fewer than 50 values.
+    """
+    if len(raw) < _FEWEST:
+        return {"x": [0.0, 1.0], "y": [0.0, 1.0]}
+    order = np.argsort(raw)
+    raw, right = raw[order], right[order].astype(float)
+    share = isotonic_regression(right).x
+    edges = np.unique(np.linspace(0, len(raw), knots + 1).astype(int))
+    x = [raw[a:b].mean() for a, b in pairwise(edges)]
+    y = [share[a:b].mean() for a, b in pairwise(edges)]
+    # strictly rising both ways, so that every probability has one raw score
+    x, y = np.r_[0, x, 1], np.r_[0, y, max(y[-1], 0.999)]
+    y = np.clip(y + np.linspace(0, 1e-4, len(y)), 0, 1)
+    keep = np.r_[True, np.diff(x) > 1e-6]
+    return {"x": [round(float(v), 6) for v in x[keep]], "y": [round(float(v), 6) for v in y[keep]]}
+
+
+def purity_table(outcome, calibration, faintest=np.inf):
+    """
+    Return [score, purity] pairs on calibrated scores, for ``min_purity``.
+
+    What matches no object counts as impure whatever its light.
+
+    Parameters
+    ----------
+    outcome : astro_yolo.training.evaluate.Outcome
+        Samples not trained on.
+    calibration : astro_yolo.network.calibration.Calibration
+        Maps to apply first.
+    faintest : float, optional
+        Objects beyond this magnitude in r do not count.
+
+    Returns
+    -------
+    list of [float, float]
+        Rising scores.
+    """
+    judged = (outcome.kind > -2) & ~(outcome.magnitude > faintest)
+    score, star = calibration.scores(outcome.outputs[judged])
+    right, galaxy = outcome.kind[judged] == 1, score >= star
+    table = []
+    for limit in np.linspace(0.05, 0.99, 189):
+        chosen = galaxy & (score >= limit)
+        if chosen.sum() >= 30:
+            table.append([round(float(limit), 4), round(float(right[chosen].mean()), 5)])
+    return table
