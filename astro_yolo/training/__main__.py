@@ -1,4 +1,4 @@
-"""Train the next weights, from the shipped ones: ``python -m astro_yolo.training DATA OUT``."""
+"""Train the shipped weights, from those before them: ``python -m astro_yolo.training DATA OUT``."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from astro_yolo.training.train import TrainRecipe
 
 def main(argv=None):
     """
-    Run the recipe of the next model.
+    Run the recipe of the shipped weights.
 
     Parameters
     ----------

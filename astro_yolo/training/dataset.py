@@ -66,7 +66,7 @@ def build_dataset(data, out, recipe=None, *, workers=2, overwrite=False):
     out : path-like
         Folder to make.
     recipe : DatasetRecipe, optional
-        Sizes, shares and seed; by default those of the next weights.
+        Sizes, shares and seed; by default those of the shipped weights.
     workers : int, optional
         Processes.
     overwrite : bool, optional

@@ -1,4 +1,4 @@
-"""From the data folder to calibrated weights: the recipe of the next model, and of the types."""
+"""From the data folder to calibrated weights: the recipe of the shipped model, and of the types."""
 
 import json
 from pathlib import Path
@@ -56,9 +56,9 @@ def make_weights(data, out, *, dataset=None, training=None, types=None, device="
     out : path-like
         Working folder.
     dataset : DatasetRecipe, optional
-        Samples; by default those of the next weights.
+        Samples; by default those of the shipped weights.
     training : TrainRecipe, optional
-        Network and schedule; by default those of the next weights.
+        Network and schedule; by default those of the shipped weights.
     types : TypeRecipe, optional
         Schedule of the network of types; by default that of the shipped weights.
     device : str, optional

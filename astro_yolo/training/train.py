@@ -11,7 +11,7 @@ __all__ = ["TrainRecipe", "train"]
 
 @dataclass(frozen=True)
 class TrainRecipe:
-    """How a network is trained; by default the next one, from the shipped weights."""
+    """How a network is trained; by default the shipped one, from the one before it."""
 
     model: str = "yolo_p34_n.yaml"
     start: str = "astro-yolo-n3"  # weights to begin with: a name or an ONNX file; "" for random
@@ -34,7 +34,7 @@ def train(data, out, recipe=None, *, device="cpu", threads=None, resume=False):
     out : path-like
         Folder for the run; ``weights/last.pt`` is written after every epoch.
     recipe : TrainRecipe, optional
-        Network and schedule; by default those of the next weights.
+        Network and schedule; by default those of the shipped weights.
     device : str, optional
         "cpu" (all cores, bfloat16 where the processor has it) or "cuda".
     threads : int, optional
