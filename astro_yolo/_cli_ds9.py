@@ -246,11 +246,15 @@ def _review(options):
     from astro_yolo.ds9.reviewing import ReviewLoop, from_all, keys_of_ds9, keys_of_terminal
 
     path = Path(options.table)
+    written = [f"{options.out}{ending}" for ending in (".ecsv", ".reg") if options.out]
+    refuse_inputs(written, [path])
+    refuse_existing(written, overwrite=options.overwrite)
     table = read_table(path)
+    bridge = _bridge(options)
     review = Review(table, options.journal or f"{path}.review.jsonl",
                     order=options.order)  # fmt: skip
-    bridge = _bridge(options)
     if options.frame is not None:
+        bridge._require_frame(options.frame)  # noqa: SLF001 - DS9 would make it
         bridge.set(f"frame {options.frame}")
     loop = ReviewLoop(bridge, review)
     with keys_of_ds9(bridge) as pressed:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from astro_yolo._cli_command import add_command, guarded, refuse_inputs
+from astro_yolo._cli_command import CommandError, add_command, guarded, refuse_inputs
 
 __all__ = ["add_parsers"]
 
@@ -169,15 +169,17 @@ def _matrix(options):
     from astro_yolo.training.picture_sets import read_set
     from astro_yolo.training.robustness import cross_matrix
 
-    models = dict(_named(text) for text in options.models)
+    models = _unique(map(_named, options.models), "NAME=MODEL")
     refuse_inputs([options.output], [*models.values(), *options.sets])
-    tests = {}
-    for path in options.sets:
-        pictures = read_set(path)
+    sets = {pictures.marker: pictures for pictures in map(read_set, options.sets)}
+    folders = _short_names([marker.parent for marker in sets])
+    found = []
+    for marker, pictures in sets.items():
         several = pictures.filters if len(pictures.filters) > 1 else (None,)
         for stretch in several:
-            name = " ".join(filter(None, (pictures.marker.parent.name, stretch)))
-            tests[name] = pictures.marker, stretch
+            name = " ".join(filter(None, (folders[marker.parent], stretch)))
+            found.append((name, (marker, stretch)))
+    tests = _unique(found, "--on")
     with replacing(options.output, overwrite=options.overwrite) as part:
         table = cross_matrix(models, tests, split=options.split, progress=True)
         table.write(part, format="ascii.ecsv", delimiter=",")
@@ -188,8 +190,33 @@ def _matrix(options):
 
 def _named(text):
     """Return the name before "=", by default that of the file or folder, and what is behind."""
-    name, _, path = text.rpartition("=")
+    name, mark, path = text.partition("=")
+    if not mark or Path(text).exists():  # folders may have a "=" in their names
+        return Path(text).stem, text
     return name or Path(path).stem, path
+
+
+def _unique(pairs, what):
+    """Return pairs as a dict; of two with one name, one would be left out."""
+    found = {}
+    for name, value in pairs:
+        if name in found:
+            msg = f"{what} must have different names, got {name!r} twice"
+            raise CommandError(msg)
+        found[name] = value
+    return found
+
+
+def _short_names(folders):
+    """Return a name for each folder: its own, with those above where others have the same."""
+    paths = {folder: Path(folder).absolute().parts for folder in folders}
+    every, names = set(paths.values()), {}
+    for folder, parts in paths.items():
+        names[folder] = next(
+            "/".join(parts[-k:]) for k in range(1, len(parts) + 1)
+            if sum(other[-k:] == parts[-k:] for other in every) == 1
+        )  # fmt: skip
+    return names
 
 
 def _report(options):
@@ -199,8 +226,10 @@ def _report(options):
     from astro_yolo.training.report import read_results, write_report
     from astro_yolo.training.scoring import read_evaluation
 
-    runs = {name: read_results(folder) for name, folder in map(_named, options.runs)}
-    evaluations = {Path(folder).name: read_evaluation(folder) for folder in options.evaluations}
+    named = _unique(map(_named, options.runs), "--run")
+    runs = {name: read_results(folder) for name, folder in named.items()}
+    names = _short_names(options.evaluations)
+    evaluations = {name: read_evaluation(folder) for folder, name in names.items()}
     matrix = Table.read(options.matrix, format="ascii.ecsv") if options.matrix else None
     print(write_report(options.out, evaluations, runs, matrix=matrix, title=options.title,
                        draws=options.draws, overwrite=options.overwrite))  # fmt: skip

@@ -127,6 +127,9 @@ def _read_fields(texts):
     fields = []
     for text in texts:
         if not Path(text).is_file():
+            if Path(text).suffix:  # meant as a table
+                msg = f"{text} does not exist"
+                raise FileNotFoundError(msg)
             fields.append(parse_field(text))
             continue
         table = Table.read(text, format="ascii.ecsv")

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from astro_yolo._columns import floats
 from astro_yolo._files import replacing
 from astro_yolo._sky import celestial
 from astro_yolo.catalog import LABELS, pixel_boxes, table_wcs
@@ -160,7 +161,8 @@ def _axes(figure, place, wcs):
 
 def _write_title(figure, axes, title):
     """Write the title above the left end of the image, and above the legend if both do not fit."""
-    text = axes.text(0, 1.005, title, transform=axes.transAxes, va="bottom", fontsize=13)
+    text = axes.text(0, 1.005, title, transform=axes.transAxes, va="bottom", fontsize=13,
+                     parse_math=False)  # "$" may stand in the name of a file
     legend, renderer = axes.get_legend(), figure.canvas.get_renderer()
     if legend is None:
         return
@@ -172,14 +174,15 @@ def _write_title(figure, axes, title):
 def _chosen(table, min_score):
     if min_score is None or "score" not in table.colnames:
         return table
-    return table[np.asarray(table["score"]) >= min_score]
+    return table[floats(table["score"]) >= min_score]
 
 
 def _draw_boxes(axes, table, zoom):
     """Draw the boxes, one collection per class, and the legend."""
     from matplotlib.collections import PolyCollection
 
-    labels = np.asarray(table["label"]).astype(str) if len(table) else np.array([], str)
+    named = table["label"] if "label" in table.colnames else np.full(len(table), "")
+    labels = np.asarray(named).astype(str) if len(table) else np.array([], str)
     corners = _corners(table)
     width = _line_width(corners, zoom)
     drawn = []

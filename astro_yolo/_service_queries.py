@@ -26,7 +26,8 @@ _SIMBAD = (
 )
 #: Columns of SDSS's PhotoObjAll: name -> type.
 SDSS_COLUMNS = {
-    "objID": np.uint64, "ra": float, "dec": float, "type": int,
+    # a bigint there, too; VOTable has no unsigned numbers of this size
+    "objID": int, "ra": float, "dec": float, "type": int,
     **{f"modelMag_{band}": float for band in "ugriz"},
     "cModelMag_r": float, "petroMag_r": float, "petroRad_r": float, "extinction_r": float,
     "run": int, "camcol": int, "field": int,

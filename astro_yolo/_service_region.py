@@ -93,12 +93,16 @@ def region_of(region, radius=None):
     if isinstance(region, SkyCoord) and region.isscalar:
         if radius is None:
             raise MatchError("radius must be given with a single position, got None")
+        if not np.isfinite([region.icrs.ra.deg, region.icrs.dec.deg]).all():
+            raise MatchError("region must have at least one usable position, got NaN")
         return _within_reason(Region(region.icrs, radius))
     margin = _MARGIN if radius is None else radius
     if isinstance(region, Table):
         return _of_table(region, margin)
     if isinstance(region, SkyCoord):
-        return _about(sphere.unit_vectors(region.icrs.ra.radian, region.icrs.dec.radian), margin)
+        place = region.icrs.ravel()
+        vectors = sphere.unit_vectors(place.ra.radian, place.dec.radian)
+        return _about(vectors[np.isfinite(vectors).all(axis=-1)], margin)
     return _of_field(*_wcs_and_shape(region), margin)
 
 

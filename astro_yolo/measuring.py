@@ -138,7 +138,9 @@ def _aperture_radius(aperture, image):
 
 def _pixels(length, name, image):
     """Return a length, an angle or pixels, in pixels."""
-    if isinstance(length, u.Quantity):
+    if isinstance(length, u.Quantity) and length.unit == u.pix:
+        length = length.value
+    elif isinstance(length, u.Quantity):
         if not image.pixel_scale:
             msg = f"{name} must be in pixels: the image has no sky coordinates, got {length}"
             raise MeasurementError(msg)

@@ -32,7 +32,9 @@ _N_NUMBERS = {"box": (4, 5), "ellipse": (4, 5), "circle": (3,)}
 _ARCSEC = {'"': 1.0, "'": 60.0, "d": 3600.0, "r": np.degrees(3600.0)}
 _COMMAND = re.compile(r"\s*([+-]?)\s*([A-Za-z]\w*)\s*(.*?)\s*$", re.DOTALL)
 _WORD = re.compile(r"[^,\s()|]+")
-_PROPERTY = re.compile(r"(\w+)\s*=\s*(\{[^}]*\}|\"[^\"]*\"|'[^']*'|\S+)")
+# DS9 puts a text in braces even if it has some itself: it ends where another property begins
+_PROPERTY = re.compile(r"(\w+)\s*=\s*(\{.*?\}(?=\s*$|\s+(?:\w+\s*=|background|source))"
+                       r"|\{[^}]*\}|\"[^\"]*\"|'[^']*'|\S+)")
 _SEXAGESIMAL = re.compile(r"([+-]?)(\d+)[:hd](\d+)[:m](\d+\.?\d*)s?$")
 _OUR_ID = re.compile(r"ay-id=(\d+)$")
 _OUR_TEXT = re.compile(r"(\d+)\s")
@@ -118,7 +120,8 @@ def _shapes(text):
             sign, word, rest = match.groups()
             name = word.lower()
             if name == "global":
-                common = dict(_PROPERTY.findall(rest))
+                # not cut at "#", which begins a colour here
+                common = dict(_PROPERTY.findall(line.partition(word)[2]))
             elif name in _FRAMES or name.startswith(_OTHER_FRAMES):
                 frame = name
             elif (
@@ -303,15 +306,23 @@ def _sky_columns(shapes, boxes, wcs):
     return _own_sky_columns(shapes) if any(shape.frame for shape in shapes) else {}
 
 
+def _middle(ra, dec):
+    """Return the middle of the corners of a polygon, also across 0 h and a pole; degrees."""
+    lon, lat = np.radians(ra - ra[0]), np.radians(dec)
+    x, y, z = np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
+                       ).mean(axis=1)
+    east = np.degrees(np.arctan2(y, x))
+    # rounded: 0 h must not come out as 360 degrees
+    return np.round(ra[0] + east, 12) % 360, np.degrees(np.arctan2(z, np.hypot(x, y)))
+
+
 def _own_sky_columns(shapes):
     """Return what sky regions say of themselves; NaN for the others."""
     columns = {name: np.full(len(shapes), np.nan) for name in ("ra", "dec", "width", "height")}
     for i, (ra, dec) in enumerate(_converted(shapes, lambda ra, dec: (ra, dec))):
         if shapes[i].frame is None:
             continue
-        # The middle of a polygon is that of its corners, also across 0 h.
-        turned = (ra - ra[0] + 180) % 360 - 180
-        columns["ra"][i], columns["dec"][i] = (ra[0] + turned.mean()) % 360, dec.mean()
+        columns["ra"][i], columns["dec"][i] = _middle(ra, dec)
         if shapes[i].kind != "polygon":
             width, height, *in_pixels = _extents([shapes[i]])
             sizes = np.where(np.ravel(in_pixels), np.nan, np.ravel([width, height]))

@@ -15,6 +15,7 @@ pixels that are not square) as a polygon of 32 corners.
 from string import Formatter
 
 import numpy as np
+from astropy.table import Column
 
 from astro_yolo._sky import is_equatorial, pixel_to_sky, sky_boxes
 from astro_yolo.catalog import BOX_COLUMNS, LABELS, pixel_boxes, table_wcs
@@ -220,6 +221,7 @@ def _marks(table, color, text, tags):
     """Return the properties of each region, from the comment sign on."""
     n_rows = len(table)
     labels = table["label"].tolist() if "label" in table.colnames else [""] * n_rows
+    labels = ["" if label is None else str(label) for label in labels]  # numbers are classes too
     ids = table["id"].tolist() if "id" in table.colnames else [None] * n_rows
     common = "".join(f" tag={{{tag.translate(CLEAN)}}}" for tag in tags)
     start = {label: _start(label, color, common) for label in set(labels)}
@@ -241,7 +243,7 @@ def _texts(table, text):
     if not text:
         return [""] * len(table)
     template, names = _positional(text, table.colnames)
-    columns = [getattr(table[name], "value", table[name]).tolist() for name in names]
+    columns = [_values(table[name]) for name in names]
     rows = zip(*columns, strict=True) if columns else [()] * len(table)
     try:
         said = [template.format(*row) for row in rows]
@@ -250,6 +252,11 @@ def _texts(table, text):
     # Cleaned in one piece: ten times faster than row by row.
     said = _SEPARATOR.join(said).translate(CLEAN).split(_SEPARATOR) if said else []
     return [f" text={{{words}}}" for words in said]
+
+
+def _values(column):
+    """Return the values of a column; a column's own ``tolist`` makes text of FITS's bytes."""
+    return (column if isinstance(column, Column) else getattr(column, "value", column)).tolist()
 
 
 def _positional(text, known):

@@ -71,17 +71,9 @@ class Display:
         with self._lock:
             if isinstance(image, (list, tuple, dict)) and not isinstance(image, fits.HDUList):
                 return self._show_bands(image, stretch, frame, hdu)
-            self._new_frame(frame)
-            if not isinstance(image, (str, Path)):
-                self.set("fits image.fits", _fits_bytes(image, hdu, wcs))
-            elif Path(image).suffix.lower() in _PACKED:
-                with fits.open(image) as hdus:
-                    self.set(f"fits {Path(image).stem.translate(_UNSAFE)}",
-                             _fits_bytes(hdus, hdu, wcs))  # fmt: skip
-            else:
-                part = "" if hdu is None else f"[{hdu}]"
-                self.set(f"file {{{Path(image).absolute()}{part}}}")
-            self._require_image()
+            with self._new_frame(frame):
+                self._load(image, hdu, wcs)
+                self._require_image()
             self.set("scale mode zscale")  # from the faintest to the brightest pixel all is black
             return int(self.get("frame"))
 
@@ -92,8 +84,7 @@ class Display:
 
         image = read_image(bands, hdu=hdu)
         if image.n_bands != 3:
-            msg = f"image must have three bands for a colour frame, got {image.n_bands}"
-            raise DS9Error(msg)
+            raise DS9Error(f"image must have three bands for a colour frame, got {image.n_bands}")
         data, _ = image.window(0, image.shape[0], 0, image.shape[1])
         rgb = to_rgb(to_channels(data), stretch)
         if frame is not None:
@@ -110,21 +101,41 @@ class Display:
         self._require_image()
         return int(self.get("frame"))
 
+    def _load(self, image, hdu, wcs):
+        """Load an image into the current frame."""
+        if not isinstance(image, (str, Path)):
+            self.set("fits image.fits", _fits_bytes(image, hdu, wcs))
+        elif Path(image).suffix.lower() in _PACKED:
+            with fits.open(image) as hdus:
+                self.set(f"fits {Path(image).stem.translate(_UNSAFE)}",
+                         _fits_bytes(hdus, hdu, wcs))  # fmt: skip
+        else:
+            part = "" if hdu is None else f"[{hdu}]"
+            self.set(f"file {{{Path(image).absolute()}{part}}}")
+
+    @contextmanager
     def _new_frame(self, frame):
-        """Make a frame current that may show a new image."""
+        """Make a frame current for a new image; a frame made for one that fails goes again."""
+        before, now = self.frames(), self.get("frame")
         if frame is not None:
             self.set(f"frame {int(frame)}")
-        elif not self.frames() or self.get("frame has fits") == "yes":
+        elif not before or self.get("frame has fits") == "yes":
             self.set("frame new")
+        try:
+            yield
+        except (DS9Error, OSError) as error:
+            if not isinstance(error, GONE) and len(self.frames()) > len(before):
+                self.set("frame delete")
+                if now:
+                    self.set(f"frame {now}")
+            raise
 
     def _require_image(self):
         """Raise if the current frame shows nothing: DS9 would take regions and lose them."""
         if not self.frames():
-            msg = "DS9 has no frame"
-            raise DS9Error(msg)
+            raise DS9Error("DS9 has no frame")
         if self.get("frame has fits") != "yes":
-            msg = f"frame {self.get('frame')} of DS9 shows no image"
-            raise DS9Error(msg)
+            raise DS9Error(f"frame {self.get('frame')} of DS9 shows no image")
 
     def _require_frame(self, number):
         """Raise if there is no such frame; DS9 would make it."""
@@ -286,9 +297,7 @@ class Display:
             self._require_visible()  # a picture that fails may leave a dialog open
             self.set(f"saveimage {_PICTURES[path.suffix.lower()]} {{{part.absolute()}}}")
             if not part.is_file():
-                msg = f"DS9 did not write {path}: is its window hidden?"
-                raise DS9Error(msg)
-
+                raise DS9Error(f"DS9 did not write {path}: is its window hidden?")
 
     def _require_visible(self):
         """Raise if a part of the image is beyond the edge of the screen."""

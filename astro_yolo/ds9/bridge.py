@@ -6,11 +6,12 @@ import threading
 
 import numpy as np
 
+from astro_yolo._columns import floats
 from astro_yolo.catalog import table_wcs
 from astro_yolo.ds9._display import GONE, Display, frame_wcs, same_grid
 from astro_yolo.ds9._transport import find_target, load_transport
 from astro_yolo.ds9.diff import diff_regions
-from astro_yolo.exceptions import DS9Error
+from astro_yolo.exceptions import DS9Error, RegionError
 from astro_yolo.region_parser import parse_regions
 from astro_yolo.region_text import CLEAN, TEXT, format_regions
 
@@ -179,7 +180,9 @@ class DS9Bridge(Display):
             what arrived is taken away by the next push.
         """
         if min_score is not None:
-            table = table[np.asarray(table["score"], dtype=float) >= min_score]
+            if "score" not in table.colnames:
+                raise RegionError("min_score must be left out: the table has no column score")
+            table = table[floats(table["score"]) >= min_score]
         if text == "auto":
             known = {"id", "label", "score"} <= set(table.colnames)
             text = TEXT if known and len(table) <= _MANY else None
@@ -251,7 +254,8 @@ class DS9Bridge(Display):
         frame : int, optional
             Number of the frame; by default the current one.
         wcs : WCS, optional
-            Give pixels of another image, that with these sky coordinates.
+            Give pixels of another image, that with these sky coordinates; those of the frame if
+            it has no sky coordinates itself.
 
         Returns
         -------
@@ -266,7 +270,7 @@ class DS9Bridge(Display):
         """
         with self._lock, self._frame(frame):
             own = frame_wcs(self)
-            other = wcs is not None and not same_grid(wcs, own)
+            other = None not in (wcs, own) and not same_grid(wcs, own)
             text = self.region_text(system="icrs" if other else "image")
         return _as_table(text, wcs if other else own)
 

@@ -95,7 +95,7 @@ def _table(rows):
 def _ids(table):
     if "id" not in table.colnames:
         raise RegionError(f"a table must have the column id, got {', '.join(table.colnames)}")
-    return np.asarray(table["id"], dtype=int)
+    return np.asarray(np.ma.filled(table["id"], 0), dtype=int)  # masked: none
 
 
 def _boxes(which, table):

@@ -7,12 +7,14 @@ decided follows from the journal alone: a review that was cut off goes on where 
 import hashlib
 import json
 import os
+from collections import Counter
 from itertools import chain
 from pathlib import Path
 
 import numpy as np
 from astropy.table import QTable, vstack
 
+from astro_yolo._columns import floats
 from astro_yolo.catalog import (
     BOX_COLUMNS,
     CLASSES,
@@ -59,7 +61,8 @@ class Review:
     Raises
     ------
     ReviewError
-        If columns are missing, the order is unknown, or the journal is of another table.
+        If columns are missing, not every row has an id of its own, the order is unknown, or the
+        journal is of another table.
     """
 
     def __init__(self, table, journal, *, order="uncertainty"):
@@ -68,7 +71,7 @@ class Review:
             msg = f"table must have the columns {', '.join(missing)}"
             raise ReviewError(msg)
         self._table, self._path = table, Path(journal)
-        self._ids = [int(number) for number in table["id"]]
+        self._ids = _ids(table)
         self._order = [self._ids[k] for k in _ordered(table, order)]
         self._rank = {number: k for k, number in enumerate(self._order)}
         self._place = 0
@@ -110,8 +113,8 @@ class Review:
     def _replay(self, lines):
         """Find out what holds after the lines of a journal."""
         boxes = pixel_boxes(self._table).tolist()
-        rows = zip(self._ids, self._table["label"], boxes, strict=True)
-        self._now = {i: ("open", str(label), tuple(box)) for i, label, box in rows}
+        rows = zip(self._ids, _labels(self._table), boxes, strict=True)
+        self._now = {i: ("open", label, tuple(box)) for i, label, box in rows}
         self._left = len(self._ids)
         self._highest = max([0, *self._ids])
         self._done = []  # decisions, each with what held before: one is as quick as the first
@@ -311,14 +314,33 @@ class Review:
         self._place = count
 
 
+def _ids(table):
+    """Return the ids: decisions and regions in DS9 are told apart by nothing else."""
+    ids = [int(number) for number in np.ma.filled(table["id"], 0)]
+    odd = [number for number, count in Counter(ids).items() if number < 1 or count > 1]
+    if odd:
+        msg = f"table must have an id above 0 in every row, each once, got {odd[0]} (0: none)"
+        raise ReviewError(msg)
+    return ids
+
+
+def _labels(table):
+    """Return the classes as text, empty where masked."""
+    masked = np.ma.getmaskarray(table["label"])
+    return ["" if hidden else str(label)
+            for label, hidden in zip(table["label"], masked, strict=True)]  # fmt: skip
+
+
 def _ordered(table, order):
     """Return rows in the order of the questions."""
     if order == "class":
-        return np.argsort(np.asarray(table["label"]).astype(str), kind="stable")
+        return np.argsort(np.array(_labels(table), dtype=str), kind="stable")
     if order == "uncertainty":
         values = -_doubt(table)
     elif order in table.colnames:
-        values = np.asarray(getattr(table[order], "value", table[order]))
+        column = table[order]
+        hidden = np.broadcast_to(getattr(column, "mask", False), len(table))  # these come last
+        return np.lexsort((np.asarray(getattr(column, "value", column)), hidden))
     else:
         known = ", ".join(sorted({*ORDERS, *table.colnames}))
         msg = f"order must be one of {known}, got {order!r}"
@@ -330,10 +352,10 @@ def _doubt(table):
     """Return how near a row is to a draw: whether it is a galaxy, and of which class, 0 to 1."""
     doubt = np.zeros(len(table))
     if "score" in table.colnames:
-        doubt = 1 - np.abs(2 * np.asarray(table["score"], float) - 1)
+        doubt = 1 - np.abs(2 * floats(table["score"]) - 1)
     names = [f"p_{name}" for name in CLASSES]
     if set(names) <= set(table.colnames):
-        shares = np.sort(np.stack([np.asarray(table[n], float) for n in names], axis=1), axis=1)
+        shares = np.sort(np.stack([floats(table[n]) for n in names], axis=1), axis=1)
         doubt = np.maximum(doubt, 1 - (shares[:, -1] - shares[:, -2]))
     return np.nan_to_num(doubt)
 

@@ -13,6 +13,7 @@ import numpy as np
 from astropy.table import Table
 
 from astro_yolo.catalog import BOX_COLUMNS, CLASSES, pixel_boxes
+from astro_yolo.ds9._display import GONE
 from astro_yolo.exceptions import DS9Error
 from astro_yolo.region_parser import parse_regions
 
@@ -57,6 +58,7 @@ unset astro_yolo
 _POLL = 0.05  # seconds
 _TOLERANCE = 0.1  # pixels from which a box was moved
 _OURS = "tag={astro_yolo}"
+_TEXT = re.compile(r"text=\{(.*?)\}(?=\s*$|\s+(?:\w+=|background|source))")
 _REGION = re.compile(r"[+-]?[a-z]+\(")
 _ROOM = 12  # widths of a box that are shown around it
 
@@ -110,9 +112,10 @@ class ReviewLoop:
         if number is None:
             return
         _, label, box = self._review.state(number)
-        side = max(box[2] - box[0], box[3] - box[1], 4)
-        zoom = min(8.0, 600 / (_ROOM * side))
-        self._bridge.pan_to((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, zoom=zoom)
+        if np.isfinite(box).all():  # else it has no place
+            side = max(box[2] - box[0], box[3] - box[1], 4)
+            zoom = min(8.0, 600 / (_ROOM * side))
+            self._bridge.pan_to((box[0] + box[2]) / 2, (box[1] + box[3]) / 2, zoom=zoom)
         self._bridge.select([number], frame=self._frame)
         self._say(f"{number} {label}: {self._review.left} left [y n 1-6 a s b u q]")
 
@@ -159,6 +162,8 @@ class ReviewLoop:
         """Take over the regions that were drawn by hand."""
         lines = self._lines()
         drawn = [line for line in lines if line not in self._theirs and _OURS not in line]
+        # lines, points and the like are no objects, and stay where they are
+        drawn = [line for line in drawn if len(parse_regions(f"image\n{line}"))]
         found = parse_regions("\n".join(["image", *drawn]))
         if not len(found):
             self._say("no region was drawn: drag one with the mouse, then press a")
@@ -167,10 +172,25 @@ class ReviewLoop:
                    for row in found]  # fmt: skip
         # DS9 cannot delete a region without a tag: all others are sent back as DS9 wrote them
         rest = [line for line in self._bridge.region_text().splitlines() if line not in drawn]
-        self._bridge.set("regions delete all")
-        self._bridge.set("regions", "\n".join([*rest, ""]))
+        self._send_back(rest)
         self._draw()
         self._say(f"added {', '.join(map(str, numbers))}")
+
+    def _send_back(self, lines):
+        """Replace all regions by lines that DS9 wrote; say which it cannot read itself."""
+        lines = [_TEXT.sub(_quoted, line) for line in lines]
+        self._bridge.set("regions delete all")
+        try:
+            self._bridge.set("regions", "\n".join([*lines, ""]))
+        except GONE:
+            raise
+        except DS9Error:  # it took the lines before the one that it refused
+            self._bridge.set("regions delete all")
+            for line in lines:
+                try:
+                    self._bridge.set("regions", f"image\n{line}\n")
+                except DS9Error as error:
+                    self._say(f"DS9 lost a region: {error}: {line}")
 
     def _undo(self):
         last = self._review.undo()
@@ -199,6 +219,13 @@ class ReviewLoop:
     def _push(self, table, *, replace):
         self._bridge.push(table, shape="box", frame=self._frame, coords="image",
                           text="{id} {label}", replace=replace)  # fmt: skip
+
+
+def _quoted(match):
+    """Return a text in quotes if it holds braces: DS9 writes it in braces, and cannot read it."""
+    words = match[1]
+    mark = "'" if '"' in words else '"'
+    return f"text={mark}{words}{mark}" if set(words) & set("{}") else match[0]
 
 
 @contextmanager

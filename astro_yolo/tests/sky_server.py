@@ -127,8 +127,8 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         if trouble == "time-out":
             time.sleep(server.delay)
             return
-        if trouble == "503":
-            self.send_error(503)
+        if trouble in {"502", "503"}:
+            self.send_error(int(trouble))
             return
         if isinstance(trouble, bytes):
             self.reply(trouble)
@@ -171,7 +171,7 @@ def small_sdss(data, root=None, *, two_fields=False):
     Run the server; yield it, with its address as ``url``.
 
     ``asked`` lists the paths it was asked for; whatever is appended to ``trouble`` befalls the next
-    request: "503", "time-out", or bytes that are sent as a success. ``slowness`` is in
+    request: "502", "503", "time-out", or bytes that are sent as a success. ``slowness`` is in
     seconds a file.
     """
     connection = database(data, two_fields=two_fields)

@@ -109,3 +109,20 @@ def test_menu_and_failures(run, tmp_path, capsys):
     assert main(["ds9", "--xpa", "nobody", "pull", "-o", "x.ecsv"]) == 1
     assert "no DS9 'nobody' is running" in capsys.readouterr().err
     assert np.size(list(tmp_path.glob("*.ecsv"))) == 0
+
+
+def test_a_review_begins_with_its_outputs(bridge, run, tmp_path, capsys):  # noqa: F811
+    """Outputs that are there or are the input, and frames that are not, are said at once."""
+    bridge.show(sky_image())
+    write_table(example(3), tmp_path / "t.ecsv")
+    before = (tmp_path / "t.ecsv").read_bytes()
+    assert run("review", "t.ecsv", "--out", "t", "--overwrite") == 2
+    assert "an output must not be an input" in capsys.readouterr().err
+    (tmp_path / "judged.reg").touch()
+    assert run("review", "t.ecsv", "--out", "judged") == 1
+    assert "judged.reg exists already" in capsys.readouterr().err
+    frames = bridge.frames()
+    assert run("review", "t.ecsv", "--frame", "77") == 1
+    assert "frame must be one of" in capsys.readouterr().err
+    assert bridge.frames() == frames
+    assert (tmp_path / "t.ecsv").read_bytes() == before

@@ -75,3 +75,27 @@ def test_failures_are_one_line(folder, capsys):
         assert len(lines) == 1
         assert rule in lines[0]
     assert sorted(path.name for path in folder.iterdir()) == ["two"]
+
+
+def test_nothing_of_one_name_is_left_out(folder, capsys):
+    """Folders of one name are told apart by those above; a name given twice is refused."""
+    pytest.importorskip("matplotlib")
+    for place in ("a", "b=2"):
+        assert main(["evaluate", NETWORK, "two", "--stretch", "L", "-o", f"{place}/val"]) == 0
+    assert main(["report", "a/val", "b=2/val", "--draws", "2", "-o", "report"]) == 0
+    page = (folder / "report/report.html").read_text()
+    assert "<h2>a/val</h2>" in page
+    assert "<h2>b=2/val</h2>" in page
+    shutil.copy(NETWORK, "b=2/net.onnx")
+    shutil.copytree("two", "b=2/two")
+    capsys.readouterr()
+    command = ["matrix", "one=b=2/net.onnx", "b=2/net.onnx", "--on", "two", "--on", "b=2/two",
+               "-o", "m.ecsv"]  # fmt: skip
+    assert main(command) == 0
+    table = Table.read("m.ecsv")
+    assert set(table["trained"]) == {"one", "net"}
+    assert set(table["tested"]) == {f"{folder.name}/two L", f"{folder.name}/two LH",
+                                    "b=2/two L", "b=2/two LH"}  # fmt: skip
+    command = ["matrix", f"x={NETWORK}", "x=b=2/net.onnx", "--on", "two", "-o", "n.ecsv"]
+    assert main(command) == 2
+    assert "NAME=MODEL must have different names, got 'x' twice" in capsys.readouterr().err

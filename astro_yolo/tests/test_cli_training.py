@@ -58,6 +58,8 @@ def test_failures_are_one_line(sky, capsys):
     assert "no such frame" in shown.err
     assert main(["sdss", "dataset", "1/2/3", "--frames", "x", "--out", "y", "--recipe", "T8"]) == 1
     assert "recipe must be one of T1" in capsys.readouterr().err
+    assert main(["sdss", "download", "nothing.ecsv", "--out", "frames"]) == 1
+    assert "nothing.ecsv does not exist" in capsys.readouterr().err
     assert main(["sdss", "query", "-o", "fields.ecsv"]) == 1
     assert "no field between declinations -90 and 90" in capsys.readouterr().err
     Table({"run": [1], "field": [3]}).write("bad.ecsv")

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.nddata import CCDData
+from astropy.table import MaskedColumn
 from numpy.testing import assert_allclose
 
 import astro_yolo
+from astro_yolo._sky import wcs_to_text
 from astro_yolo.catalog import make_table
 from astro_yolo.ds9 import DS9Bridge
 from astro_yolo.exceptions import (
@@ -314,3 +316,34 @@ def tcl(bridge, command):
     with pytest.raises(DS9Error) as said:
         bridge.set(f"tcl {{error [{command}]}}")
     return str(said.value).partition("': ")[2]
+
+
+def test_a_failed_show_leaves_no_frame(bridge, tmp_path):
+    """An image that cannot be shown leaves frames, and the current one, as they were."""
+    bridge.show(sky_image())
+    before, now = bridge.frames(), bridge.get("frame")
+    for image in (tmp_path / "none.fits", np.ones((2, 5, 5)), tmp_path / "none.fits.bz2"):
+        with pytest.raises((DS9Error, OSError)):
+            bridge.show(image)
+        assert (bridge.frames(), bridge.get("frame")) == (before, now)
+
+
+def test_a_smallest_score_needs_scores(bridge):
+    """A table without scores is refused by name, and a masked score is below every bound."""
+    bridge.show(sky_image())
+    table = example(3)
+    with pytest.raises(RegionError, match="no column score"):
+        bridge.push(table["id", "label", "xmin", "ymin", "xmax", "ymax"], min_score=0.5)
+    table["score"] = MaskedColumn([0.9, 0.9, 0.4], mask=[False, True, False])
+    bridge.push(table, min_score=0.5)
+    assert bridge.pull()["id"].tolist() == [1]
+
+
+def test_differences_without_sky(bridge):
+    """In a frame without sky coordinates pixels are compared, whatever the table knows."""
+    table = example(3, wcs=make_wcs(**CASES["plain"]))
+    table.meta["WCS"] = wcs_to_text(make_wcs(**CASES["plain"]))
+    bridge.show(np.zeros(SHAPE, np.float32))
+    bridge.push(table, coords="image", shape="box")
+    bridge.remove([2])
+    assert bridge.diff(table)["change"].tolist() == ["kept", "deleted", "kept"]

@@ -86,3 +86,14 @@ def test_bad_input():
         diff_regions(BEFORE, BEFORE, tolerance=-1)
     with pytest.raises(RegionError, match="must have the column id"):
         diff_regions(BEFORE["xmin", "ymin", "xmax", "ymax"], BEFORE)
+
+
+def test_a_masked_id_is_none():
+    """A row whose id is masked has no region, whatever number stands below the mask."""
+    names = ["id", "xmin", "ymin", "xmax", "ymax", "label"]
+    rows = [(1, 0, 0, 9, 9, "spiral"), (2, 20, 0, 29, 9, "merger")]
+    before, after = Table(rows=rows, names=names, masked=True), Table(rows=rows, names=names)
+    before["id"].mask[1] = True
+    found = diff_regions(before, after)
+    assert found["id"].tolist() == [1, 0, 0]
+    assert found["change"].tolist() == ["kept", "deleted", "added"]

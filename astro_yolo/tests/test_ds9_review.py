@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from astropy.table import MaskedColumn, Table
 
 from astro_yolo.catalog import make_table, read_table, write_table
 from astro_yolo.ds9.review import Review, ReviewError
@@ -160,3 +161,26 @@ def test_bad_input(review, table, tmp_path):
     with pytest.raises(ReviewError, match=r"order must be one of .*got 'beauty'"):
         Review(table, tmp_path / "j", order="beauty")
     assert review.left == 4
+
+
+@pytest.mark.parametrize(
+    "ids", [[1, 2, 3, 3], [0, 1, 2, 3], np.ma.array([1, 2, 3, 4], mask=[0, 0, 0, 1])]
+)
+def test_an_id_for_every_row(table, tmp_path, ids):
+    """Rows that nothing tells apart, for want of an id of their own, are not reviewed."""
+    rows = Table(table)
+    rows["id"] = MaskedColumn(ids)
+    with pytest.raises(ReviewError, match=r"an id above 0 in every row, each once, got [03]"):
+        Review(rows, tmp_path / "journal")
+    assert not (tmp_path / "journal").exists()
+
+
+def test_what_is_masked(table, tmp_path):
+    """A masked class is none, and a masked value comes last, whatever stands below the mask."""
+    rows = Table(table)
+    rows["label"] = MaskedColumn(rows["label"], mask=[False, True, False, False])
+    rows["mine"] = MaskedColumn([3, -99, 2, 1], mask=[False, True, False, False])
+    review = Review(rows, tmp_path / "journal", order="mine")
+    assert review._order == [4, 3, 1, 2]
+    assert review.state(2)[1] == ""
+    assert Review(rows, tmp_path / "other", order="class")._order[0] == 2

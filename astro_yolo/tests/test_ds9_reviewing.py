@@ -9,6 +9,7 @@ import pytest
 from astro_yolo.config import conf
 from astro_yolo.ds9.review import Review
 from astro_yolo.ds9.reviewing import ReviewLoop, from_all, keys_of_ds9, keys_of_terminal
+from astro_yolo.exceptions import InputWarning
 
 from .ds9_fixture import ds9  # noqa: F401
 from .test_ds9_bridge import bridge, edges, sky_image  # noqa: F401
@@ -103,3 +104,47 @@ def test_to_the_end(loop):
     """When all is decided the loop says so."""
     assert loop.run("yyyyyyq")
     assert any("every detection is decided" in line for line in loop.said)
+
+
+def test_other_shapes_of_the_user_stay(loop):
+    """Adding what was drawn leaves lines, points and annuli, which are no objects, in DS9."""
+    for words in ("line(10,10,40,40)", "point(15,15)", "annulus(50,50,5,9)", "box(70,60,11,13,0)"):
+        loop.bridge.set("regions", f"image; {words}")
+    with pytest.warns(InputWarning, match="left out"):
+        loop.press("a")
+    assert loop.review.result()["review"].tolist().count("added") == 1
+    there = loop.bridge.region_text()
+    assert all(f"\n{kind}(" in there for kind in ("line", "point", "annulus"))
+
+
+def test_a_row_without_a_place(loop, table, tmp_path):
+    """A detection whose box is not known is asked about like any other."""
+    table["xmin"][0] = np.nan
+    with pytest.warns(InputWarning, match="no finite region"):
+        made = ReviewLoop(loop.bridge, Review(table, tmp_path / "other", order="id"), say=print)
+    made.run(["n", "q"])
+    assert made._review.state(1)[0] == "deleted"
+    assert made._review.current == 2
+
+
+def test_texts_with_braces_stay(loop):
+    """Regions whose text DS9 writes in a way that it cannot read itself outlast an addition."""
+    for place, words in ((30, '"it {has} some"'), (40, '"un } balanced"'), (50, "'a \"{\" b'")):
+        loop.bridge.set("regions", f"image; circle({place},25,5) # text={words} color=red")
+    theirs = [line for line in loop._lines() if "tag" not in line]
+    loop._theirs.update(theirs)
+    loop.bridge.set("regions", "image; box(70,60,11,13,0)")
+    loop.press("a")
+    assert len(theirs) == 4
+    assert [line for line in loop._lines() if "tag" not in line] == theirs
+    assert loop.bridge.pull()["text"][1:4].tolist() == ["it {has} some", "un } balanced", 'a "{" b']
+
+
+def test_what_cannot_be_sent_back_is_said(loop):
+    """A line that DS9 refuses costs no other region, and is named."""
+    loop.bridge.set("regions", "image; circle(40,25,5) # text={second}")
+    text = loop.bridge.region_text()
+    bad = "circle(30,25,5) # text=}{"
+    loop._send_back([*text.splitlines()[:3], bad, *text.splitlines()[3:]])
+    assert loop.bridge.region_text() == text
+    assert any("lost a region" in line and bad[:16] in line for line in loop.said)

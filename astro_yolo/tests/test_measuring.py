@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.io import fits
-from astropy.table import QTable
+from astropy.table import QTable, Table
 
 from astro_yolo import crossmatch, measure
 from astro_yolo.catalog import make_table, read_table
@@ -360,3 +360,11 @@ def test_bad_input_is_named(change, message):
     arguments = {"table": table_of(boxes), "image": image, **change}
     with pytest.raises(MeasurementError, match=message):
         measure(**arguments)
+
+
+def test_an_aperture_in_units_of_pixels():
+    """Pixels may be given as a quantity, with or without sky coordinates."""
+    table = Table({"xmin": [12.0], "ymin": [12.0], "xmax": [28.0], "ymax": [28.0]})
+    image = np.random.default_rng(3).normal(0, 1, (41, 41))
+    image[15:26, 15:26] += 30
+    assert measure(table, image, aperture=4 * u.pix).meta["APERPIX"] == 4

@@ -6,11 +6,12 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from astropy.table import Table
 from matplotlib.collections import PolyCollection
 from numpy.testing import assert_allclose, assert_array_equal
 from regions import EllipsePixelRegion, EllipseSkyRegion, Regions
 
-from astro_yolo.catalog import make_table
+from astro_yolo.catalog import BOX_COLUMNS, make_table
 from astro_yolo.exceptions import RegionError
 from astro_yolo.image import read_image
 from astro_yolo.overlays import (
@@ -216,3 +217,17 @@ def test_matplotlib_is_loaded_only_to_draw():
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, stdin=subprocess.DEVNULL)
+
+
+def test_a_title_with_dollars():
+    """The title stands there as it was given: "$" begins no formula."""
+    figure = plot_overlay(read_image(np.ones((20, 20))), example(1), title=r"a$\q$b")
+    assert figure.axes[0].texts[0].get_text() == r"a$\q$b"
+    figure.canvas.draw()
+
+
+def test_a_picture_of_boxes_alone():
+    """A table without classes is drawn, as it is written to a region file."""
+    table = Table({name: [value] for name, value in zip(BOX_COLUMNS, (2, 2, 9, 9), strict=True)})
+    figure = plot_overlay(read_image(np.ones((20, 20))), table)
+    assert figure.axes[0].get_legend().get_texts()[0].get_text() == "unlabelled (1)"

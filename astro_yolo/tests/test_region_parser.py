@@ -175,3 +175,27 @@ def test_twenty_thousand_regions_are_read_in_a_second():
     start = time.process_time()
     assert len(parse_regions(text, wcs=make_wcs())) == 20_000
     assert time.process_time() - start < 3
+
+
+def test_a_common_colour_of_digits():
+    """A colour that the line of common properties gives by its digits is that of the regions."""
+    text = "global color=#ff8800 width=1\nimage\ncircle(3,3,2)\ncircle(9,3,2) # color=red\n"
+    assert parse_regions(text)["color"].tolist() == ["#ff8800", "red"]
+
+
+def test_the_middle_of_a_polygon_round_a_pole():
+    """Corners at equal distances round a pole have it as their middle; on one side they do not."""
+    corners = ",".join(f"{ra},89.9" for ra in (10, 100, 190, 280))
+    found = parse_regions(f"icrs\npolygon({corners})\n")
+    assert_allclose(found["dec"].to_value("deg"), 90, atol=1e-9)
+    found = parse_regions("icrs\npolygon(359,0,1,0,1,2,359,2)\n")
+    assert_allclose((found["ra"].to_value("deg") + 180) % 360, 180, atol=1e-9)
+    assert_allclose(found["dec"].to_value("deg"), 1, atol=1e-3)
+
+
+def test_a_text_with_braces_in_braces():
+    """A text that DS9 writes in braces, though it holds some, is read whole."""
+    text = "image\ncircle(3,3,2) # text={it {has} some} color=red\ncircle(9,3,2) # text={a } b}\n"
+    found = parse_regions(text + "circle(9,9,2) # text={c d} tag={e} background\n")
+    assert found["text"].tolist() == ["it {has} some", "a } b", "c d"]
+    assert found["color"].tolist() == ["red", "", ""]

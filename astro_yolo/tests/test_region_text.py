@@ -4,7 +4,7 @@ import time
 
 import numpy as np
 import pytest
-from astropy.table import MaskedColumn
+from astropy.table import MaskedColumn, Table
 from numpy.testing import assert_allclose
 from regions import Regions
 
@@ -217,3 +217,11 @@ def test_rows_with_gaps():
     assert ["ay-id" in line for line in lines] == [True, False]
     with pytest.raises(RegionError, match="text must be a format of columns"):
         format_regions(table, text="{id:d}")
+
+
+def test_text_of_other_types_of_columns():
+    """Classes that are numbers are tags, and text as FITS keeps it, in bytes, is text."""
+    table = Table({"id": [1], "xmin": [0], "ymin": [0], "xmax": [9], "ymax": [9], "label": [3]})
+    assert " tag={3} " in format_regions(table, text="{label}")
+    table["label"] = np.array([b"spiral"])
+    assert " text={spiral} " in format_regions(table, text="{label}")

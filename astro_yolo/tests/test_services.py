@@ -10,6 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 
 from astro_yolo import conf, crossmatch, read_image, read_table, write_table
+from astro_yolo._service_region import region_of
 from astro_yolo.catalog import make_table
 from astro_yolo.cli import main
 from astro_yolo.exceptions import MatchError, MissingExtraError, ServiceError
@@ -184,6 +185,8 @@ def test_sdss_is_asked_in_sql(shared_data, tmp_path):
     assert set(table["objID"].tolist()) == {int(text) for text in photo["OBJID"][near]}
     assert (table["modelMag_r"] > 10).sum() > 10
     assert (len(again), again.colnames) == (0, table.colnames)
+    write_table(table, tmp_path / "sdss.vot")  # which has no unsigned numbers of 64 bits
+    assert read_table(tmp_path / "sdss.vot")["objID"].tolist() == table["objID"].tolist()
 
 
 def test_sdss_columns_are_in_the_schema():
@@ -274,3 +277,13 @@ def test_the_real_service_knows_m51(service, tmp_path):
         table = fetch_catalog(service, place, 3 * u.arcmin)
     distance = SkyCoord(table["ra"], table["dec"]).separation(place)
     assert distance.min() < 60 * u.arcsec
+
+
+def test_positions_that_are_not_known():
+    """NaN is no position: a region of nothing else is refused, among others it is passed over."""
+    with pytest.raises(MatchError, match="one usable position"):
+        region_of(SkyCoord(np.nan, 10, unit="deg"), 1 * u.arcmin)
+    with pytest.raises(MatchError, match="one usable position"):
+        region_of(SkyCoord([np.nan], [10], unit="deg"))
+    found = region_of(SkyCoord([[10, np.nan], [10, 10]], [[10, 10], [12, 10]], unit="deg"))
+    assert found.center.separation(SkyCoord(10, 10 + 2 / 3, unit="deg")) < 1 * u.arcsec

@@ -1,5 +1,6 @@
 """Many frames from a server that fails in every way: a mirror on this machine."""
 
+import errno
 import signal
 import subprocess
 import sys
@@ -56,6 +57,23 @@ def test_trouble_is_tried_again(mirror, shared_data, tmp_path, trouble):
     assert row.state == "whole"
     assert len(mirror.asked) == 2
     assert (tmp_path / row.path).read_bytes() == whole
+
+
+def test_a_network_that_fails_on_the_way_is_tried_again(
+    mirror, shared_data, tmp_path, monkeypatch
+):
+    """No route to the server in the middle of a frame costs one try, not the whole download."""
+    real, failures = transfer._read, [OSError(errno.EHOSTUNREACH, "No route to host")]
+
+    class Cut:
+        def read(self, _size):
+            raise failures.pop()
+
+    monkeypatch.setattr(transfer, "_read", lambda reply: real(Cut() if failures else reply))
+    (row,) = download_frames([FIELD], tmp_path, bands="g", rate=100)
+    assert row.state == "whole"
+    assert len(mirror.asked) == 2
+    assert (tmp_path / row.path).read_bytes() == real_bytes(shared_data)
 
 
 def test_what_stays_damaged_is_kept_apart_and_listed(mirror, shared_data, tmp_path):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from astropy.table import Table
 
+from astro_yolo._sky import pixel_to_sky
 from astro_yolo.catalog import CLASSES
 from astro_yolo.config import conf
 from astro_yolo.exceptions import AstroYoloWarning, ImageError
@@ -19,7 +20,9 @@ from astro_yolo.training import queries
 from astro_yolo.training._frame_labels import LabelError, label_frame
 from astro_yolo.training.download import download_frames
 from astro_yolo.training.export_sets import DatasetError, SkyField, export_dataset
+from astro_yolo.training.galaxy_zoo import GZ1_COLUMNS
 from astro_yolo.training.recipes import RECIPES, RecipeError
+from astro_yolo.training.sky_splits import SplitError
 
 NUMBERS = (94, 1, 12)
 PARTS = pytest.mark.filterwarnings("ignore:no field of the set is in the split")
@@ -207,6 +210,11 @@ def test_bad_input_is_named_and_leaves_no_set(made, tmp_path):
     image_free = Table({"objID": [1], "ra": [1.0], "dec": [1.0]})
     with pytest.raises(LabelError, match="column petroRad_r, which is missing"):
         label_frame(image_free, None, None, (10, 10), RECIPES["T1"].selection)
+    image_free["petroRad_r"] = 9.0
+    with pytest.raises(LabelError, match="votes must have the column objID"):
+        label_frame(
+            image_free, Table({"dr8objid": [1]}), None, (10, 10), RECIPES["T1"].selection
+        )
 
 
 def test_damaged_frame_is_refused(made, tmp_path):
@@ -233,3 +241,36 @@ def test_mixed_bands_are_refused(made, tmp_path):
     with pytest.raises(ImageError, match=r"band 'r': the FILTER keyword of .*must agree, got 'i'"):
         export_dataset([sky_field], tmp_path, tmp_path / "set", "T1")
     assert not (tmp_path / "set" / "data.yaml").exists()
+
+
+def test_a_corrected_call_may_use_the_folder(made, tmp_path):
+    """A missing frame and a split that is none are told before the folder is claimed."""
+    _, frames, sky_field = made
+    other, out = SkyField(1, 2, 3, sky_field.catalog), tmp_path / "set"
+    for fields, folder, split, rule in (
+        ([sky_field, other], frames, "train", r"frame-g-000001-2-0003"),
+        ([sky_field], frames, "valid", "assign must put field 94/1/12 into train, val, test"),
+        ([sky_field], frames, "", "got ''"),
+    ):
+        with pytest.raises((DatasetError, SplitError), match=rule):
+            export_dataset(fields, folder, out, "T1", assign={NUMBERS: split})
+        assert not out.exists()
+
+
+def test_masked_and_missing_votes_are_none(made):
+    """A galaxy whose votes are masked or -9999 is ignored, not an object of the class unknown."""
+    frames = made[1]
+    image = read_image(frames / "dr17/301/94/1/frame-r-000094-1-0012.fits.bz2")
+    ra, dec = pixel_to_sky(image.wcs, np.array([500.0, 800, 1100]), np.array([700.0] * 3))
+    columns = {"objID": [1, 2, 3], "ra": ra, "dec": dec, "petroRad_r": [9.0] * 3}
+    catalog = Table(columns, masked=True)
+    for name in GZ1_COLUMNS:
+        catalog[name] = [0.0, 0.0, -9999.0]
+    catalog["p_el"] = np.ma.MaskedArray([1.0, 0.5, -9999.0], mask=[False, True, False])
+    labels = label_frame(catalog, None, image.wcs, image.shape, RECIPES["T1"].selection)
+    assert labels.ids.tolist() == [1]
+    assert [CLASSES[kind] for kind in labels.kinds] == ["elliptical"]
+    assert len(labels.ignored) == 2
+    catalog["petroRad_r"].mask[0] = True  # below the mask stands 9
+    again = label_frame(catalog, None, image.wcs, image.shape, RECIPES["T1"].selection)
+    assert len(again.boxes) == 0

@@ -43,6 +43,10 @@ def test_other_ways_to_write_it(tmp_path):
     assert found.names == ("a", "b")
     assert len(found.pictures("train")) == 10
     assert [path.name for path in found.pictures("val")] == ["001-L.png"]
+    marker = tmp_path / "set" / "data.yaml"  # what Roboflow writes for folders beside the file
+    marker.write_text("train: ../images/train\nval: ../images/val\nnames: [a, b]\n")
+    assert len(read_set(marker).pictures("train")) == 8
+    assert read_set(marker).pictures("val")[0] == tmp_path / "set/images/val/000-L.png"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +85,17 @@ def test_boxes_are_edge_pixels(tmp_path):
     label_path(picture, "labels").write_text("1 0.5 0.5\n")
     with pytest.raises(SetError, match="must hold 5 numbers a line"):
         read_boxes(picture, "labels", (80, 40))
+
+
+def test_rows_of_another_form_are_not_read_as_boxes(tmp_path):
+    """Polygons and labels without a class are refused, however many numbers the file has."""
+    picture = tmp_path / "images" / "train" / "a.png"
+    path = label_path(picture, "labels")
+    path.parent.mkdir(parents=True)
+    for row in ("0 .1 .1 .3 .1 .3 .3 .1 .3\n", "0.5 0.5 0.2 0.2\n"):
+        path.write_text(row * 5)  # 45 or 20 numbers: nine or four times five
+        with pytest.raises(SetError, match="must hold 5 numbers a line"):
+            read_boxes(picture, "labels", (80, 40))
 
 
 def test_the_stretch_of_a_set(tmp_path):

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from astro_yolo.config import conf
+from astro_yolo.exceptions import AstroYoloWarning
 from astro_yolo.tests.sky_server import small_sdss
 from astro_yolo.training import queries
 from astro_yolo.training.galaxy_zoo import classify
@@ -65,7 +66,7 @@ def test_fields_and_votes(sky, tmp_path):
     assert len(fields_with_galaxies(zoo="zoo2Stripe82Normal", dec=(5, 9), cache_dir=tmp_path)) == 0
 
 
-@pytest.mark.parametrize("trouble", [PER_MINUTE, HTML, b"", "503", b"run,rerun\n1,2\n"])
+@pytest.mark.parametrize("trouble", [PER_MINUTE, HTML, b"", "502", "503", b"run,rerun\n1,2\n"])
 def test_a_passing_trouble_is_outlived(sky, tmp_path, trouble):
     """One error page, refusal or cut reply is not stored; the next try brings the table."""
     sky.trouble.append(trouble)
@@ -108,6 +109,15 @@ def test_a_spoilt_store_is_asked_anew(sky, tmp_path):
     stored.write_text("<html>")
     assert len(field_catalog(94, 1, 12, cache_dir=tmp_path)) > 318
     assert "objID" in stored.read_text()
+
+
+def test_a_cut_answer_warns_from_the_store_as_well(sky, tmp_path, monkeypatch):
+    """Where there are as many rows as SkyServer gives at most, each call says so."""
+    monkeypatch.setattr(queries, "_ROW_LIMIT", 8)
+    for _ in range(2):
+        with pytest.warns(AstroYoloWarning, match="8 rows, where SkyServer cuts"):
+            field_votes(94, 1, 12, zoo="zoo2Stripe82Normal", cache_dir=tmp_path)
+    assert len(sky.asked) == 1
 
 
 def test_columns_are_in_the_schema():

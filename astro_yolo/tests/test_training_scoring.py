@@ -122,3 +122,18 @@ def test_bad_sets_are_named(detector, tmp_path):
     picture.write_bytes(b"\x89PNG")
     with pytest.raises(SetError, match=r"000-L.png must be a picture"):
         evaluate_set(detector, marker)
+
+
+def test_a_set_of_galaxies_and_stars_knows_no_types(data, detector, monkeypatch):
+    """Whatever type `detect` gives a galaxy, it is of the class galaxy there; a star is a star."""
+    boxes, scores = np.arange(12.0).reshape(3, 4), np.array([0.9, 0.8, 0.7])
+    labels = ["spiral", "star", "unknown"]
+    monkeypatch.setattr(scoring, "found_in", lambda *_, **__: (boxes, scores, labels))
+    picture = data.parent / "images/val/000-L.png"
+    found = scoring.score_picture(detector, picture, ("star", "galaxy"))
+    assert found.classes.tolist() == [1, 0, 1]
+    found = scoring.score_picture(detector, picture, ("spiral", "galaxy"))
+    assert found.classes.tolist() == [0, 1]
+    assert found.scores.tolist() == [0.9, 0.7]
+    found = scoring.score_picture(detector, picture, ("elliptical", "spiral"))
+    assert found.classes.tolist() == [1]

@@ -62,3 +62,9 @@ def test_unknown_split_is_named():
     """A split that is none is refused."""
     with pytest.raises(SplitError, match="train, val, test, got 'dev'"):
         check_apart(["a"], ["dev"], [1], [1], [8])
+
+
+def test_right_ascension_a_hair_below_zero_is_in_the_first_cell():
+    """-1e-14 modulo 360 is 360 in floating point, which is 0 on the sky; in every band."""
+    for dec in np.arange(-87.0, 88.0, 6.0):
+        assert cell_split(-1e-14, dec) == cell_split(0.0, dec)

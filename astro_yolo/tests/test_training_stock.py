@@ -4,13 +4,16 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.table import Table
 
 from astro_yolo.tests.stock_sets import write_set
-from astro_yolo.training.picture_sets import SetError
+from astro_yolo.training import stock
+from astro_yolo.training.picture_sets import SetError, label_path, read_set
 from astro_yolo.training.stock import StockRecipe, TrainingError, train_stock
 
 pytest.importorskip("ultralytics", reason="needs the train extra")
@@ -187,6 +190,7 @@ def test_bad_input_is_named(data, tmp_path):
         ("labels", "5 0.5 0.5 0.2 0.2\n", r"000-L.txt must have classes 0 to 1, got 5"),
         ("labels", "0 90 90 16 16\n", r"000-L.txt must lie in the picture"),
         ("labels", "0 0.5\n", r"000-L.txt must hold 5 numbers a line"),
+        ("ignore", "0.5 0.5 0.1\n", r"000-L.txt must hold 4 numbers a line"),
         ("images", "no picture", r"cannot be read as such, the first is that of .*000-L.txt"),
     ],
 )
@@ -198,3 +202,58 @@ def test_no_picture_is_left_out_in_silence(tmp_path, kind, content, rule):
     with pytest.raises(SetError, match=rule):
         train_stock(marker, tmp_path / "run", TINY)
     assert not (tmp_path / "run" / "training.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("path: .\ntrain: images/train\nval: images/val\n", 8),
+        ("train: listed.txt\nval: [images/val]\n", 2),
+    ],
+)
+def test_a_set_is_where_its_file_says(tmp_path, monkeypatch, text, number):
+    """``path: .`` and listed pictures count from the set's folder, whatever the current one has."""
+    from ultralytics.cfg import get_cfg
+    from ultralytics.data.build import build_yolo_dataset
+    from ultralytics.data.utils import check_det_dataset
+
+    marker = write_set(tmp_path / "set")
+    (tmp_path / "set/listed.txt").write_text("images/train/001-L.png\nimages/train/003-L.png\n")
+    marker.write_text(text + "names: [elliptical, spiral]\n")
+    write_set(tmp_path / "elsewhere")
+    (tmp_path / "run").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    used = stock._marker_of(read_set(marker), tmp_path / "run")
+    assert used.name != "data.yaml"  # so that a run in the set's own folder leaves that alone
+    data = check_det_dataset(str(used))
+    assert list(data["names"].values()) == ["elliptical", "spiral"]
+    settings = get_cfg(overrides={"imgsz": 64, "task": "detect"})
+    for split, count in (("train", number), ("val", 2)):
+        dataset = build_yolo_dataset(settings, data[split], 2, data)
+        assert len(dataset.im_files) == count
+        assert {Path(path).parent for path in dataset.im_files} == {
+            tmp_path / "set" / "images" / split
+        }
+
+
+def test_a_plain_set_is_trained_by_its_own_file(data, tmp_path):
+    """Where folders stand below data.yaml nothing is written beside the run."""
+    assert stock._marker_of(read_set(data), tmp_path) == data
+    assert not list(tmp_path.iterdir())
+
+
+def test_no_ignored_region_is_no_warning(tmp_path):
+    """The empty file of a picture without ignored regions adds no label, in silence."""
+    from astro_yolo.training._stock_trainer import _add_ignored
+
+    write_set(tmp_path)
+    picture = tmp_path / "images/train/000-L.png"
+    label = {"im_file": str(picture), "cls": np.zeros((2, 1)), "bboxes": np.zeros((2, 4))}
+    _add_ignored(label, 2)
+    assert label["cls"].tolist() == [[0], [0], [2]]
+    np.testing.assert_allclose(label["bboxes"][2], [0.9, 0.9, 0.1, 0.1], atol=1e-6)
+    label_path(picture, "ignore").write_text("")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _add_ignored(label, 2)
+    assert len(label["cls"]) == len(label["bboxes"]) == 3

@@ -60,3 +60,15 @@ def test_tables(evaluation):
     head = tables["headline"]
     assert (head["low"] <= head["value"] + 1e-9).all()
     assert len(head) == 10
+
+
+def test_a_class_that_is_never_called_is_missed(evaluation):
+    """Its recall and F1 are 0, as 2 objects of 2 are missed; its purity is unknown."""
+    lonely = ScoredPicture(
+        truth=[square(0), square(50)], truth_classes=[1, 1], boxes=[square(0)], scores=[0.1],
+        classes=[1],
+    )  # fmt: skip
+    elliptical, spiral = tables_of(Evaluation((lonely,), NAMES, evaluation.about))["classes"]
+    assert (spiral["objects"], spiral["recall"], spiral["f1"]) == (2, 0, 0)
+    assert np.isnan(spiral["precision"])
+    assert np.isnan([elliptical["recall"], elliptical["f1"]]).all()

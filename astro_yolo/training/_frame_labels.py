@@ -71,9 +71,12 @@ def label_frame(catalog, votes, wcs, shape, selection):
         if name not in catalog.colnames:
             msg = f"catalog must have the column {name}, which is missing"
             raise LabelError(msg)
+    if votes is not None and "objID" not in votes.colnames:
+        msg = "votes must have the column objID, which is missing"
+        raise LabelError(msg)
     labels, shares, voted = _classes(catalog, votes)
-    x, y = sky_to_pixel(wcs, catalog["ra"], catalog["dec"])
-    radius = np.asarray(catalog["petroRad_r"], dtype=float)
+    x, y = sky_to_pixel(wcs, _numbers(catalog, "ra"), _numbers(catalog, "dec"))
+    radius = _numbers(catalog, "petroRad_r")
     measured = np.isfinite(radius) & (radius > 0) & (radius < _LARGEST)
     side = selection.side(np.where(measured, radius, 0))
     inside = (x >= -0.5) & (y >= -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
@@ -91,11 +94,16 @@ def label_frame(catalog, votes, wcs, shape, selection):
     )
 
 
+def _numbers(catalog, name):
+    """Return a column with NaN for what is masked; below a mask stands anything."""
+    return np.ma.filled(np.ma.asarray(catalog[name]).astype(float), np.nan)
+
+
 def _magnitudes(catalog):
     """Return r magnitudes; SDSS marks those that it could not measure by -9999."""
     if "cModelMag_r" not in catalog.colnames:
         return np.full(len(catalog), np.nan)
-    values = np.asarray(catalog["cModelMag_r"], dtype=float)
+    values = _numbers(catalog, "cModelMag_r")
     return np.where(values > 0, values, np.nan)
 
 
@@ -105,7 +113,8 @@ def _classes(catalog, votes):
     labels, shares = np.full(number, "unknown", dtype="U16"), np.tile(np.eye(5)[-1], (number, 1))
     voted = np.zeros(number, dtype=bool)
     if "p_el" in catalog.colnames:
-        voted = np.isfinite(np.asarray(catalog["p_el"], dtype=float))
+        votes_there = _numbers(catalog, "p_el")
+        voted = np.isfinite(votes_there) & (votes_there >= 0)  # SDSS writes -9999 for no value
         labels[voted], shares[voted] = classify(catalog[voted], kind="gz1")
     if votes is not None and len(votes):
         rows = {int(number): k for k, number in enumerate(catalog["objID"])}

@@ -198,7 +198,9 @@ def _add_ignored(label, number):
     path = label_path(label["im_file"], "ignore")
     if not path.is_file():
         return
-    rows = np.loadtxt(path, dtype=np.float32, ndmin=2).reshape(-1, 4)
+    # not loadtxt, which warns of the empty file of a picture without such regions
+    words = path.read_text(encoding="utf-8").split()
+    rows = np.array(words, dtype=np.float32).reshape(-1, 4)
     kinds = np.full((len(rows), 1), number, dtype=label["cls"].dtype)
     label["cls"] = np.concatenate([label["cls"], kinds])
     label["bboxes"] = np.concatenate([label["bboxes"], rows.astype(label["bboxes"].dtype)])

@@ -28,7 +28,7 @@ from astro_yolo.training._frame_labels import FrameLabels, label_frame
 from astro_yolo.training._progress import progress_bar
 from astro_yolo.training.recipes import find_recipe, select_fields
 from astro_yolo.training.sdss import frame_folder, frame_name
-from astro_yolo.training.sky_splits import SPLITS, check_apart, field_split
+from astro_yolo.training.sky_splits import SPLITS, SplitError, check_apart, field_split
 from astro_yolo.training.yolo_files import (
     MARKER,
     box_lines,
@@ -117,11 +117,13 @@ def export_dataset(
     recipe, out = find_recipe(recipe), Path(out)
     drawn = set(select_fields([f.numbers for f in fields], recipe.selection))
     fields = [f for f in {f.numbers: f for f in fields}.values() if f.numbers in drawn]
+    _check_splits(assign or {})
+    # before the folder is claimed: a call that is put right may be one for another set
+    frames = [_frame_paths(Path(frames), field, rerun, data_release) for field in fields]
     _claim(out, recipe, fields, blank_ignored, assign)
     images, places = [], []
     with progress_bar(len(fields), show=progress, of="field") as step:
-        for sky_field in fields:
-            paths = _frame_paths(Path(frames), sky_field, rerun, data_release)
+        for sky_field, paths in zip(fields, frames, strict=True):
             found = _read_field(paths, sky_field, recipe, assign or {})
             step()
             if found is None:
@@ -134,6 +136,15 @@ def export_dataset(
                 out, place[1], sky_field.name, image, labels, recipe, blank_ignored
             )
     return _finish(out, recipe, images, len(fields))
+
+
+def _check_splits(assign):
+    """Raise unless every field that is assigned goes to a split that there is."""
+    for numbers, split in assign.items():
+        if split not in SPLITS:
+            field = "/".join(map(str, numbers))
+            msg = f"assign must put field {field} into {', '.join(SPLITS)}, got {split!r}"
+            raise SplitError(msg)
 
 
 def _read_field(paths, sky_field, recipe, assign):

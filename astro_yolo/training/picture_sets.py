@@ -137,6 +137,8 @@ def _listed(marker, root, places):
     found = []
     for place in [places] if isinstance(places, str) else places or []:
         path = root / place
+        if not path.exists() and place.startswith("../"):
+            path = root / place[3:]  # as ultralytics reads the sets of Roboflow
         if path.is_dir():
             found += [p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES]
         elif path.is_file():
@@ -217,9 +219,9 @@ def read_boxes(picture, kind, shape):
     path = label_path(picture, kind)
     text = path.read_text(encoding="utf-8") if path.is_file() else ""
     columns = 5 if kind == "labels" else 4
+    words = [line.split() for line in text.splitlines() if line.strip()]
     try:
-        rows = np.array([line.split() for line in text.splitlines() if line.strip()], dtype=float)
-        rows = rows.reshape(-1, columns)
+        rows = np.array(words, dtype=float).reshape(len(words), columns)
     except ValueError as error:
         msg = f"{path} must hold {columns} numbers a line"
         raise SetError(msg) from error
@@ -250,6 +252,7 @@ def check_labels(pictures, split):
     """
     number = len(pictures.names)
     for picture in pictures.pictures(split):
+        read_boxes(picture, "ignore", (1, 1))
         boxes, classes = read_boxes(picture, "labels", (1, 1))
         path = label_path(picture, "labels")
         wrong = classes[(classes < 0) | (classes >= number)]

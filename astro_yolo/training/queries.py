@@ -44,6 +44,7 @@ _LIMIT_WAIT = 70.0  # seconds to wait after the limit was met
 _BACK_OFF = 3.0  # seconds before the second try; doubled for each further one
 _TRIES = 4
 _TIMEOUT = 120
+_PASSING = {429, 502, 503, 504}  # too many questions, or a gateway; 500 is also a wrong question
 
 _asking, _last = threading.Lock(), [0.0]
 
@@ -241,7 +242,7 @@ def ask(sql, columns, *, data_release=17, cache_dir=None, refresh=False):
     if path.is_file() and not refresh:
         table = _parse(path.read_text(encoding="utf-8"), columns)
         if table is not None:
-            return table
+            return _warned(table)
     for attempt in range(_TRIES):
         text, problem, wait = _one_try(sql, base, data_release, attempt)
         table = None if problem else _parse(text, columns)
@@ -255,6 +256,11 @@ def ask(sql, columns, *, data_release=17, cache_dir=None, refresh=False):
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, overwrite=True) as part:
         part.write_text(text, encoding="utf-8")
+    return _warned(table)
+
+
+def _warned(table):
+    """Return a table, with a warning if it may have been cut; stored ones were cut as well."""
     if len(table) >= _ROW_LIMIT:
         warn_user(f"the answer has {len(table)} rows, where SkyServer cuts: ask for less at a time")
     return table
@@ -286,7 +292,7 @@ def _one_try(sql, base, data_release, attempt):
         reply.raise_for_status()
     except requests.HTTPError as error:
         code = error.response.status_code
-        return "", f"HTTP {code} {error.response.reason}", wait if code in {429, 503} else None
+        return "", f"HTTP {code} {error.response.reason}", wait if code in _PASSING else None
     except requests.Timeout:
         return "", f"time-out, no reply in {_TIMEOUT} seconds", wait
     except requests.RequestException as error:

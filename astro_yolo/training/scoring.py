@@ -126,7 +126,8 @@ def score_picture(detector, path, names, magnitudes=None):
     -------
     ScoredPicture
         Boxes in edge pixels with rows as in the file. Detections of a class that the set does not
-        have are left out; a set with one class takes them all for it.
+        have are left out; a set with one class takes them all for it, and one with the class
+        ``galaxy`` takes types that it does not have for that.
     """
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
@@ -139,14 +140,24 @@ def score_picture(detector, path, names, magnitudes=None):
     boxes, scores, labels = found_in(
         detector, np.ascontiguousarray(picture[..., ::-1]), stars="star" in names
     )
-    known = np.array([label in names or len(names) == 1 for label in labels], dtype=bool)
-    classes = [names.index(label) if label in names else 0 for label in labels]
+    classes = np.array([_class_of(label, names) for label in labels], dtype=int)
+    known = classes >= 0
     return ScoredPicture(
         name=str(path), truth=truth, truth_classes=kinds, boxes=boxes[known],
-        scores=scores[known], classes=np.array(classes, dtype=int)[known],
+        scores=scores[known], classes=classes[known],
         ignored=read_boxes(path, "ignore", picture.shape[:2])[0],
         magnitudes=magnitudes if magnitudes is not None and len(magnitudes) == len(truth) else None,
     )  # fmt: skip
+
+
+def _class_of(label, names):
+    """Return the number of the class that a label of `detect` is in a set, -1 for none."""
+    if label in names:
+        return names.index(label)
+    if len(names) == 1:
+        return 0
+    # `detect` names the type of every galaxy; a set of galaxies and stars knows only that it is one
+    return names.index("galaxy") if "galaxy" in names and label != "star" else -1
 
 
 def found_in(detector, rgb, *, stars=False):

@@ -57,7 +57,8 @@ def cell_split(ra, dec):
     band = np.floor((dec + 90) / _CELL).astype(int)
     middle = (band + 0.5) * _CELL - 90
     across = np.maximum(1, np.floor(360 / _CELL * np.cos(np.radians(middle))).astype(int))
-    column = np.floor(ra / 360 * across).astype(int)
+    # a hair below 0 modulo 360 is 360 itself
+    column = np.floor(ra / 360 * across).astype(int) % across
     cells = list(zip(band.tolist(), column.tolist(), strict=True))
     names = {cell: _hashed(cell) for cell in set(cells)}
     return [names[cell] for cell in cells]

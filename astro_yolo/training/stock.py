@@ -17,6 +17,7 @@ RESULTS = "results.ecsv"
 
 _STATE = "training.json"
 _DONE = "done.json"
+_MARKER = "training-data.yaml"  # not data.yaml: the run may lie in the folder of its set
 
 
 class TrainingError(AstroYoloError, ValueError):
@@ -201,12 +202,35 @@ def _import_trainer():
     return _stock_trainer
 
 
+def _marker_of(pictures, out):
+    """Return the data.yaml to train by: where ultralytics would read the set's own otherwise."""
+    import yaml
+
+    splits = ("train", "val")
+    data = yaml.safe_load(pictures.marker.read_text(encoding="utf-8"))
+    root = Path(str(data.get("path") or pictures.marker.parent))
+    places = [p for s in splits for p in ([data[s]] if isinstance(data[s], str) else data[s])]
+    if root.is_absolute() and all((root / place).is_dir() for place in places):
+        return pictures.marker
+    # it takes such a path, and what a text file lists, from the current folder: another set may
+    # lie there
+    for split in splits:
+        data[split] = f"training-{split}.txt"
+        with replacing(out / data[split], overwrite=True) as part:
+            lines = "".join(f"{picture}\n" for picture in pictures.splits[split])
+            part.write_text(lines, encoding="utf-8")
+    chosen = {"path": str(out), **{key: data[key] for key in (*splits, "names")}}
+    with replacing(out / _MARKER, overwrite=True) as part:
+        part.write_text(yaml.safe_dump(chosen), encoding="utf-8")
+    return out / _MARKER
+
+
 def _run(trainer_of, recipe, pictures, out, device, threads, *, show):
     """Train, or go on from the last checkpoint."""
     from astro_yolo.network.ultralytics_backend import quiet_environment
 
     last = out / "weights" / "last.pt"
-    settings = _settings(recipe, pictures.marker, out, device)
+    settings = _settings(recipe, _marker_of(pictures, out), out, device)
     if last.exists():
         settings |= {"resume": str(last), "model": str(last)}
     with quiet_environment():

@@ -124,6 +124,8 @@ def _classes(pictures, names, threshold):
         objects = sum(int((p.truth_classes == label).sum()) for p in pictures)
         if not objects:
             at |= {"recall": np.nan, "f1": np.nan}
+        elif place < 0:  # none was called so: all are missed, and there is no purity
+            at |= {"recall": 0.0, "f1": 0.0}
         rows.append({"class": name, "objects": objects, "ap50": precision[label, 0],
                      "ap50_95": precision[label].mean(), **at})  # fmt: skip
     return Table(rows=rows)

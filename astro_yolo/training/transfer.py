@@ -86,7 +86,7 @@ def _stream(url, part, on_bytes):
         # the address is below the one in the settings
         with urlopen(url, timeout=_TIMEOUT) as reply, part.open("wb") as file:  # noqa: S310
             promised = reply.headers.get("Content-Length")
-            while piece := reply.read(_PIECE):
+            while piece := _read(reply):
                 file.write(piece)
                 digest.update(piece)
                 size += len(piece)
@@ -104,6 +104,14 @@ def _stream(url, part, on_bytes):
     if not unpacker.eof or start != b"SIMPLE":
         raise DamagedFrameError(_damaged(part, f"{size} bytes, starting {_start(part)}"))
     return size, digest.hexdigest()
+
+
+def _read(reply):
+    """Return the next piece; a network that fails is told from a disk that does."""
+    try:
+        return reply.read(_PIECE)
+    except OSError as error:
+        raise URLError(error) from error
 
 
 def _start(part):
