@@ -15,7 +15,7 @@ from astro_yolo import boxes as box_math
 from astro_yolo import tiling
 from astro_yolo._sampling import Resampled, joined, suitable_zoom
 from astro_yolo.centering import recenter
-from astro_yolo.network.calibration import OUTPUTS
+from astro_yolo.network.calibration import strength
 from astro_yolo.network.pictures import to_picture
 from astro_yolo.stretch import NETWORK_SKY, levels_of, to_channels, to_network
 
@@ -27,7 +27,6 @@ __all__ = ["Candidates", "scan"]
 _LONGEST = 300.0
 _SHORTEST = 110.0
 
-_GALAXY_OR_STAR = [OUTPUTS.index("galaxy"), OUTPUTS.index("star")]
 _MASKED_SHARE = 0.1  # of a box; above it the box is marked as masked
 _SMALLEST_CORE = 128  # pixels; smaller ones would be all margin
 _SAMPLE_BLOCKS, _SAMPLE_SIDE = 24, 16  # blocks along each axis that the sky level is measured on
@@ -239,8 +238,8 @@ class _Finder:
         """Return the candidates of all tiles; what two of them found stays once."""
         found = Candidates.join(parts)
         tile = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        strength = _strength(found.outputs)
-        return found.take(box_math.nms(found.boxes, strength, groups=tile, **box_math.DOUBLES))
+        scores = strength(found.outputs)
+        return found.take(box_math.nms(found.boxes, scores, groups=tile, **box_math.DOUBLES))
 
     def _boxes(self, bands, mask, shape, levels=None):
         """Return the boxes of a window in its own edge pixels, raw outputs, and types."""
@@ -249,7 +248,7 @@ class _Finder:
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
         boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
         self._meanwhile()
-        kept = box_math.nms(boxes, _strength(outputs), **box_math.DOUBLES)
+        kept = box_math.nms(boxes, strength(outputs), **box_math.DOUBLES)
         planes = [plane[: shape[0], : shape[1]] for plane in x]
         boxes = recenter(boxes[kept], planes, NETWORK_SKY)
         boxes, outputs = box_math.clip(boxes, shape), outputs[kept]
@@ -264,7 +263,7 @@ class _Finder:
         boxes, outputs = self._backend.predict(x, self._min_raw)
         self._meanwhile()
         boxes *= np.tile([shape[1] / x.shape[2], shape[0] / x.shape[1]], 2)
-        kept = box_math.nms(boxes, _strength(outputs), **box_math.DOUBLES)
+        kept = box_math.nms(boxes, strength(outputs), **box_math.DOUBLES)
         boxes, outputs = box_math.clip(boxes[kept], shape), outputs[kept]
         return boxes, outputs, self._calibration.class_probabilities(outputs)
 
@@ -276,11 +275,6 @@ class _Finder:
             asked = np.flatnonzero(self._classifier.large(boxes) & (score >= p_star))
             types[asked] = self._classifier.probabilities(planes, boxes[asked])
         return types
-
-
-def _strength(outputs):
-    """Return the larger of the raw outputs for a galaxy and a star."""
-    return outputs[:, _GALAXY_OR_STAR].max(axis=1, initial=0)
 
 
 def _marks(boxes, mask, saturated):

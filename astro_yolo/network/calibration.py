@@ -11,7 +11,15 @@ import numpy as np
 
 from astro_yolo.catalog import CLASSES
 
-__all__ = ["OUTPUTS", "Calibration", "ScoreMap", "class_weights", "logits", "reweighted"]
+__all__ = [
+    "OUTPUTS",
+    "Calibration",
+    "ScoreMap",
+    "class_weights",
+    "logits",
+    "reweighted",
+    "strength",
+]
 
 #: All outputs of a network, in order; ``galaxy`` is the galaxy-ness itself.
 OUTPUTS = (*CLASSES, "star", "galaxy")
@@ -243,6 +251,23 @@ class Calibration:
             np.where(odds >= 1, score, np.minimum(p_star * odds, 1 - p_star)),
             np.where(odds >= 1, np.minimum(score / odds, 1 - score), p_star),
         )
+
+
+def strength(raw):
+    """
+    Return what decides which of two boxes of one source stays.
+
+    Parameters
+    ----------
+    raw : (N, 7) array
+        Network outputs in the order of `OUTPUTS`.
+
+    Returns
+    -------
+    (N,) array
+        The larger of the outputs for a galaxy and a star.
+    """
+    return np.maximum(raw[:, OUTPUTS.index("galaxy")], raw[:, OUTPUTS.index("star")])
 
 
 def logits(galaxy, star):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astro_yolo._columns import floats
 from astro_yolo._sky import sky_to_pixel
 from astro_yolo.catalog import CLASSES
 from astro_yolo.exceptions import AstroYoloError
@@ -75,8 +76,8 @@ def label_frame(catalog, votes, wcs, shape, selection):
         msg = "votes must have the column objID, which is missing"
         raise LabelError(msg)
     labels, shares, voted = _classes(catalog, votes)
-    x, y = sky_to_pixel(wcs, _numbers(catalog, "ra"), _numbers(catalog, "dec"))
-    radius = _numbers(catalog, "petroRad_r")
+    x, y = sky_to_pixel(wcs, floats(catalog["ra"]), floats(catalog["dec"]))
+    radius = floats(catalog["petroRad_r"])
     measured = np.isfinite(radius) & (radius > 0) & (radius < _LARGEST)
     side = selection.side(np.where(measured, radius, 0))
     inside = (x >= -0.5) & (y >= -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
@@ -94,16 +95,11 @@ def label_frame(catalog, votes, wcs, shape, selection):
     )
 
 
-def _numbers(catalog, name):
-    """Return a column with NaN for what is masked; below a mask stands anything."""
-    return np.ma.filled(np.ma.asarray(catalog[name]).astype(float), np.nan)
-
-
 def _magnitudes(catalog):
     """Return r magnitudes; SDSS marks those that it could not measure by -9999."""
     if "cModelMag_r" not in catalog.colnames:
         return np.full(len(catalog), np.nan)
-    values = _numbers(catalog, "cModelMag_r")
+    values = floats(catalog["cModelMag_r"])
     return np.where(values > 0, values, np.nan)
 
 
@@ -113,7 +109,7 @@ def _classes(catalog, votes):
     labels, shares = np.full(number, "unknown", dtype="U16"), np.tile(np.eye(5)[-1], (number, 1))
     voted = np.zeros(number, dtype=bool)
     if "p_el" in catalog.colnames:
-        votes_there = _numbers(catalog, "p_el")
+        votes_there = floats(catalog["p_el"])
         voted = np.isfinite(votes_there) & (votes_there >= 0)  # SDSS writes -9999 for no value
         labels[voted], shares[voted] = classify(catalog[voted], kind="gz1")
     if votes is not None and len(votes):

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from astro_yolo.boxes import DOUBLES, iou, longer_side, nms
 from astro_yolo.catalog import CLASSES
-from astro_yolo.network.calibration import OUTPUTS
+from astro_yolo.network.calibration import OUTPUTS, strength
 from astro_yolo.training.cutouts import read_picture
 from astro_yolo.training.samples import IGNORE, STAR
 
@@ -130,8 +130,7 @@ def evaluate_samples(backend, folder, *, pattern="*.png"):
 def candidates(backend, image, min_score=_LOWEST):
     """Return boxes (N, 4) and outputs (N, 7) after suppression, by falling score."""
     boxes, outputs = backend.predict(image, min_score)
-    best = outputs[:, [_STAR, _GALAXY]].max(axis=1)
-    keep = nms(boxes, best, **DOUBLES)
+    keep = nms(boxes, strength(outputs), **DOUBLES)
     return boxes[keep], outputs[keep]
 
 

@@ -51,8 +51,9 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     """
     rng = np.random.default_rng(seed)
     found = Outcome()
+    frames = None if pictures else outcome_of_field(backend, field, to_network(field.planes))
     for model in models:
-        found += outcome_of_field(backend, field, _seen(field, rng, pictures))
+        found += frames or outcome_of_field(backend, field, _seen(field, rng, pictures))
         for _ in range(round(field.planes[0].size / _SIDE**2)):
             found += _outcome_of_mock(backend, model, rng, pictures=pictures)
     return found

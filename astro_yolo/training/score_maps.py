@@ -41,14 +41,14 @@ def fit_calibration(outcome, sources=None):
         weights' metadata (see `~astro_yolo.network.calibration.Calibration`).
     """
     raw, kinds = _judged(outcome)
-    known = _enough(kinds, (1, -1)) and sources is not None
-    if not (known and _enough(_judged(sources)[1] != 0, (True, False))):
+    some, kinds_of_some = _judged(outcome if sources is None else sources)
+    is_source = kinds_of_some != 0
+    if sources is None or not (_enough(kinds, (1, -1)) and _enough(is_source, (True, False))):
         return {
             "score": isotonic_map(raw[:, 0], kinds == 1),
             "star": isotonic_map(raw[:, 1], kinds == -1),
         }
-    some, is_source = _judged(sources)
-    source = isotonic_map(some.max(axis=1), is_source != 0, _SOURCE_KNOTS)
+    source = isotonic_map(some.max(axis=1), is_source, _SOURCE_KNOTS)
     odds = _fit_odds(logits(*raw[kinds != 0].T), kinds[kinds != 0] == 1)
     chance = ScoreMap(tuple(source["x"]), tuple(source["y"]))(raw.max(axis=1))
     share = 1 / (1 + np.exp(-logits(*raw.T) @ odds))
