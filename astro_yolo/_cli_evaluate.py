@@ -118,23 +118,32 @@ def _train(options):
 
     pictures = read_set(options.data)
     if options.recipe:
-        recipe = find_recipe(options.recipe).name
-        if pictures.recipe != recipe:
-            msg = f"recipe: the set {options.data} is of {pictures.recipe or 'none'}, not {recipe}"
-            raise RecipeError(msg)
+        recipe = find_recipe(options.recipe)
+        boxes = recipe.selection.box_radii, recipe.selection.min_side
+        if pictures.recipe != recipe.name or (pictures.boxes or boxes) != boxes:
+            made = " of other boxes" if pictures.recipe == recipe.name else ""
+            msg = f"recipe: the set {options.data} is of {pictures.recipe or 'none'}{made}, not "
+            raise RecipeError(msg + recipe.name)
     stretch = stretch_of(pictures, options.stretch)
     for label in pictures.names:
         output_of(label)  # before hours of training
     fields = StockRecipe.__dataclass_fields__
     recipe = StockRecipe(**{k: v for k, v in vars(options).items() if k in fields})
     out = Path(options.out)
+    name = options.name or out.resolve().name
+    if Path(name).name != name:  # before them as well
+        msg = f"--name must be a name without a folder, got {name!r}"
+        raise CommandError(msg)
+    weights = out / f"{name}.onnx"
+    if weights.exists() and not options.resume:
+        msg = f"out must not hold weights of this name, and {weights} exists already: "
+        raise FileExistsError(f"{msg}name another folder, or --resume the run in it")
     best = train_stock(
         pictures.marker, out, recipe, device=options.device, threads=options.threads,
         resume=options.resume, progress=True,
     )  # fmt: skip
-    name = options.name or out.resolve().name
     path, line = finish_weights(
-        best, out / f"{name}.onnx", pictures, recipe, stretch=stretch, name=name,
+        best, weights, pictures, recipe, stretch=stretch, name=name,
         version=options.version, overwrite=options.resume,
     )  # fmt: skip
     with replacing(path.with_suffix(".json"), overwrite=True) as part:
@@ -192,8 +201,13 @@ def _named(text):
     """Return the name before "=", by default that of the file or folder, and what is behind."""
     name, mark, path = text.partition("=")
     if not mark or Path(text).exists():  # folders may have a "=" in their names
-        return Path(text).stem, text
-    return name or Path(path).stem, path
+        return _own_name(text), text
+    return name or _own_name(path), path
+
+
+def _own_name(path):
+    """Return the name of a file without its ending, or of a folder, which has none."""
+    return Path(path).resolve().name if Path(path).is_dir() else Path(path).stem
 
 
 def _unique(pairs, what):

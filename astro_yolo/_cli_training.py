@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from astro_yolo._cli_command import add_command, complain, guarded
+from astro_yolo._cli_command import CommandError, add_command, complain, guarded
 
 __all__ = ["add_parser"]
 
@@ -12,8 +12,8 @@ examples:
       the fields of AstroCV's selection S1 that hold galaxies of Galaxy Zoo
   astro-yolo sdss download fields.ecsv --out frames
       their g, r and i frames; interrupt it, repeat it: only what is missing is fetched
-  astro-yolo sdss dataset fields.ecsv --frames frames --out T4 --recipe T4
-      pictures, labels, COCO files and data.yaml of recipe T4
+  astro-yolo sdss dataset fields.ecsv --frames frames --out T2 --recipe T2
+      pictures, labels, COCO files and data.yaml of recipe T2, which is made of S1
   astro-yolo sdss download 94/1/12 1737/5/39 --out frames --bands ugriz
 
 SkyServer and the archive are those of skyserver_base_url and sas_base_url in astro_yolo.cfg.
@@ -97,8 +97,12 @@ def _query(options):
     """Write the table of fields."""
     from astro_yolo._files import replacing
     from astro_yolo.training.queries import fields_with_galaxies
-    from astro_yolo.training.recipes import select_fields
+    from astro_yolo.training.recipes import SELECTIONS, select_fields
 
+    select = (options.select or "").upper()
+    if select and select not in SELECTIONS:
+        msg = f"--select must be one of {', '.join(SELECTIONS)}, got {options.select!r}"
+        raise CommandError(msg)
     with replacing(options.output, overwrite=options.overwrite) as part:
         table = fields_with_galaxies(
             zoo=options.zoo, dec=options.dec, min_petrosian=options.min_petrosian,
@@ -106,14 +110,14 @@ def _query(options):
         )  # fmt: skip
         galaxies = int(table["galaxies"].sum()) if len(table) else 0
         print(f"{len(table)} fields with {galaxies} galaxies of {options.zoo}")
-        if options.select:
-            numbers = list(zip(table["run"], table["camcol"], table["field"], strict=True))
-            drawn = set(select_fields(numbers, options.select.upper()))
-            table = table[[tuple(map(int, number)) in drawn for number in numbers]]
-            print(f"{len(table)} of them drawn for {options.select.upper()}")
         if not len(table):
             msg = f"no field between declinations {options.dec[0]:g} and {options.dec[1]:g}"
             raise ValueError(msg)
+        if select:
+            numbers = list(zip(table["run"], table["camcol"], table["field"], strict=True))
+            drawn = set(select_fields(numbers, select))
+            table = table[[tuple(map(int, number)) in drawn for number in numbers]]
+            print(f"{len(table)} of them drawn for {select}")
         table.write(part, format="ascii.ecsv", delimiter=",")
     return 0
 
@@ -173,15 +177,13 @@ def _dataset(options):
     from astro_yolo.training.export_sets import SkyField, export_dataset
     from astro_yolo.training.queries import field_catalog, field_votes
     from astro_yolo.training.recipes import find_recipe, select_fields
-    from astro_yolo.training.sdss import parse_field
+    from astro_yolo.training.sky_splits import check_assign
 
-    recipe = find_recipe(options.recipe)
-    assign = {}
-    for text in options.assign:
-        name, _, split = text.partition("=")
-        assign[parse_field(name)] = split
-    drawn = select_fields(_read_fields(options.fields), recipe.selection)
-    drawn = _with_frames(drawn, options) if options.skip_missing else drawn
+    recipe, assign = find_recipe(options.recipe), _assigned(options.assign)
+    drawn = _with_frames(
+        select_fields(_read_fields(options.fields), recipe.selection), options
+    )
+    check_assign(assign, drawn)  # before hours of questions
     fields = []
     with progress_bar(len(drawn), show=True, of="catalogue") as step:
         for numbers in drawn:
@@ -203,13 +205,33 @@ def _dataset(options):
     return 0
 
 
+def _assigned(texts):
+    """Return the split of every field that is put into one by hand."""
+    from astro_yolo.training.sdss import parse_field
+
+    assign = {}
+    for text in texts:
+        name, _, split = text.partition("=")
+        if assign.setdefault(parse_field(name), split) != split:
+            msg = f"--assign must put field {name} into one split, got more than one"
+            raise CommandError(msg)
+    return assign
+
+
 def _with_frames(fields, options):
-    """Return the fields whose frames were downloaded, and say how many were not."""
+    """Return the fields whose frames were downloaded; say how many were not, or which is not."""
     from astro_yolo.training.download import plan_frames
 
     rows = plan_frames(fields, data_release=options.release)
-    missing = {(row.run, row.camcol, row.field) for row in rows
-               if not (Path(options.frames) / row.path).is_file()}  # fmt: skip
-    if missing:
-        complain(f"{len(missing)} of {len(fields)} fields are left out: not all frames are there")
-    return [field for field in fields if field not in missing]
+    missing = [row for row in rows if not (Path(options.frames) / row.path).is_file()]
+    if missing and not options.skip_missing:
+        path = Path(options.frames) / missing[0].path
+        msg = f"frames must hold the file {path.name}, which is not in {path.parent}"
+        raise FileNotFoundError(f"{msg}; --skip-missing leaves such fields out")
+    left = {(row.run, row.camcol, row.field) for row in missing}
+    if left:
+        complain(f"{len(left)} of {len(fields)} fields are left out: not all frames are there")
+    if len(left) == len(fields):
+        msg = f"frames must hold the frames of one field at least, and {options.frames} has none"
+        raise FileNotFoundError(msg)
+    return [field for field in fields if field not in left]

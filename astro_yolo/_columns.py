@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.table import MaskedColumn, QTable
+from astropy.table import MaskedColumn, QTable, Row
 from astropy.units import Quantity, Unit
 
 __all__ = [
@@ -18,6 +18,7 @@ __all__ = [
     "floats",
     "is_result",
     "plain",
+    "whole",
 ]
 
 #: Galaxy classes, in the order of the class probabilities.
@@ -203,6 +204,23 @@ def floats(column):
     """
     values, mask = _parts(column)
     return np.where(mask, np.nan, values.astype(float))
+
+
+def whole(table):
+    """
+    Return a table, also where one row of it is given.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table` or `~astropy.table.Row`
+        Any table, or what ``table[0]`` gives.
+
+    Returns
+    -------
+    `~astropy.table.Table`
+        The table itself, or a new one of the row alone with the same meta.
+    """
+    return table.table[[table.index]] if isinstance(table, Row) else table
 
 
 def _parts(column):

@@ -7,6 +7,7 @@ import zlib
 from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
+from numbers import Real
 
 import numpy as np
 from astropy.io import fits
@@ -14,7 +15,7 @@ from astropy.io import fits
 from astro_yolo._fits_scan import HDUEntry, choose, scan, trim
 from astro_yolo._headers import facts, filter_name, saturation_level, wcs_or_error, zero_point
 from astro_yolo._planes import ArrayDigest, FileDigest, MappedImage, Pixels, Plane
-from astro_yolo.exceptions import ImageError
+from astro_yolo.exceptions import ImageError, InputWarning, warn_user
 
 _TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
 _PACKERS = {
@@ -22,6 +23,7 @@ _PACKERS = {
     b"BZh": bz2.decompress,
     b"\xfd7zXZ": lzma.decompress,
 }
+_SCALING = {"BSCALE": 1.0, "BZERO": 0.0}
 _BIG = 30_000_000  # pixels; a larger image is read, and decoded, window by window
 
 
@@ -100,6 +102,7 @@ def read_hdu(unit):
 
 def _read_unit(unit, label, hdus=None):
     """Planes of an HDU that astropy holds."""
+    _require_scaling(unit.header, label, compressed=isinstance(unit, fits.CompImageHDU))
     try:
         data = np.asarray(unit.data)
     except (OSError, ValueError, TypeError) as error:
@@ -109,7 +112,7 @@ def _read_unit(unit, label, hdus=None):
     headers = [facts(text, label) for text in dict.fromkeys(texts)]
     tables = None if hdus is None else partial(nullcontext, hdus)
     wcs = wcs_or_error(text, label=label, open_tables=tables)
-    pixels = Pixels(_squeezed(data), blank=_blank(unit.header, data.dtype))
+    pixels = Pixels(_squeezed(data), blank=_blank(unit.header, data.dtype, label))
     return _planes(pixels, label, headers, wcs, ArrayDigest(data))
 
 
@@ -118,9 +121,38 @@ def _text(unit):
     return unit.header.tostring(endcard=False, padding=False)
 
 
-def _blank(header, dtype):
+def _require_scaling(cards, label, *, compressed):
+    """Raise where cards that pixels are scaled with hold no numbers."""
+    # astropy reads no compressed image with such a BLANK
+    for key in (*_SCALING, "BLANK", "ZBLANK") if compressed else _SCALING:
+        _number(cards, key, label)
+
+
+def _number(cards, key, label):
+    """Return the number of a card that pixels are scaled with, its default where there is none."""
+    value = cards.get(key)
+    if value is None or isinstance(value, fits.card.Undefined):
+        return _SCALING.get(key)
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+        msg = f"{label}: {key} must be a number, got {value!r}"
+        raise ImageError(msg)
+    return float(value)
+
+
+def _whole_blank(cards, label):
+    """Return BLANK; None where there is none, or, with a warning, none that is a whole number."""
+    value = cards.get("BLANK")
+    if value is None or isinstance(value, fits.card.Undefined):
+        return None
+    if not isinstance(value, bool) and isinstance(value, Real) and float(value).is_integer():
+        return int(value)
+    warn_user(f"{label}: BLANK is left out: it must be a whole number, got {value!r}", InputWarning)
+    return None
+
+
+def _blank(header, dtype, label):
     """Return BLANK in pixels that astropy has read; it makes others than integers NaN itself."""
-    blank = header.get("BLANK") if dtype.kind in "iu" else None
+    blank = _whole_blank(header, label) if dtype.kind in "iu" else None
     # FITS keeps unsigned numbers of 16 bits and more as signed ones and half their range
     unsigned = dtype.kind == "u" and dtype.itemsize > 1
     return blank + (1 << 8 * dtype.itemsize - 1) if unsigned and blank is not None else blank
@@ -159,10 +191,9 @@ def _plain_pixels(buffer, entry, label, path):
         raw = MappedImage(path, np.dtype(kind), entry.shape, entry.start)
     else:
         raw = np.ndarray(entry.shape, dtype=kind, buffer=buffer, offset=entry.start)
-    blank = entry.facts.get("BLANK") if raw.dtype.kind in "iu" else None
-    return Pixels(
-        raw, float(entry.facts.get("BSCALE", 1)), float(entry.facts.get("BZERO", 0)), blank
-    )
+    scale, zero = (_number(entry.facts, key, label) for key in _SCALING)
+    blank = _whole_blank(entry.facts, label) if raw.dtype.kind in "iu" else None
+    return Pixels(raw, scale, zero, blank)
 
 
 def _open_bytes(buffer):
@@ -172,14 +203,16 @@ def _open_bytes(buffer):
 
 def _compressed_pixels(buffer, entry, label):
     """Pixels of a tile-compressed image: decoded now, or by windows where it is large."""
+    _require_scaling(entry.facts, label, compressed=True)
     try:
         hdus = _open_bytes(buffer)
         unit = hdus[entry.index]
         text = _text(unit)
         raw = unit.section if math.prod(entry.shape) > _BIG else np.asarray(unit.data)
+        kind = raw[(slice(0, 1),) * len(raw.shape)].dtype  # a section's own is that of the file
     except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
         raise _unreadable(label, error) from error
-    blank = _blank(unit.header, raw.dtype)
+    blank = _blank(unit.header, kind, label)
     return Pixels(raw if raw.shape == entry.shape else _squeezed(unit.data), blank=blank), text
 
 

@@ -9,7 +9,7 @@ from astro_yolo.exceptions import ImageError
 _BLOCK = 2880  # FITS standard 4.0, section 3.1
 _STRUCTURE = {
     "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "GROUPS", "EXTNAME", "EXTVER", "ZIMAGE",
-    "ZBITPIX", "ZNAXIS", "BSCALE", "BZERO", "BLANK",
+    "ZBITPIX", "ZNAXIS", "BSCALE", "BZERO", "BLANK", "ZBLANK",
 }  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def scan(buffer, name):
     Raises
     ------
     ImageError
-        If it is no FITS file or ends early.
+        If it is no FITS file, ends early, or has no whole number where one gives a size.
     """
     if bytes(buffer[:9]) != b"SIMPLE  =":
         msg = f"{name}: must be a FITS file, got something else"
@@ -121,8 +121,9 @@ def scan(buffer, name):
         if entries and bytes(buffer[position : position + 8]) != b"XTENSION":
             break  # padding or special records after the last HDU
         text, start = _header_text(buffer, position, name)
-        entry = _entry(len(entries), text, start)
-        size = _data_size(entry.facts)
+        label = f"{name}: HDU {len(entries)}"
+        entry = _entry(len(entries), text, start, label)
+        size = _data_size(entry.facts, label)
         if start + size > len(buffer):
             msg = (
                 f"{name}: truncated: HDU {entry.index} must reach byte {start + size}, got a file "
@@ -149,18 +150,19 @@ def _header_text(buffer, position, name):
     raise ImageError(msg)
 
 
-def _entry(index, text, start):
-    """Entry for a header."""
+def _entry(index, text, start, label):
+    """Entry for a header; a card without a value is none (FITS standard 4.0, section 4.1.2.3)."""
     facts = {}
     for at in range(0, len(text), CARD):
         key = text[at : at + 8].rstrip()
         if key.rstrip("0123456789") in _STRUCTURE and text[at + 8 : at + 10] == "= ":
             facts[key] = _value(text[at + 10 : at + CARD])
+    facts = {key: value for key, value in facts.items() if value is not None}
     compressed = facts.get("ZIMAGE") is True
     kind = facts.get("XTENSION", "IMAGE")
     shape = ()
     if compressed or (kind == "IMAGE" and facts.get("GROUPS") is not True):
-        shape = _axes(facts, "Z" if compressed else "")
+        shape = _axes(facts, "Z" if compressed else "", label)
     name = str(facts.get("EXTNAME", ""))
     return HDUEntry(
         index, name, facts.get("EXTVER", 1), trim(shape), compressed, facts, text, start
@@ -168,21 +170,33 @@ def _entry(index, text, start):
 
 
 def _value(field):
-    """Value of a structural card."""
+    """Value of a structural card; None where it has none, and what breaks the standard as text."""
     field = field.strip()
     if field.startswith("'"):
         return field[1:].partition("'")[0].strip()
     field = field.partition("/")[0].strip()
     if field in {"T", "F"}:
         return field == "T"
-    number = float(field.replace("D", "E") or "nan")
-    return int(field) if field.lstrip("+-").isdigit() else number
+    try:
+        return int(field) if field.lstrip("+-").isdigit() else float(field.replace("D", "E"))
+    except ValueError:
+        return field or None
 
 
-def _axes(facts, prefix):
+def _axes(facts, prefix, label):
     """Shape in array order; empty where any axis is."""
-    lengths = [facts[f"{prefix}NAXIS{k}"] for k in range(facts[f"{prefix}NAXIS"], 0, -1)]
+    number = _whole(facts, f"{prefix}NAXIS", label)
+    lengths = [_whole(facts, f"{prefix}NAXIS{k}", label) for k in range(number, 0, -1)]
     return tuple(lengths) if all(lengths) else ()
+
+
+def _whole(facts, key, label, default=None):
+    """Return the whole number, from 0 up, under a keyword."""
+    value = facts.get(key, default)
+    if type(value) is not int or value < 0:
+        msg = f"{label}: {key} must be a whole number from 0 up, got {value!r}"
+        raise ImageError(msg)
+    return value
 
 
 def trim(shape):
@@ -193,12 +207,16 @@ def trim(shape):
     return shape
 
 
-def _data_size(facts):
+def _data_size(facts, label):
     """Bytes of data after a header (FITS standard 4.0, equations 1 and 2)."""
-    lengths = [facts[f"NAXIS{k}"] for k in range(1, facts["NAXIS"] + 1)]
+    number = _whole(facts, "NAXIS", label)
+    lengths = [_whole(facts, f"NAXIS{k}", label) for k in range(1, number + 1)]
     if facts.get("GROUPS") is True and lengths and lengths[0] == 0:
         lengths = lengths[1:]
     items = math.prod(lengths) if lengths else 0
-    return (
-        abs(facts["BITPIX"]) // 8 * facts.get("GCOUNT", 1) * (facts.get("PCOUNT", 0) + items)
-    )
+    bits = facts.get("BITPIX")
+    if type(bits) is not int:
+        msg = f"{label}: BITPIX must be a whole number, got {bits!r}"
+        raise ImageError(msg)
+    groups = _whole(facts, "GCOUNT", label, 1)
+    return abs(bits) // 8 * groups * (_whole(facts, "PCOUNT", label, 0) + items)

@@ -8,7 +8,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import QTable, Table
 
-from astro_yolo._columns import conform, floats, is_result
+from astro_yolo._columns import conform, floats, is_result, whole
 from astro_yolo._match_geometry import tangent_axes, unit_vectors
 from astro_yolo._table_files import read_plain
 from astro_yolo.exceptions import MatchError
@@ -48,7 +48,7 @@ def as_table(catalog, name, unit=None):
 
     Parameters
     ----------
-    catalog : `~astropy.table.Table`, path-like or `~astropy.coordinates.SkyCoord`
+    catalog : `~astropy.table.Table` or a row of it, path-like, `~astropy.coordinates.SkyCoord`
         A file is read as `astro_yolo.read_table` reads it, but no column of somebody else's is
         made one of ours; by Astropy where its ending is another.
     name : str
@@ -66,6 +66,7 @@ def as_table(catalog, name, unit=None):
     MatchError
         If it is none of these, or the file cannot be read.
     """
+    catalog = whole(catalog)
     if isinstance(catalog, Table):
         return _with_unit(catalog, unit)
     if isinstance(catalog, SkyCoord):

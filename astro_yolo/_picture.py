@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from astro_yolo._columns import floats
+from astro_yolo._columns import floats, whole
 from astro_yolo._files import replacing
 from astro_yolo._sky import celestial
 from astro_yolo.catalog import LABELS, pixel_boxes, table_wcs
@@ -53,7 +53,7 @@ def plot_overlay(image, table, *, stretch="asinh", min_score=None, title=None, w
     image : SkyImage or array
         An image as `~astro_yolo.image.read_image` returns it, or a (ny, nx, 3) picture of type
         uint8. Row 0 is the bottom.
-    table : `~astropy.table.Table`
+    table : `~astropy.table.Table` or one row of it
         Result table; boxes are coloured by label.
     stretch : str, optional
         One of `~astro_yolo.stretch.STRETCHES`; a picture is shown as it is.
@@ -74,6 +74,7 @@ def plot_overlay(image, table, *, stretch="asinh", min_score=None, title=None, w
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    table = whole(table)
     rgb, (ny, nx) = _rgb(image, stretch)
     if wcs is None:
         wcs = getattr(image, "wcs", None)

@@ -7,11 +7,12 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from astropy.io.fits.verify import VerifyWarning
-from astropy.table import MaskedColumn, QTable, Table
+from astropy.table import MaskedColumn, QTable, Table, represent_mixins_as_columns
 from astropy.table.meta import get_header_from_yaml
 
-from astro_yolo._columns import conform, plain
+from astro_yolo._columns import conform, plain, whole
 from astro_yolo._files import replacing
 from astro_yolo.exceptions import InputWarning, require, warn_user
 
@@ -34,13 +35,14 @@ def write_table(table, path, *, format=None, overwrite=False):  # noqa: A002 - a
 
     Parameters
     ----------
-    table : `~astropy.table.Table`
+    table : `~astropy.table.Table` or one row of it
         A result table.
     path : str or path-like
         File to write.
     format : {"ecsv", "fits", "votable", "parquet", "csv"}, optional
         By default told from the ending of ``path``. Units, descriptions, UCDs and meta survive in
         all but CSV, which keeps the numbers alone. FITS keeps the keys of the meta in upper case.
+        In VOTable a SkyCoord ``c`` becomes ``c.ra`` and ``c.dec`` (ICRS), a Time ISO text.
     overwrite : bool, optional
         Replace an existing file.
 
@@ -49,13 +51,14 @@ def write_table(table, path, *, format=None, overwrite=False):  # noqa: A002 - a
     OSError
         If the file exists and ``overwrite`` is false, or it cannot be written.
     ValueError
-        If the format is not known, or is FITS and a column has text that is not ASCII.
+        If the format is not known, is FITS and a column has text that is not ASCII, or is VOTable
+        and a column is neither numbers, text, positions nor times.
     MissingExtraError
         If Parquet is asked for and pyarrow is not installed.
     """
     writer = _WRITERS[_format(path, format)]
     with replacing(path, overwrite=overwrite) as temporary:
-        writer(table, temporary)
+        writer(whole(table), temporary)
 
 
 def check_table_path(path, *, format=None):  # noqa: A002 - as in Astropy
@@ -198,11 +201,19 @@ def _require_ascii(table):
 
 def _column_cards(table):
     """Return FITS cards with UCD and description of each column."""
-    cards = {}
-    for number, column in enumerate(table.itercols(), 1):
+    cards, number = {}, 1
+    for column in table.itercols():
         texts = {"TUCD": (column.info.meta or {}).get("ucd"), "TCOMM": column.info.description}
         cards |= {f"{key}{number}": text for key, text in texts.items() if text and text.isascii()}
+        number += _fits_columns(column)
     return cards
+
+
+def _fits_columns(column):
+    """Return how many columns of a FITS file a column becomes: a SkyCoord more than one."""
+    if not isinstance(column, SkyCoord):
+        return 1
+    return len(represent_mixins_as_columns(QTable([column])).colnames)
 
 
 def _fits_holds(value):

@@ -3,15 +3,22 @@
 from pathlib import Path
 
 import numpy as np
+from astropy import units as u
+from astropy.coordinates import ConvertError, SkyCoord, UnitSphericalRepresentation
 from astropy.io import votable
 from astropy.io.votable import tree
-from astropy.table import Table
+from astropy.table import Column, Table
+from astropy.time import Time, TimeDelta
+
+from astro_yolo._columns import floats
+from astro_yolo.exceptions import InputWarning, warn_user
 
 __all__ = ["read_votable", "write_votable"]
 
 _DATATYPES = {bool: "boolean", int: "long", float: "double"}
 _SKY_COLUMNS = ("ra", "dec", "alpha_centroid", "delta_centroid")
 _EMPTY = " "  # a PARAM of no characters is not valid VOTable
+_TIME_DIGITS = 6  # of the seconds, at least
 
 
 def write_votable(table, path, meta):
@@ -21,19 +28,31 @@ def write_votable(table, path, meta):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Columns may carry a UCD in ``info.meta["ucd"]``.
+        Columns may carry a UCD in ``info.meta["ucd"]``. A SkyCoord ``c`` becomes the columns
+        ``c.ra`` and ``c.dec``, ICRS, as Astropy names them in other files; a Time becomes ISO
+        text, a TimeDelta days.
     path : path-like
         File to write.
     meta : dict
         Flat values, one PARAM each.
+
+    Raises
+    ------
+    ValueError
+        If a column is something else than numbers, text, positions and times, or its positions
+        cannot be turned into ICRS.
     """
+    sky = {*_SKY_COLUMNS, *_axes(table)}
+    times = {name for name in table.colnames if isinstance(table[name], Time)}
+    table = _spelled_out(table)
     document = votable.from_table(_ascii_text(table))
     resource = document.resources[0]
     content = resource.tables[0]
-    if set(_SKY_COLUMNS) & set(table.colnames):
+    if sky & set(table.colnames):
         resource.coordinate_systems.append(tree.CooSys(ID="icrs", system="ICRS"))
-        for field in content.fields:
-            field.ref = "icrs" if field.name in _SKY_COLUMNS else None
+    for field in content.fields:
+        field.ref = "icrs" if field.name in sky else None
+        field.xtype = "timestamp" if field.name in times else None
     for number, (key, value) in enumerate(meta.items(), 1):
         content.params.append(_param(document, f"meta{number}", key, value))
     document.to_xml(str(path))
@@ -68,6 +87,68 @@ def _say_that_it_is_empty(path):
     text = path.read_text(encoding="utf-8")
     before, after = text.rsplit("</TABLE>", 1)
     path.write_text(f"{before}<DATA><TABLEDATA/></DATA></TABLE>{after}", encoding="utf-8")
+
+
+def _axes(table):
+    """Return the names of the columns that the SkyCoords of a table become."""
+    names = [name for name in table.colnames if isinstance(table[name], SkyCoord)]
+    return [f"{name}.{axis}" for name in names for axis in ("ra", "dec")]
+
+
+def _spelled_out(table):
+    """Return a table whose positions and times are columns of numbers and text."""
+    plain = table.copy(copy_data=False)
+    for name in table.colnames:
+        values = table[name]
+        if isinstance(values, SkyCoord):
+            columns = _positions(name, values)
+        elif isinstance(values, Time | TimeDelta):
+            columns = {name: _times(values)}
+        elif np.dtype(getattr(values, "dtype", "V")).kind == "V":
+            kind = type(values).__name__
+            raise ValueError(f"table[{name!r}] must be numbers, text, a SkyCoord or a Time for"
+                             f" VOTable, got {kind}")
+        else:
+            continue
+        at = plain.index_column(name)
+        plain.remove_column(name)
+        plain.add_columns(list(columns.values()), [at] * len(columns), list(columns))
+    return plain
+
+
+def _positions(name, place):
+    """Return right ascension and declination of a SkyCoord, name -> column."""
+    try:
+        angles = {"ra": place.icrs.ra, "dec": place.icrs.dec}
+    except (ConvertError, AttributeError) as error:  # the latter of an observer without a place
+        raise ValueError(f"table[{name!r}] must be positions that are known in ICRS for VOTable,"
+                         f" got the frame {place.frame.name!r}") from error
+    if not isinstance(place.data, UnitSphericalRepresentation) or place.data.differentials:
+        warn_user(f"VOTable gets the place on the sky of table[{name!r}] alone: its distances and"
+                  " motions are left out", InputWarning)
+    columns = {}
+    for axis, angle in angles.items():
+        column = floats(angle.to(u.deg)) * u.deg
+        column.info.description = place.info.description
+        column.info.meta = {"ucd": f"pos.eq.{axis}"}
+        columns[f"{name}.{axis}"] = column
+    return columns
+
+
+def _times(values):
+    """Return a Time as a column of ISO text, empty where masked, a TimeDelta as days."""
+    if isinstance(values, TimeDelta):
+        column = floats(values.to(u.day)) * u.day
+        column.info.description = values.info.description
+        column.info.meta = {"ucd": "time.duration"}
+        return column
+    digits = max(values.precision, _TIME_DIGITS)
+    words = Time(values, precision=digits).isot if values.size else np.array([], str)
+    words = words.filled("") if hasattr(words, "filled") else words
+    said = values.info.description or "time"
+    kind = f"U{20 + digits}"  # yyyy-mm-ddThh:mm:ss. and the digits, also of no rows
+    return Column(words, dtype=kind, description=f"{said}; time scale {values.scale.upper()}",
+                  meta={"ucd": "time.epoch"})
 
 
 def _ascii_text(table):

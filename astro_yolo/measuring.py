@@ -1,11 +1,13 @@
 """Shapes, fluxes and magnitudes of the galaxies in a table."""
 
 from dataclasses import dataclass
+from itertools import permutations
 
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable, Table
 
+from astro_yolo._columns import whole
 from astro_yolo._measure_source import FLAG_BITS, KRON_FACTOR, measure_source
 from astro_yolo._shape_of_light import psf_squares
 from astro_yolo._sky import pixel_to_sky
@@ -25,6 +27,8 @@ _DEFAULT_APERTURE = 3.0  # arcsec across, as SDSS's fibres
 _DEFAULT_PIXELS = 5.0  # radius without a pixel scale
 _PSF_WIDTH = 8.0  # pixels
 _FEWEST_STARS = 3
+_ON_SKY = ("alpha_centroid", "delta_centroid", "a", "b", "pa")
+_IN_MAGNITUDES = ("kron_mag", "kron_mag_err", "aper_mag", "aper_mag_err", "mu")
 
 
 def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, hdu=None):
@@ -33,7 +37,7 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
 
     Parameters
     ----------
-    table : `~astropy.table.Table`
+    table : `~astropy.table.Table` or one row of it
         Result of ``detect``, or any table with ``xmin, ymin, xmax, ymax`` (0-based pixels).
     image : path, dict, list, array or SkyImage
         Anything that `~astro_yolo.read_image` reads, on the pixel grid of the table.
@@ -56,7 +60,9 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
     -------
     `~astropy.table.QTable`
         The rows of ``table`` in their order, with the columns below added; NaN where something
-        could not be measured, see ``measure_flags``.
+        could not be measured, see ``measure_flags``. Of a table that was measured before, columns
+        that this image no longer gives (magnitudes of its bands without a zero point, places and
+        sizes on the sky without sky coordinates) are taken away, with a warning.
 
     Raises
     ------
@@ -98,6 +104,7 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
     alone. Other sources are replaced by the opposite side of the galaxy.
     """
     image = read_image(image, wcs=wcs, hdu=hdu)
+    table = whole(table)
     boxes = _boxes(table)
     radius = _aperture_radius(aperture, image)
     zero = _zero_points(zeropoint, image)
@@ -107,8 +114,9 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
         measure_source(image, box, boxes[near], radius, psf)
         for box, near in zip(boxes, neighbours, strict=True)
     ]
-    result = QTable(table, copy=True)
-    for name, (values, unit, ucd, text) in _columns(found, image, zero).items():
+    result, columns = QTable(table, copy=True), _columns(found, image, zero)
+    _remove_outdated(result, columns, image.bands)
+    for name, (values, unit, ucd, text) in columns.items():
         result[name] = values * u.Unit(unit) if unit else values
         result[name].info.description, result[name].info.meta = text, {"ucd": ucd}
     result.meta["KRONFAC"], result.meta["APERPIX"] = KRON_FACTOR, float(radius)
@@ -116,6 +124,22 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
     if failed:
         warn_user(f"{failed} of {len(found)} rows could not be measured: see measure_flags")
     return conform(result)
+
+
+def _remove_outdated(table, columns, bands):
+    """Take away what an earlier measurement said and this one, with these columns, does not."""
+    if "measure_flags" not in table.colnames:
+        return
+    start = "kron_flux_"
+    known = [name.removeprefix(start) for name in table.colnames if name.startswith(start)]
+    ours = {f"{kind}_{band}" for kind in _IN_MAGNITUDES for band in bands}
+    ours |= set(_ON_SKY if _ON_SKY[0] in table.colnames else ())  # another's "a" alone stays
+    ours |= {f"color_{p}_{q}" for p, q in permutations(known, 2) if {p, q} & set(bands)}
+    outdated = [name for name in table.colnames if name in ours and name not in columns]
+    if outdated:
+        warn_user("columns of an earlier measurement that this one cannot give were taken away:"
+                  f" {', '.join(outdated)}")
+        table.remove_columns(outdated)
 
 
 def _boxes(table):

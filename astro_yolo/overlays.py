@@ -25,7 +25,7 @@ def to_regions(table, *, shape="ellipse", frame=None, wcs=None, color=None, text
 
     Parameters
     ----------
-    table : `~astropy.table.Table`
+    table : `~astropy.table.Table` or one row of it
         A result table.
     shape : {"box", "ellipse", "circle", "polygon"}, optional
         An ellipse is inscribed in the box; a circle has the area of that ellipse.
@@ -64,7 +64,7 @@ def write_regions(
 
     Parameters
     ----------
-    table : `~astropy.table.Table`
+    table : `~astropy.table.Table` or one row of it
         A result table; without rows the file has a header alone.
     path : str or path-like
         File to write.

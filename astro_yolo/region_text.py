@@ -17,6 +17,7 @@ from string import Formatter
 import numpy as np
 from astropy.table import Column
 
+from astro_yolo._columns import whole
 from astro_yolo._sky import is_equatorial, pixel_to_sky, sky_boxes
 from astro_yolo.catalog import BOX_COLUMNS, LABELS, pixel_boxes, table_wcs
 from astro_yolo.exceptions import InputWarning, RegionError, warn_user
@@ -55,7 +56,7 @@ def format_regions(
 
     Parameters
     ----------
-    table : `~astropy.table.Table`
+    table : `~astropy.table.Table` or one row of it
         Table with ``xmin, ymin, xmax, ymax`` (0-based pixels), and ``id`` and ``label`` if known.
     shape : {"box", "ellipse", "circle", "polygon"}, optional
         An ellipse is inscribed in the box; a circle has the area of that ellipse; a polygon has
@@ -91,6 +92,7 @@ def format_regions(
     """
     if shape not in SHAPES:
         raise RegionError(f"shape must be one of {', '.join(SHAPES)}, got {shape!r}")
+    table = whole(table)
     wcs = table_wcs(table) if wcs is None else wcs
     frame = choose_frame(frame, wcs)
     x, y, width, height = _extents(table)

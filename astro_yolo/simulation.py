@@ -40,7 +40,8 @@ def simulate_field(shape=(512, 640), *, seed, seeing=1.3):
     ----------
     shape : (int, int), optional
         Rows and columns of each band; at least 200 each. The number of
-        sources scales with the area: 36 galaxies and 25 stars at the default.
+        sources scales with the area: 36 galaxies, two of which merge, and 25 stars
+        at the default.
     seed : int
         Seed of the random numbers: the same seed gives the same field.
     seeing : float, optional
@@ -54,7 +55,8 @@ def simulate_field(shape=(512, 640), *, seed, seeing=1.3):
         SDSS frames. The bands are shifted against each other by a few pixels; their
         WCS say by how much.
     truth : `~astropy.table.QTable`
-        ``label`` (class or ``star``), ``x, y`` (0-based pixels of the r band, centre of
+        One row per star and galaxy, the two that merge as one: 60 rows at the default
+        shape. ``label`` (class or ``star``), ``x, y`` (0-based pixels of the r band, centre of
         the first pixel 0), ``xmin, ymin, xmax, ymax`` (same frame; ellipse of
         1.05 Petrosian radii for galaxies, 2 FWHM for stars), ``ra, dec``, ``mag_r``
         (AB, total), ``petrosian_radius`` (arcsec), ``saturated``.

@@ -1,6 +1,8 @@
 """What DS9 shows: images, frames, places."""
 
 import io
+import shutil
+import tempfile
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +15,7 @@ from astro_yolo._files import replacing
 from astro_yolo._headers import wcs_from_text
 from astro_yolo._mapping import convert
 from astro_yolo.catalog import pixel_boxes
+from astro_yolo.ds9._fits_bytes import fits_bytes, is_plain, plain_name
 from astro_yolo.exceptions import (
     DS9Error,
     DS9NotFoundError,
@@ -29,7 +32,6 @@ GONE = (DS9NotFoundError, DS9TimeoutError)
 _SAME = 0.02  # pixels that the corners of two grids may differ
 _PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
 _PACKED = (".bz2", ".xz")  # that DS9 leaves to programs which may not be there
-_UNSAFE = str.maketrans({"{": "_", "}": "_", "[": "_", "]": "_", " ": "_"})
 
 
 class Display:
@@ -94,8 +96,8 @@ class Display:
         self.set("rgb")
         for k, channel in enumerate(("red", "green", "blue")):
             self.set(f"rgb {channel}")
-            self.set("fits image.fits", _fits_bytes(np.ascontiguousarray(rgb[..., k]), None,
-                                                    image.wcs))  # fmt: skip
+            plane = np.ascontiguousarray(rgb[..., k])
+            self.set("fits image.fits", fits_bytes(plane, wcs=image.wcs))
             self.set("scale linear")
             self.set("scale limits 0 255")
         self._require_image()
@@ -104,14 +106,16 @@ class Display:
     def _load(self, image, hdu, wcs):
         """Load an image into the current frame."""
         if not isinstance(image, (str, Path)):
-            self.set("fits image.fits", _fits_bytes(image, hdu, wcs))
-        elif Path(image).suffix.lower() in _PACKED:
-            with fits.open(image) as hdus:
-                self.set(f"fits {Path(image).stem.translate(_UNSAFE)}",
-                         _fits_bytes(hdus, hdu, wcs))  # fmt: skip
+            self.set("fits image.fits", fits_bytes(image, hdu, wcs))
+            return
+        path, part = Path(image).absolute(), "" if hdu is None else f"[{hdu}]"
+        if path.suffix.lower() in _PACKED:
+            with fits.open(path) as hdus:
+                self.set(f"fits {plain_name(path.stem)}", fits_bytes(hdus, hdu, wcs))
+        elif is_plain(path):
+            self.set(f"file {{{path}{part}}}")
         else:
-            part = "" if hdu is None else f"[{hdu}]"
-            self.set(f"file {{{Path(image).absolute()}{part}}}")
+            self.set(f"fits {plain_name(path.name)}{part}", path.read_bytes())
 
     @contextmanager
     def _new_frame(self, frame):
@@ -295,9 +299,12 @@ class Display:
             self.set("tcl {package require Img}")  # Debian's DS9 does not load it by itself
             self.set("raise")
             self._require_visible()  # a picture that fails may leave a dialog open
-            self.set(f"saveimage {_PICTURES[path.suffix.lower()]} {{{part.absolute()}}}")
-            if not part.is_file():
-                raise DS9Error(f"DS9 did not write {path}: is its window hidden?")
+            with tempfile.TemporaryDirectory(prefix="astro-yolo-") as folder:
+                shot = Path(folder) / "shot"  # not every name is one that DS9 takes
+                self.set(f"saveimage {_PICTURES[path.suffix.lower()]} {{{shot}}}")
+                if not shot.is_file():
+                    raise DS9Error(f"DS9 did not write {path}: is its window hidden?")
+                shutil.copyfile(shot, part)
 
     def _require_visible(self):
         """Raise if a part of the image is beyond the edge of the screen."""
@@ -366,35 +373,3 @@ def same_grid(wcs, other, table=None):
     x, y = (side.ravel() for side in np.meshgrid(*np.linspace(low, high, 3).T))
     there = convert(wcs, other, x, y)
     return bool(np.all(np.hypot(there[0] - x, there[1] - y) < _SAME))
-
-
-def _fits_bytes(image, hdu, wcs):
-    """Return an image as the bytes of a FITS file."""
-    header = None if wcs is None else wcs.to_header(relax=True)
-    if isinstance(image, fits.HDUList):
-        image = image[_first_image(image) if hdu is None else hdu]
-    elif hasattr(image, "uncertainty"):  # NDData, CCDData
-        header = image.wcs.to_header(relax=True) if image.wcs is not None else header
-        image = np.asarray(image.data)
-    if hasattr(image, "header"):
-        data, header = image.data, image.header
-    else:
-        data = np.asarray(image)
-    if data is None or data.ndim != 2:
-        shape = None if data is None else data.shape
-        msg = f"image must be a path or a plane of two dimensions, got shape {shape}"
-        raise DS9Error(msg)
-    if data.dtype.kind == "b" or (data.dtype.kind, data.dtype.itemsize) == ("f", 2):
-        data = data.astype(np.float32)
-    stream = io.BytesIO()
-    fits.HDUList([fits.PrimaryHDU(data, header)]).writeto(stream, output_verify="silentfix")
-    return stream.getvalue()
-
-
-def _first_image(hdus):
-    """Return the number of the first image of a list."""
-    for number, hdu in enumerate(hdus):
-        if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2:
-            return number
-    msg = "image must hold an HDU with a plane of two dimensions, got none"
-    raise DS9Error(msg)

@@ -6,7 +6,7 @@ import threading
 
 import numpy as np
 
-from astro_yolo._columns import floats
+from astro_yolo._columns import floats, whole
 from astro_yolo.catalog import table_wcs
 from astro_yolo.ds9._display import GONE, Display, frame_wcs, same_grid
 from astro_yolo.ds9._transport import find_target, load_transport
@@ -147,7 +147,7 @@ class DS9Bridge(Display):
 
         Parameters
         ----------
-        table : `~astropy.table.Table`
+        table : `~astropy.table.Table` or one row of it
             A result table, or any with ``xmin, ymin, xmax, ymax``. Rows without finite edges are
             left out with a warning.
         shape, color : optional
@@ -179,6 +179,7 @@ class DS9Bridge(Display):
             then taken away again, and the regions of earlier pushes stay. If DS9 does not answer,
             what arrived is taken away by the next push.
         """
+        table = whole(table)
         if min_score is not None:
             if "score" not in table.colnames:
                 raise RegionError("min_score must be left out: the table has no column score")

@@ -3,6 +3,7 @@
 import numpy as np
 from astropy.table import QTable
 
+from astro_yolo._columns import whole
 from astro_yolo.catalog import BOX_COLUMNS, pixel_boxes
 from astro_yolo.exceptions import RegionError
 
@@ -60,6 +61,7 @@ def diff_regions(before, after, *, tolerance=0.1):
     """
     if not tolerance >= 0:
         raise RegionError(f"tolerance must be a number from 0 up, got {tolerance}")
+    before, after = whole(before), whole(after)
     old, new = _boxes("before", before), _boxes("after", after)
     ids = _ids(before)
     if len(np.unique(ids)) != len(ids):

@@ -1,7 +1,7 @@
 """Entries in DS9's own Analysis menu.
 
 DS9 reads ``.ds9.ans`` in the home folder when it starts (DS9 reference manual, "Analysis"). What
-stands there besides ours is left as it is.
+stands there besides ours is left as it is, byte by byte, in whatever encoding.
 """
 
 import sys
@@ -90,7 +90,7 @@ def uninstall_menu(path=None):
         Whether there were any.
     """
     path = Path.home() / MENU_FILE if path is None else Path(path)
-    if not path.is_file() or _BEGIN not in path.read_text(encoding="utf-8").splitlines():
+    if _BEGIN not in _content(path).splitlines():
         return False
     rest = _rest(path)
     if rest.strip():
@@ -107,10 +107,8 @@ def _quoted(path):
 
 def _rest(path):
     """Return what is in the file besides our entries."""
-    if not path.is_file():
-        return ""
     kept, inside = [], False
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True):
+    for line in _content(path).splitlines(keepends=True):
         inside |= line.strip() == _BEGIN
         if not inside:
             kept.append(line)
@@ -118,8 +116,13 @@ def _rest(path):
     return "".join(kept)
 
 
+def _content(path):
+    """Return what is in the file; bytes that are not UTF-8 are kept by what stands for them."""
+    return path.read_bytes().decode("utf-8", "surrogateescape") if path.is_file() else ""
+
+
 def _write(path, text):
     with replacing(path, overwrite=True) as part:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(text.encode("utf-8", "surrogateescape"))
         if path.exists():
             part.chmod(path.stat().st_mode & 0o777)

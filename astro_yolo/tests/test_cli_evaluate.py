@@ -59,22 +59,52 @@ def test_evaluate_leaves_tables_and_prints_the_headline(folder, capsys):
 
 def test_failures_are_one_line(folder, capsys):
     """What is not there or does not fit is named, exit status 1, and nothing is left."""
+    Table({"trained": ["a"]}).write("two/odd.ecsv")
     for command, rule in (
         (["train", "two", "-o", "run", "--recipe", "T4"], "set two is of T9, not T4"),
         (["train", "two", "-o", "run", "--recipe", "T8"], "recipe must be one of T1"),
         (["train", "nothing", "-o", "run"], "does not exist"),
         (["train", "two", "-o", "run", "--stretch", "X"], "stretch must be one of"),
+        (["train", "two", "-o", "run", "--stretch", "SH"], "one of the set's, L, LH, got 'SH'"),
         (["evaluate", NETWORK, "two", "--split", "test", "-o", "e"], "split 'test' must hold"),
         (["evaluate", "nothing.onnx", "two", "-o", "e"], "nothing.onnx"),
         (["matrix", NETWORK, "--on", "nowhere", "-o", "m.ecsv"], "nowhere"),
         (["report", "nothing", "-o", "r"], "must hold an evaluation"),
         (["report", "-o", "r"], "a report needs"),
+        (["report", "--matrix", "two/odd.ecsv", "-o", "r"], "must have the column tested"),
     ):
         assert main(command) == 1
         lines = capsys.readouterr().err.splitlines()
         assert len(lines) == 1
         assert rule in lines[0]
+    assert main(["train", "two", "-o", "run", "--name", "a/b"]) == 2
+    assert "--name must be a name without a folder, got 'a/b'" in capsys.readouterr().err
     assert sorted(path.name for path in folder.iterdir()) == ["two"]
+
+
+def test_what_would_fail_after_hours_is_told_before(folder, capsys):
+    """Boxes of another size than the recipe's, and weights that are in the way."""
+    state = {"recipe": "T2", "filters": ["LH"], "box_radii": 3.0, "min_side": 22.0}
+    (folder / "two/recipe.json").write_text(json.dumps(state))
+    assert main(["train", "two", "-o", "run", "--recipe", "T2"]) == 1
+    assert "set two is of T2 of other boxes, not T2" in capsys.readouterr().err
+    (folder / "run").mkdir()
+    shutil.copy(NETWORK, "run/mine.onnx")
+    assert main(["train", "two", "-o", "run", "--name", "mine"]) == 1
+    assert "mine.onnx exists already" in capsys.readouterr().err
+    assert [path.name for path in folder.glob("run/*")] == ["mine.onnx"]
+
+
+def test_folders_keep_their_dots(folder):
+    """``runs/v1.5`` and ``runs/v1.6`` are named v1.5 and v1.6; a file is named without its end."""
+    pytest.importorskip("matplotlib")
+    table = Table({"iteration": [1], "recall": [0.5], "mean_iou": [0.5]})
+    for name in ("v1.5", "v1.6"):
+        (folder / "runs" / name).mkdir(parents=True)
+        table.write(folder / "runs" / name / "results.ecsv")
+    assert main(["report", "--run", "runs/v1.5", "--run", "runs/v1.6/", "-o", "report"]) == 0
+    names = {path.name for path in folder.glob("report/results*")}
+    assert names == {"results-v1_5.ecsv", "results-v1_6.ecsv"}
 
 
 def test_nothing_of_one_name_is_left_out(folder, capsys):

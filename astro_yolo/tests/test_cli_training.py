@@ -50,6 +50,25 @@ def test_query_download_dataset(sky, capsys, tmp_path):
     assert "1 of 2 fields are left out" in capsys.readouterr().err
 
 
+def test_a_wrong_dataset_is_told_before_any_question(sky, capsys, tmp_path):
+    """A frame that is missing and a wrong ``--assign`` cost no question to SkyServer."""
+    assert main(["sdss", "download", "94/1/12", "--out", "frames"]) == 0
+    asked = len(sky.asked)
+    command = ["sdss", "dataset", "94/1/12", "--frames", "frames", "--out", "T1", "--recipe", "T1"]
+    for more, status, rule in (
+        (["--assign", "1/2/3=val"], 1, "assign must name fields of the set, and 1/2/3 is not"),
+        (["--assign", "94/1/12"], 1, "assign must put field 94/1/12 into train, val, test"),
+        (["--assign", "94/1/12=val", "--assign", "94-1-12=test"], 2, "94-1-12 into one split"),
+        (["--frames", "nowhere"], 1, "--skip-missing leaves such fields out"),
+        (["--frames", "nowhere", "--skip-missing"], 1, "nowhere has none"),
+    ):
+        capsys.readouterr()
+        assert main([*command, *more]) == status
+        assert rule in capsys.readouterr().err
+    assert len(sky.asked) == asked
+    assert not (tmp_path / "T1").exists()
+
+
 def test_failures_are_one_line(sky, capsys):
     """A frame that is not there, an unknown recipe, no field and an old table: exit status 1."""
     assert main(["sdss", "download", "1/2/3", "--out", "frames", "--bands", "g"]) == 1
@@ -68,6 +87,8 @@ def test_failures_are_one_line(sky, capsys):
 
 
 def test_wrong_usage_is_2(capsys):
-    """A step that is none is refused by the parser."""
+    """A step that is none is refused by the parser, a selection that is none before the query."""
     with pytest.raises(SystemExit, match="2"):
         main(["sdss", "fetch"])
+    assert main(["sdss", "query", "--select", "S3", "-o", "fields.ecsv"]) == 2
+    assert "--select must be one of S1, S2, got 'S3'" in capsys.readouterr().err

@@ -99,6 +99,26 @@ def test_images_are_shown_as_they_are(bridge, tmp_path, kind):
     assert_allclose(found["ra"].value, wcs.wcs_pix2world(found["x"], found["y"], 0)[0], atol=1e-7)
 
 
+@pytest.mark.parametrize(
+    "name", ["a[1].fits", "a[.fits", "a].fits", "a{1}.fits", "a{.fits", "a}.fits", "a;b.fits",
+             'a"b c.fits', "a[1] b.fits.gz", "in[0]/{here}/a.fits"],
+)  # fmt: skip
+def test_names_that_ds9_refuses(bridge, tmp_path, name):
+    """Brackets, braces and the like in a path: all planes are shown, HDUs too, and pictures."""
+    cube = np.arange(60, dtype=np.float32).reshape(2, 5, 6)
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fits.HDUList([fits.PrimaryHDU(cube), fits.ImageHDU(cube[1] + 100, name="SCI")]).writeto(path)
+    bridge.show(path)
+    assert (bridge.read()[0].data == cube).all()
+    for hdu in (1, "SCI"):
+        bridge.show(str(path), hdu=hdu)
+        assert (bridge.read()[0].data == cube[1] + 100).all()
+    bridge.screenshot(path.with_suffix(".png"))
+    assert path.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    assert sorted(p.suffix for p in path.parent.iterdir()) == sorted([path.suffix, ".png"])
+
+
 def test_nothing_that_is_shown_is_replaced(bridge):
     """A second image gets a frame of its own; a named frame is replaced."""
     assert bridge.show(sky_image()) == 1
@@ -138,6 +158,16 @@ def test_what_is_pushed_is_there(bridge, shape):
     if shape != "circle":
         assert_allclose(edges(found), edges(table), atol=1e-3)
     assert set(bridge.diff(table)["change"]) == {"kept"}
+
+
+def test_a_row_is_pushed(bridge):
+    """``table[k]`` is drawn as that row of the table."""
+    table = example(4)
+    bridge.show(sky_image())
+    bridge.push(table[2], shape="box", min_score=0)
+    found = bridge.pull()
+    assert found["id"].tolist() == [table["id"][2]]
+    assert_allclose(edges(found), edges(table)[2:3], atol=1e-3)
 
 
 def test_theirs_stay(bridge):

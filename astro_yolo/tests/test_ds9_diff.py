@@ -97,3 +97,9 @@ def test_a_masked_id_is_none():
     found = diff_regions(before, after)
     assert found["id"].tolist() == [1, 0, 0]
     assert found["change"].tolist() == ["kept", "deleted", "added"]
+
+
+def test_one_row_is_compared():
+    """A row of a table, on either side, is compared as a table of one row."""
+    assert diff_regions(BEFORE[1], BEFORE)["change"].tolist() == ["kept", "added", "added"]
+    assert diff_regions(BEFORE, BEFORE[-1])["change"].tolist() == ["deleted", "deleted", "kept"]

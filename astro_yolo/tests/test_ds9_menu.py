@@ -31,6 +31,20 @@ def test_install_twice_and_uninstall(tmp_path):
     assert not uninstall_menu(path)
 
 
+def test_a_file_that_is_not_utf8(tmp_path):
+    """Latin-1, lines that end as on Windows, and a last line without an end stay as they are."""
+    path = tmp_path / ".ds9.ans"
+    own = b"# Z\xe4hlen\r\nCount\r\n*\r\nmenu\r\nwc $filename | $text\x85\r\n# \xff\xfe\x0c end\n"
+    for mine in (own, own[:-1]):
+        path.write_bytes(mine)
+        install_menu(path)
+        install_menu(path)
+        assert path.read_bytes() == own + menu_text().encode()
+        assert uninstall_menu(path)
+        assert path.read_bytes() == own
+        assert not uninstall_menu(path)
+
+
 def test_a_file_of_our_own_goes(tmp_path):
     """A file that held nothing else is taken away; the interpreter stands there in full."""
     path = install_menu(tmp_path / ".ds9.ans")

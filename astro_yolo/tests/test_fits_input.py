@@ -54,6 +54,73 @@ def test_blank_of_unsigned_integers(tmp_path, kind, compressed):
             np.testing.assert_array_equal(planes[0].pixels.read(), [[1, 2], [np.nan, 40_000]])
 
 
+@pytest.mark.parametrize("kind", ["u1", "i2", "u2", "i4", "u4"])
+@pytest.mark.parametrize("key", ["BLANK", "ZBLANK"])
+def test_blank_of_compressed_integers(tmp_path, monkeypatch, kind, key):
+    """BLANK, or what stands for it in the table, is NaN: read whole, by windows and open."""
+    unsigned = kind in ("u2", "u4")  # stored as signed ones and half their range
+    unit = fits.CompImageHDU(np.array([[1, 2, 3, 4], [7, 99, 8, 9]], dtype=kind))
+    path = write(tmp_path / "a.fits.fz", None, unit)
+    with fits.open(path, mode="update", disable_image_compression=True) as hdus:
+        hdus[1].header[key] = 99 - unsigned * 2 ** (8 * int(kind[1]) - 1)
+    (whole,) = read_fits_file(path)
+    monkeypatch.setattr("astro_yolo._fits_input._BIG", 4)
+    (windows,) = read_fits_file(path)
+    assert not isinstance(windows.pixels.raw, np.ndarray)
+    with fits.open(path) as hdus:
+        for plane in (whole, windows, *read_hdu_list(hdus), *read_hdu(hdus[1])):
+            np.testing.assert_array_equal(plane.pixels.read((0, 2, 1, 3)), [[2, 3], [np.nan, 8]])
+
+
+def with_card(path, unit, card):
+    """Write an HDU with a card that astropy would refuse, and return the path."""
+    unit.header["DUMMY"] = 1
+    write(path, None, unit)
+    content = path.read_bytes()
+    at = content.index(b"DUMMY   = ")
+    path.write_bytes(content[:at] + card.ljust(80).encode() + content[at + 80 :])
+    return path
+
+
+@pytest.mark.parametrize("make", [fits.ImageHDU, fits.CompImageHDU])
+@pytest.mark.parametrize("key", ["BSCALE", "BZERO"])
+@pytest.mark.parametrize("value", ["'1,0'", "'abc'", "1,0", "abc", "T"])
+def test_malformed_scaling(tmp_path, make, key, value):
+    """BSCALE or BZERO that is no number is an error that names file, card and what it holds."""
+    path = with_card(tmp_path / "a.fits", make(DATA.astype("i2")), f"{key:8}= {value}")
+    got = {"T": "True"}.get(value, f"'{value.strip(chr(39))}'")
+    with pytest.raises(ImageError, match=rf"a.fits\[1\]: {key} must be a number, got {got}"):
+        read_fits_file(path)
+    if value[0] == "'":  # astropy itself gives up the HDU for the others
+        with fits.open(path) as hdus, pytest.raises(ImageError, match=f"{key} must be a number"):
+            read_hdu_list(hdus)
+
+
+@pytest.mark.parametrize("value", ["'abc'", "abc", "1.5", "T"])
+def test_malformed_blank(tmp_path, value):
+    """BLANK that is no whole number is left out with a warning; compressed, it is an error."""
+    path = with_card(tmp_path / "a.fits", fits.ImageHDU(DATA.astype("u2")), f"BLANK   = {value}")
+    with pytest.warns(InputWarning, match=r"a.fits\[1\]: BLANK is left out: it must be a whole"):
+        (plane,) = read_fits_file(path)
+    np.testing.assert_array_equal(plane.pixels.read(), DATA)
+    if value == "'abc'":
+        with pytest.warns((InputWarning, VerifyWarning)), fits.open(path) as hdus:
+            (plane,) = read_hdu_list(hdus)
+        np.testing.assert_array_equal(plane.pixels.read(), DATA)
+        packed = fits.CompImageHDU(DATA.astype("i2"))
+        path = with_card(tmp_path / "b.fits", packed, f"BLANK   = {value}")
+        with pytest.raises(ImageError, match=r"b.fits\[1\]: BLANK must be a number, got 'abc'"):
+            read_fits_file(path)
+
+
+def test_cards_without_a_value(tmp_path):
+    """BSCALE, BZERO or BLANK without a value is as good as none."""
+    for key in ("BSCALE", "BZERO", "BLANK"):
+        unit = fits.ImageHDU(DATA.astype("i2"))
+        (plane,) = read_fits_file(with_card(tmp_path / f"{key}.fits", unit, f"{key:8}="))
+        np.testing.assert_array_equal(plane.pixels.read(), DATA)
+
+
 def test_malformed_cards(tmp_path):
     """An image is read without cards that break the standard; astropy mends those that it holds."""
     unit = fits.PrimaryHDU(DATA)
@@ -201,6 +268,10 @@ def bytes_of(path):
         (lambda b: b[:100], "truncated: a header must end with END"),
         (lambda b: b[:4000], "truncated: HDU 0"),
         (lambda b: b.replace(b"-32", b"-17"), "BITPIX must be one of"),
+        (lambda b: b.replace(b"-32", b"abc"), "HDU 0: BITPIX must be a whole number, got 'abc'"),
+        (lambda b: b.replace(b"  40 ", b" '40'"), "NAXIS1 must be a whole number .*, got '40'"),
+        (lambda b: b.replace(b"NAXIS1", b"NAXISX"), "NAXIS1 must be a whole number .*, got None"),
+        (lambda b: b.replace(b" 30 ", b"-30 "), "NAXIS2 must be a whole number .*, got -30"),
     ],
 )
 def test_damaged_file(tmp_path, change, message):

@@ -93,3 +93,11 @@ def test_files_with_a_skycoord(tmp_path):
     QTable({"place": THERE, "mag": [17.0]}).write(tmp_path / "t.ecsv")
     assert len(crossmatch(tmp_path / "t.ecsv", THERE).matched) == 1
     assert without_unit(as_table(tmp_path / "t.ecsv", "table")) == []
+
+
+def test_one_row_is_matched():
+    """A row of a table, on either side, is matched as a table of one row."""
+    table = QTable({"ra": [10.0, 150.0] * u.deg, "dec": [0.0, 2.0] * u.deg})
+    for pair in ((table[1], THERE), (THERE, table[1]), (table[-1], table[1])):
+        assert len(crossmatch(*pair, 1 * u.arcsec).matched) == 1
+    assert len(crossmatch(table[0], THERE, 1 * u.arcsec).unmatched) == 1

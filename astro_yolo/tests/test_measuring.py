@@ -368,3 +368,33 @@ def test_an_aperture_in_units_of_pixels():
     image = np.random.default_rng(3).normal(0, 1, (41, 41))
     image[15:26, 15:26] += 30
     assert measure(table, image, aperture=4 * u.pix).meta["APERPIX"] == 4
+
+
+def test_a_row_is_measured_as_a_table_of_one():
+    """``table[k]`` gives the numbers of that row of the table, in a table of one row."""
+    image, boxes, _ = field(1)
+    full = measure(table_of(boxes), image)
+    for k in (0, -1):
+        found = measure(table_of(boxes)[k], image)
+        assert found["id"].tolist() == [full["id"][k]]
+        np.testing.assert_allclose(found["kron_flux_band1"], [full["kron_flux_band1"][k]])
+
+
+def test_a_second_measurement_leaves_nothing_of_the_first():
+    """Without zero point or sky now, columns that only the first could give go, and it says so."""
+    image, table = field(1)[0], table_of(field(1)[1][:3])
+    table["a"] = 7.0  # of the user's own; a measurement without sky does not make it
+    bands = {"g": image, "r": image}
+    bare = measure(table, bands)
+    assert measure(bare, bands).colnames == bare.colnames
+    assert bare["a"].tolist() == [7, 7, 7]
+    first = measure(table, bands, zeropoint={"g": 22.5, "r": 25.0}, wcs=make_wcs())
+    with pytest.warns(AstroYoloWarning, match="taken away: a, alpha_centroid, .*mag_g, .*color_"):
+        second = measure(first, bands)
+    assert second.colnames == [name for name in bare.colnames if name != "a"]
+    with pytest.warns(AstroYoloWarning, match="taken away: kron_mag_g, .*mu_g, color_g_r$"):
+        second = measure(first, bands, zeropoint={"r": 25.0}, wcs=make_wcs())
+    flux = 10 ** (0.4 * (25 - second["kron_mag_r"].value))
+    np.testing.assert_allclose(flux, second["kron_flux_r"])
+    # those of another band stay
+    assert {"kron_mag_g", "color_g_r"} < {*measure(first, {"i": image}, wcs=make_wcs()).colnames}

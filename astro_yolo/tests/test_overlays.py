@@ -231,3 +231,11 @@ def test_a_picture_of_boxes_alone():
     table = Table({name: [value] for name, value in zip(BOX_COLUMNS, (2, 2, 9, 9), strict=True)})
     figure = plot_overlay(read_image(np.ones((20, 20))), table)
     assert figure.axes[0].get_legend().get_texts()[0].get_text() == "unlabelled (1)"
+
+
+def test_a_picture_of_one_row():
+    """``table[k]`` is drawn as the one box that it is, with a smallest score too."""
+    table = example(3)
+    table["label"] = ["spiral", "merger", "star"]
+    figure = plot_overlay(read_image(np.ones((20, 20))), table[1], min_score=0)
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["merger (1)"]

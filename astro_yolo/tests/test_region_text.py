@@ -8,6 +8,7 @@ from astropy.table import MaskedColumn, Table
 from numpy.testing import assert_allclose
 from regions import Regions
 
+from astro_yolo._sky import wcs_to_text
 from astro_yolo.catalog import LABELS, make_table
 from astro_yolo.exceptions import InputWarning, RegionError
 from astro_yolo.region_text import CLASS_COLORS, FRAMES, SHAPES, format_regions
@@ -225,3 +226,11 @@ def test_text_of_other_types_of_columns():
     assert " tag={3} " in format_regions(table, text="{label}")
     table["label"] = np.array([b"spiral"])
     assert " text={spiral} " in format_regions(table, text="{label}")
+
+
+def test_a_row_is_a_table_of_one():
+    """``table[k]`` is drawn as the table of that row is, in a file or not, with its sky."""
+    table = example(4, wcs=make_wcs())
+    table.meta["WCS"] = wcs_to_text(make_wcs())
+    for k in (1, -1):
+        assert format_regions(table[k]) == format_regions(table[k : k + 1 or None])

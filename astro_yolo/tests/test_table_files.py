@@ -5,11 +5,13 @@ import sys
 
 import numpy as np
 import pytest
-from astropy.coordinates import SkyCoord
-from astropy.io import votable
+from astropy import units as u
+from astropy.coordinates import AltAz, EarthLocation, SkyCoord
+from astropy.io import fits, votable
 from astropy.table import MaskedColumn, QTable
+from astropy.time import Time, TimeDelta
 from astropy.utils.masked import Masked
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_yolo import measure, read_image, read_regions
 from astro_yolo._table_files import check_table_path
@@ -166,6 +168,16 @@ def test_table_is_not_changed(tmp_path):
     assert table.meta == before.meta
 
 
+def test_one_row_is_written(tmp_path):
+    """``table[k]`` is written as the table of that row is, meta included."""
+    table = example()
+    for name in ("t.ecsv", "t.csv", "t.fits", "t.vot"):
+        write_table(table[1], tmp_path / name)
+        again = read_table(tmp_path / name)
+        assert_same_columns(again, table[1:2])
+        assert name == "t.csv" or again.meta["IMAGE"] == "it's m51"
+
+
 def test_format_can_be_named(tmp_path):
     """An ending that says nothing needs a format."""
     write_table(example(), tmp_path / "t.dat", format="ecsv")
@@ -225,6 +237,58 @@ def schema(table):
     """Return name, type, unit and UCD of every column."""
     return [(c.info.name, c.dtype.str, str(c.unit or ""), (c.info.meta or {}).get("ucd"))
             for c in table.itercols()]  # fmt: skip
+
+
+def test_positions_and_times_of_votable(tmp_path):
+    """A SkyCoord becomes ICRS degrees, a Time ISO text with its scale, where each stood."""
+    # the Galaxy's pole is at 12h51m26.28s +27d07'42.0" (Reid & Brunthaler 2004), MJD 51544.5 J2000
+    table = QTable({
+        "id": [1, 2], "place": SkyCoord([0, 0], [90, 90], unit="deg", frame="galactic"),
+        "when": Time([51544.5, 51544.5], format="mjd", scale="tt"),
+        "long": TimeDelta([0.5, 0.25] * u.day), "note": ["a", "b"],
+    })  # fmt: skip
+    table["place"].info.description = "a pole"
+    table["when"][1] = np.ma.masked
+    path = tmp_path / "t.vot"
+    write_table(table, path)
+    assert votable.validate(str(path), io.StringIO())
+    again = read_table(path)
+    assert again.colnames == ["id", "place.ra", "place.dec", "when", "long", "note"]
+    assert_allclose(again["place.ra"].to_value("deg"), 192.8595, atol=1e-4)
+    assert_allclose(again["place.dec"].to_value("deg"), 27.1283, atol=1e-4)
+    assert again["place.ra"].info.description == "a pole"
+    assert again["when"].tolist() == ["2000-01-01T12:00:00.000000", ""]
+    assert again["when"].info.description.endswith("time scale TT")
+    assert again["long"].to_value("h").tolist() == [12, 6]
+    fields = {field.name: field for field in votable.parse_single_table(str(path)).fields}
+    assert [fields[name].ref for name in ("place.ra", "place.dec", "note")] == ["icrs"] * 2 + [None]
+    assert (fields["place.ra"].ucd, fields["when"].xtype) == ("pos.eq.ra", "timestamp")
+    assert isinstance(table["place"], SkyCoord)  # the table itself is as it was
+    write_table(table[:0], path, overwrite=True)
+    assert schema(read_table(path)) == schema(again)
+
+
+def test_ucds_behind_positions_in_fits(tmp_path):
+    """The UCD of a column behind a SkyCoord, two columns of FITS, has that column's number."""
+    table = QTable({"place": SkyCoord([1], [2], unit="deg"), "m": [3.0], "flux": [1.0]})
+    table["flux"].info.meta = {"ucd": "phot.flux"}
+    write_table(table, tmp_path / "t.fits")
+    header = fits.getheader(tmp_path / "t.fits", 1)
+    assert (header["TTYPE4"], header["TUCD4"], "TUCD3" in header) == ("flux", "phot.flux", False)
+
+
+def test_what_votable_cannot_hold(tmp_path):
+    """The column is named, and a distance that is left out is told; no file lies about."""
+    place = SkyCoord([1], [2], unit="deg", frame=AltAz())
+    site = EarthLocation.from_geodetic([0], [0])
+    for column, got in ((place, "the frame 'altaz'"), (site, "EarthLocation")):
+        with pytest.raises(ValueError, match=rf"table\['c'\] must be .*for VOTable, got {got}"):
+            write_table(QTable({"c": column}), tmp_path / "t.xml")
+    assert not list(tmp_path.iterdir())
+    table = QTable({"c": SkyCoord([1] * u.deg, [2] * u.deg, distance=[3] * u.pc)})
+    with pytest.warns(InputWarning, match=r"table\['c'\] alone: its distances"):
+        write_table(table, tmp_path / "t.xml")
+    assert read_table(tmp_path / "t.xml")["c.ra"].to_value("deg").tolist() == [1]
 
 
 def test_astropy_reads_the_files(tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -20,7 +21,7 @@ from astro_yolo.training import queries
 from astro_yolo.training._frame_labels import LabelError, label_frame
 from astro_yolo.training.download import download_frames
 from astro_yolo.training.export_sets import DatasetError, SkyField, export_dataset
-from astro_yolo.training.galaxy_zoo import GZ1_COLUMNS
+from astro_yolo.training.galaxy_zoo import GZ1_COLUMNS, GZ2_COLUMNS
 from astro_yolo.training.recipes import RECIPES, RecipeError
 from astro_yolo.training.sky_splits import SplitError
 
@@ -177,6 +178,33 @@ def test_a_folder_of_something_else_is_left_alone(made):
     assert (out / "data.yaml").is_file()
 
 
+def test_other_boxes_or_frames_are_another_set(made, tmp_path):
+    """``recipe.json`` tells boxes and release; a set of others does not go on in the folder."""
+    out, frames, sky_field = made
+    state = json.loads((out / "recipe.json").read_text())
+    assert (state["box_radii"], state["min_side"]) == (2.1, 22)
+    assert (state["rerun"], state["data_release"]) == (301, 17)
+    assert "boxes of 2.1 Petrosian radii from 22 pixels" in (out / "data.yaml").read_text()
+    wide = replace(RECIPES["T5"].selection, box_radii=3.0)
+    recipe = replace(RECIPES["T5"], selection=wide)
+    with pytest.raises(DatasetError, match=r"not this set of recipe T5 \(not the same box_radii\)"):
+        export_dataset([sky_field], frames, out, recipe, assign={NUMBERS: "train"})
+    (tmp_path / "dr16").symlink_to(frames / "dr17")
+    with pytest.raises(DatasetError, match=r"\(not the same data_release\)"):
+        export_dataset(
+            [sky_field], tmp_path, out, "T5", data_release=16, assign={NUMBERS: "train"}
+        )
+    assert (out / "data.yaml").is_file()
+
+
+@PARTS
+def test_numbers_of_a_table_are_the_same_field(made):
+    """A field whose numbers are numpy's goes on with the set that Python's numbers began."""
+    out, frames, sky_field = made
+    same = SkyField(*np.array(NUMBERS), sky_field.catalog, sky_field.votes)
+    assert export_dataset([same], frames, out, "T5", assign={NUMBERS: "train"}).is_file()
+
+
 @PARTS
 def test_ignored_galaxies_can_be_painted_over(made, tmp_path):
     """With ``blank_ignored`` an ignored galaxy becomes sky, and objects stay as they are."""
@@ -206,6 +234,7 @@ def test_bad_input_is_named_and_leaves_no_set(made, tmp_path):
     empty = SkyField(*NUMBERS, sky_field.catalog, None)
     with pytest.raises(DatasetError, match="must hold an object of recipe T1, got none in 1"):
         export_dataset([empty], frames, tmp_path / "two", "T1", assign={NUMBERS: "train"})
+    assert not list((tmp_path / "two").iterdir())  # another call may use it
     assert not list(tmp_path.rglob("data.yaml"))
     image_free = Table({"objID": [1], "ra": [1.0], "dec": [1.0]})
     with pytest.raises(LabelError, match="column petroRad_r, which is missing"):
@@ -244,16 +273,17 @@ def test_mixed_bands_are_refused(made, tmp_path):
 
 
 def test_a_corrected_call_may_use_the_folder(made, tmp_path):
-    """A missing frame and a split that is none are told before the folder is claimed."""
+    """A missing frame, a split that is none and a field that is not in the set are told first."""
     _, frames, sky_field = made
     other, out = SkyField(1, 2, 3, sky_field.catalog), tmp_path / "set"
-    for fields, folder, split, rule in (
-        ([sky_field, other], frames, "train", r"frame-g-000001-2-0003"),
-        ([sky_field], frames, "valid", "assign must put field 94/1/12 into train, val, test"),
-        ([sky_field], frames, "", "got ''"),
+    for fields, assign, rule in (
+        ([sky_field, other], {NUMBERS: "train"}, r"frame-g-000001-2-0003"),
+        ([sky_field], {NUMBERS: "valid"}, "assign must put field 94/1/12 into train, val, test"),
+        ([sky_field], {NUMBERS: ""}, "got ''"),
+        ([sky_field], {NUMBERS: "train", (1, 2, 3): "val"}, "and 1/2/3 is not among its 1"),
     ):
         with pytest.raises((DatasetError, SplitError), match=rule):
-            export_dataset(fields, folder, out, "T1", assign={NUMBERS: split})
+            export_dataset(fields, frames, out, "T1", assign=assign)
         assert not out.exists()
 
 
@@ -274,3 +304,23 @@ def test_masked_and_missing_votes_are_none(made):
     catalog["petroRad_r"].mask[0] = True  # below the mask stands 9
     again = label_frame(catalog, None, image.wcs, image.shape, RECIPES["T1"].selection)
     assert len(again.boxes) == 0
+
+
+def test_rows_of_galaxy_zoo_2_without_votes_do_not_count(made):
+    """Zero, NaN, masked and -9999 leave the class of Galaxy Zoo 1; real votes replace it."""
+    image = read_image(made[1] / "dr17/301/94/1/frame-r-000094-1-0012.fits.bz2")
+    ra, dec = pixel_to_sky(image.wcs, np.arange(300.0, 1500, 200), np.full(6, 700.0))
+    catalog = Table({"objID": range(1, 7), "ra": ra, "dec": dec, "petroRad_r": [9.0] * 6})
+    for name in GZ1_COLUMNS:
+        catalog[name] = [float(name == "p_el")] * 5 + [0.0]
+    votes = Table({"objID": range(1, 7)}, masked=True)
+    for key, name in GZ2_COLUMNS.items():
+        spiral = float(key in {"features", "face_on", "spiral", "not_odd"})
+        column = np.ma.MaskedArray([0.0, np.nan, spiral, -9999, spiral, 0.0])
+        column[2] = np.ma.masked
+        votes[f"{name}_debiased"] = column
+    labels = label_frame(catalog, votes, image.wcs, image.shape, RECIPES["T1"].selection)
+    assert labels.ids.tolist() == [1, 2, 3, 4, 5]  # the sixth has no vote anywhere
+    assert [CLASSES[k] for k in labels.kinds] == ["elliptical"] * 4 + ["spiral"]
+    assert labels.shares[:, 0].tolist() == [1, 1, 1, 1, 0]
+    assert len(labels.ignored) == 1

@@ -11,6 +11,7 @@ from astro_yolo.training.galaxy_zoo import (
     KAGGLE_COLUMNS,
     VotesError,
     classify,
+    has_votes,
     vote_kind,
 )
 
@@ -90,6 +91,18 @@ def test_galaxy_zoo_2_walks_the_tree():
     labels, shares = classify(votes)
     assert labels[0] == "spiral"
     np.testing.assert_allclose(shares[0], [0.18, 0.486, 0.18, 0.1, 0.054])
+
+
+def test_no_votes_are_told_from_votes_for_unknown():
+    """0, NaN, -9999 and masked are no votes; a galaxy that nobody could tell has some."""
+    rows = {name: [0.0, np.nan, -9999.0, 0.0, 0.0] for name in GZ1_COLUMNS}
+    rows["p_el"] = np.ma.MaskedArray([0.0, np.nan, -9999.0, 1.0, 0.0], mask=[0, 0, 0, 1, 0])
+    rows["p_dk"] = [0.0, np.nan, -9999.0, 0.0, 1.0]
+    assert has_votes(rows).tolist() == [False, False, False, False, True]
+    assert classify(rows)[0].tolist() == ["unknown"] * 5
+    # what was answered further down the tree is none where nobody came to it
+    assert has_votes(gz2(spiral=1.0, merger=1.0)).tolist() == [False]
+    assert has_votes(gz2(artefact=1.0)).tolist() == [True]
 
 
 def test_threshold_makes_unknown():

@@ -1,10 +1,13 @@
 """What a YOLO set on disk says, and what is wrong with one that is not."""
 
 import json
+import shutil
+import warnings
 
 import numpy as np
 import pytest
 
+from astro_yolo.exceptions import AstroYoloWarning
 from astro_yolo.tests.stock_sets import write_set
 from astro_yolo.training.picture_sets import (
     PictureSet,
@@ -39,7 +42,8 @@ def test_other_ways_to_write_it(tmp_path):
     marker.write_text(
         "path: set\ntrain: [images/train, images/val]\nval: val.txt\nnames: [a, b]\n"
     )
-    found = read_set(marker)
+    with pytest.warns(AstroYoloWarning, match=r"1 of 1 pictures of the split val are in train"):
+        found = read_set(marker)
     assert found.names == ("a", "b")
     assert len(found.pictures("train")) == 10
     assert [path.name for path in found.pictures("val")] == ["001-L.png"]
@@ -47,6 +51,31 @@ def test_other_ways_to_write_it(tmp_path):
     marker.write_text("train: ../images/train\nval: ../images/val\nnames: [a, b]\n")
     assert len(read_set(marker).pictures("train")) == 8
     assert read_set(marker).pictures("val")[0] == tmp_path / "set/images/val/000-L.png"
+
+
+def test_a_picture_in_two_splits_is_told(tmp_path):
+    """One that is learnt from and judged by, as a path or a copy; equal names alone are none."""
+    marker = write_set(tmp_path)  # 000-L.png and 001-L.png are other pictures in each split
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        read_set(marker)
+    learnt, judged = tmp_path / "images/train", tmp_path / "images/val"
+    shutil.copy(learnt / "001-L.png", judged)
+    with pytest.warns(AstroYoloWarning, match=r"1 of 2 .* split val .*001-L\.png: what is measur"):
+        read_set(marker)
+    (judged / "001-L.png").unlink()
+    (tmp_path / "test.txt").write_text("images/train/003-L.png\nimages/train/nothing.png\n")
+    marker.write_text(marker.read_text() + "test: test.txt\n")
+    with pytest.warns(AstroYoloWarning, match=r"1 of 2 .* split test .*003-L\.png"):
+        read_set(marker)
+
+
+def test_a_damaged_recipe_is_named(tmp_path):
+    """A ``recipe.json`` that is no JSON stops with its name."""
+    write_set(tmp_path)
+    (tmp_path / "recipe.json").write_text("{")
+    with pytest.raises(SetError, match=r"recipe\.json must be JSON"):
+        read_set(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -110,3 +139,8 @@ def test_the_stretch_of_a_set(tmp_path):
     found = read_set(tmp_path)
     assert isinstance(found, PictureSet)
     assert (found.recipe, stretch_of(found)) == ("T5", "LH")
+    assert found.boxes == ()
+    with pytest.raises(SetError, match="one of the set's, SH, LH, got 'L'"):
+        stretch_of(found, "L")
+    (tmp_path / "recipe.json").write_text(json.dumps({"min_side": 22.0, "box_radii": 2.1}))
+    assert read_set(tmp_path).boxes == (2.1, 22)

@@ -72,13 +72,57 @@ def test_a_gallery_shows_the_surroundings(evaluation, tmp_path):
     assert y.max() - y.min() == pytest.approx(20 / 44 * 150, abs=2)
 
 
+def test_overwriting_takes_the_files_of_the_report_before(evaluation, results, tmp_path):
+    """What only the report before had goes, but no file that the user made or changed."""
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "size.png").write_text("the user's")
+    (out / "notes.txt").write_text("the user's")
+    write_report(out, {"a": evaluation, "b": evaluation}, {"T2": results}, draws=5)
+    before = {path.name for path in out.iterdir()}
+    assert {"headline-a.ecsv", "headline-b.ecsv", "best-b.png", "results-T2.ecsv"} <= before
+    (out / "classes-b.ecsv").write_text("changed by the user")
+    write_report(out, runs={"T4": results}, overwrite=True)
+    assert {path.name for path in out.iterdir()} == {
+        "report.html", "report-files.json", "convergence-recall.png", "convergence-mean_iou.png",
+        "results-T4.ecsv", "notes.txt", "classes-b.ecsv", "size.png",
+    }  # fmt: skip
+
+
+def test_a_report_that_was_cut_off_leaves_nothing_unknown(
+    evaluation, results, tmp_path, monkeypatch
+):
+    """The files that came before the end are known to the next report."""
+    out = tmp_path / "out"
+    monkeypatch.setattr("astro_yolo.training._figures.recall_bins", None)
+    with pytest.raises(TypeError):
+        write_report(out, {"a": evaluation}, {"T2": results}, draws=5)
+    assert (out / "results-T2.ecsv").is_file()
+    assert not (out / "report.html").exists()
+    write_report(out, runs={"T4": results})
+    assert not (out / "results-T2.ecsv").exists()
+
+
+def test_names_that_make_one_file_name_stay_apart(evaluation, tmp_path):
+    """``T2-L``, ``T2.L`` and ``t2.l`` have tables of their own, also where A is a."""
+    page = write_report(tmp_path / "out", dict.fromkeys(("T2-L", "T2.L", "t2.l"), evaluation),
+                        draws=5)  # fmt: skip
+    names = sorted(path.name.casefold() for path in page.parent.glob("headline*"))
+    assert names == ["headline-t2_l-2.ecsv", "headline-t2_l-3.ecsv", "headline-t2_l.ecsv"]
+
+
 def test_bad_input_is_named(evaluation, tmp_path):
-    """Nothing to report, a page in the way, a run that is none."""
+    """Nothing to report, a page in the way, no draw, a run or a matrix that is none."""
     with pytest.raises(ReportError, match="needs an evaluation, a run or a matrix"):
         write_report(tmp_path / "out")
     write_report(tmp_path / "out", {"a": evaluation}, draws=5)
     with pytest.raises(FileExistsError, match="overwrite=True"):
         write_report(tmp_path / "out", {"a": evaluation})
+    with pytest.raises(ReportError, match="draws must be 1 or more, got 0"):
+        write_report(tmp_path / "out", {"a": evaluation}, draws=0, overwrite=True)
+    with pytest.raises(ReportError, match="matrix must have the column tested"):
+        write_report(tmp_path / "out", matrix=Table({"trained": ["a"]}), overwrite=True)
+    assert (tmp_path / "out/report.html").is_file()
     with pytest.raises(ReportError, match="does not exist"):
         read_results(tmp_path / "nothing")
     Table({"epoch": [1]}).write(tmp_path / "odd.ecsv")

@@ -1,5 +1,6 @@
 """A real, tiny training of stock networks: repeatable, safe to kill, and silent on the network."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -109,6 +110,22 @@ def test_early_stop(data, tmp_path, monkeypatch):
     recipe = StockRecipe(epochs=30, batch=8, image_size=64, patience=2, mosaic=0.0)
     train_stock(data, tmp_path / "run", recipe)
     assert Table.read(tmp_path / "run" / "results.ecsv")["epoch"].tolist() == [1, 2, 3]
+
+
+def test_a_set_made_anew_is_not_gone_on_with(tmp_path):
+    """Boxes of another size in the same folder are told when a run is resumed."""
+    marker, state = write_set(tmp_path), {"recipe": "T2", "box_radii": 2.1, "min_side": 22}
+    (tmp_path / "recipe.json").write_text(json.dumps(state))
+    out = tmp_path / "run"
+    for _ in range(2):  # begin, go on
+        stock._claim(out, TINY, read_set(marker))
+    (tmp_path / "recipe.json").write_text(json.dumps(state | {"box_radii": 3.0}))
+    with pytest.raises(TrainingError, match="was begun with another boxes of its set"):
+        stock._claim(out, TINY, read_set(marker))
+    begun = json.loads((out / "training.json").read_text())
+    del begun["set"]  # of a version that did not write it
+    (out / "training.json").write_text(json.dumps(begun))
+    stock._claim(out, TINY, read_set(marker))
 
 
 @pytest.mark.parametrize("model", ["yolo26n.yaml", "yolov3-tiny.yaml"])

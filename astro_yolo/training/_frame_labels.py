@@ -8,7 +8,7 @@ from astro_yolo._columns import floats
 from astro_yolo._sky import sky_to_pixel
 from astro_yolo.catalog import CLASSES
 from astro_yolo.exceptions import AstroYoloError
-from astro_yolo.training.galaxy_zoo import classify
+from astro_yolo.training.galaxy_zoo import classify, has_votes
 
 __all__ = ["FrameLabels", "LabelError", "label_frame"]
 
@@ -51,7 +51,7 @@ def label_frame(catalog, votes, wcs, shape, selection):
         As of `~astro_yolo.training.queries.field_catalog`.
     votes : `~astropy.table.Table` or None
         Further votes by ``objID``, as of `~astro_yolo.training.queries.field_votes`; they stand
-        above those of the catalogue.
+        above those of the catalogue. A row without any vote says nothing.
     wcs : WCS
         Of the frame.
     shape : (int, int)
@@ -109,14 +109,16 @@ def _classes(catalog, votes):
     labels, shares = np.full(number, "unknown", dtype="U16"), np.tile(np.eye(5)[-1], (number, 1))
     voted = np.zeros(number, dtype=bool)
     if "p_el" in catalog.colnames:
-        votes_there = floats(catalog["p_el"])
-        voted = np.isfinite(votes_there) & (votes_there >= 0)  # SDSS writes -9999 for no value
+        given = floats(catalog["p_el"])
+        voted = np.isfinite(given) & (given >= 0)  # SDSS writes -9999 for no value
+        voted[voted] = has_votes(catalog[voted], kind="gz1")
         labels[voted], shares[voted] = classify(catalog[voted], kind="gz1")
     if votes is not None and len(votes):
         rows = {int(number): k for k, number in enumerate(catalog["objID"])}
-        there = np.array([int(number) in rows for number in votes["objID"]])
-        places = [rows[int(number)] for number in votes["objID"][there]]
-        labels[places], shares[places] = classify(votes[there])
+        votes = votes[np.array([int(number) in rows for number in votes["objID"]])]
+        votes = votes[has_votes(votes)]
+        places = [rows[int(number)] for number in votes["objID"]]
+        labels[places], shares[places] = classify(votes)
         voted[places] = True
     return labels, shares, voted
 

@@ -28,7 +28,7 @@ from astro_yolo.training._frame_labels import FrameLabels, label_frame
 from astro_yolo.training._progress import progress_bar
 from astro_yolo.training.recipes import find_recipe, select_fields
 from astro_yolo.training.sdss import frame_folder, frame_name
-from astro_yolo.training.sky_splits import SPLITS, SplitError, check_apart, field_split
+from astro_yolo.training.sky_splits import SPLITS, check_apart, check_assign, field_split
 from astro_yolo.training.yolo_files import (
     MARKER,
     box_lines,
@@ -61,8 +61,8 @@ class SkyField:
 
     @property
     def numbers(self):
-        """Return run, camcol, field."""
-        return self.run, self.camcol, self.field
+        """Return run, camcol, field, as Python's own numbers."""
+        return int(self.run), int(self.camcol), int(self.field)
 
     @property
     def name(self):
@@ -88,14 +88,14 @@ def export_dataset(
     frames : path-like
         Folder of `~astro_yolo.training.download.download_frames`.
     out : path-like
-        Folder to make. It may hold a set of the same recipe and fields, whole or not.
+        Folder to make. It may hold a set of the same recipe, fields and options, whole or not.
     recipe : str or Recipe
         T1 to T6.
     rerun, data_release : int, optional
         Of the frames.
     assign : dict of (int, int, int) to str, optional
-        Splits of single fields, instead of those by place on the sky. What they lead to is still
-        refused if sky of two splits is nearer than 10 arcmin.
+        Splits of single fields of the set, instead of those by place on the sky. What they lead to
+        is still refused if sky of two splits is nearer than 10 arcmin.
     blank_ignored : bool, optional
         Paint ignored galaxies over with pixels of the field's sky.
     progress : bool, optional
@@ -109,22 +109,24 @@ def export_dataset(
     Raises
     ------
     RecipeError, DatasetError, SplitError
-        If the recipe is unknown, there is no field, no object at all, a frame is missing,
-        the folder holds something else, or splits are too near to each other.
+        If the recipe is unknown, there is no field, no object at all, a frame is missing, the
+        folder holds something else, ``assign`` names a field that is not in the set, or splits are
+        too near to each other.
     ImageError
         If a frame is damaged or no image, or the bands do not belong together.
     """
-    recipe, out = find_recipe(recipe), Path(out)
+    recipe, out, assign = find_recipe(recipe), Path(out), assign or {}
     drawn = set(select_fields([f.numbers for f in fields], recipe.selection))
     fields = [f for f in {f.numbers: f for f in fields}.values() if f.numbers in drawn]
-    _check_splits(assign or {})
+    check_assign(assign, drawn)
     # before the folder is claimed: a call that is put right may be one for another set
-    frames = [_frame_paths(Path(frames), field, rerun, data_release) for field in fields]
-    _claim(out, recipe, fields, blank_ignored, assign)
+    release = {"rerun": int(rerun), "data_release": int(data_release)}
+    frames = [_frame_paths(frames, field.numbers, **release) for field in fields]
+    _claim(out, _state(recipe, fields, assign) | release | {"blank_ignored": blank_ignored})
     images, places = [], []
     with progress_bar(len(fields), show=progress, of="field") as step:
         for sky_field, paths in zip(fields, frames, strict=True):
-            found = _read_field(paths, sky_field, recipe, assign or {})
+            found = _read_field(paths, sky_field, recipe, assign)
             step()
             if found is None:
                 continue
@@ -136,15 +138,6 @@ def export_dataset(
                 out, place[1], sky_field.name, image, labels, recipe, blank_ignored
             )
     return _finish(out, recipe, images, len(fields))
-
-
-def _check_splits(assign):
-    """Raise unless every field that is assigned goes to a split that there is."""
-    for numbers, split in assign.items():
-        if split not in SPLITS:
-            field = "/".join(map(str, numbers))
-            msg = f"assign must put field {field} into {', '.join(SPLITS)}, got {split!r}"
-            raise SplitError(msg)
 
 
 def _read_field(paths, sky_field, recipe, assign):
@@ -162,30 +155,46 @@ def _read_field(paths, sky_field, recipe, assign):
     return image, labels, (sky_field.name, split, ra, dec, radius)
 
 
-def _claim(out, recipe, fields, blank_ignored, assign):
-    """Make the folder, or make sure that it holds the same set."""
+def _state(recipe, fields, assign):
+    """Return what a set is made of, without the frames."""
     text = "\n".join(
         f"{f.numbers} {_fingerprint(f.catalog)} {_fingerprint(f.votes)}"
         for f in sorted(fields, key=lambda f: f.numbers)
     )
-    state = {
+    return {
         "recipe": recipe.name,
         "filters": list(recipe.filters),
-        "min_side": recipe.selection.min_side,
-        "blank_ignored": blank_ignored,
-        "assign": sorted([*map(int, numbers), split] for numbers, split in (assign or {}).items()),
+        "min_side": float(recipe.selection.min_side),
+        "box_radii": float(recipe.selection.box_radii),
+        "assign": sorted([*map(int, numbers), split] for numbers, split in assign.items()),
         "fields": hashlib.sha256(text.encode()).hexdigest(),
     }
+
+
+def _claim(out, state):
+    """Make the folder, or make sure that it holds the same set."""
     path = out / _STATE
-    if path.is_file() and json.loads(path.read_text(encoding="utf-8")) == state:
+    before = _read_state(path)
+    if before == state:
         (out / MARKER).unlink(missing_ok=True)
         return
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        msg = f"out: {out} exists and is not this set of recipe {recipe.name}; name another folder"
-        raise DatasetError(msg)
+        other = [key for key in {**state, **before} if before.get(key) != state.get(key)]
+        said = f" (not the same {', '.join(other)})" if before else ""
+        msg = f"out: {out} exists and is not this set of recipe {state['recipe']}{said}"
+        raise DatasetError(f"{msg}; name another folder")
     out.mkdir(parents=True, exist_ok=True)
     with replacing(path, overwrite=True) as part:
         part.write_text(json.dumps(state, indent=1), encoding="utf-8")
+
+
+def _read_state(path):
+    """Return what was noted of the set in a folder, nothing where it is none of ours."""
+    try:
+        state = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return state if isinstance(state, dict) else {}
 
 
 def _fingerprint(table):
@@ -196,9 +205,9 @@ def _fingerprint(table):
     return hashlib.sha256(f"{table.colnames}{rows}".encode()).hexdigest()
 
 
-def _frame_paths(folder, sky_field, rerun, data_release):
+def _frame_paths(folder, numbers, *, rerun, data_release):
     """Return the frames of a field by band; reading refuses those that are damaged."""
-    run, camcol, number = sky_field.numbers
+    run, camcol, number = numbers
     folder = frame_folder(folder, run, camcol, rerun=rerun, data_release=data_release)
     paths = {band: folder / frame_name(run, camcol, number, band) for band in _BANDS}
     for path in paths.values():
@@ -293,6 +302,7 @@ def _write_picture(path, rgb):
 def _finish(out, recipe, images, number):
     """Write COCO files, tables and data.yaml; the last makes the set whole."""
     if not images:
+        (out / _STATE).unlink()  # nothing was written: another call may use the folder
         msg = f"fields must hold an object of recipe {recipe.name}, got none in {number} fields: "
         raise DatasetError(msg + "none has votes and a large enough box, or splits are too near")
     counts = _counts(images)
@@ -305,7 +315,11 @@ def _finish(out, recipe, images, number):
             warn_user(f"no field of the set is in the split {split}; assign= can name one")
     with replacing(out / "objects.ecsv", overwrite=True) as part:
         published_table(recipe, counts).write(part, format="ascii.ecsv", delimiter=",")
-    title = f"# recipe {recipe.name}, filters {' '.join(recipe.filters)}\n"
+    selection = recipe.selection
+    title = (
+        f"# recipe {recipe.name}, filters {' '.join(recipe.filters)}, boxes of "
+        f"{selection.box_radii:g} Petrosian radii from {selection.min_side:g} pixels\n"
+    )
     with replacing(out / MARKER, overwrite=True) as part:
         part.write_text(title + marker_text(SPLITS), encoding="utf-8")
     return out / MARKER

@@ -21,7 +21,15 @@ import numpy as np
 from astro_yolo.catalog import CLASSES
 from astro_yolo.exceptions import AstroYoloError
 
-__all__ = ["GZ1_COLUMNS", "GZ2_COLUMNS", "KAGGLE_COLUMNS", "VotesError", "classify", "vote_kind"]
+__all__ = [
+    "GZ1_COLUMNS",
+    "GZ2_COLUMNS",
+    "KAGGLE_COLUMNS",
+    "VotesError",
+    "classify",
+    "has_votes",
+    "vote_kind",
+]
 
 #: Votes of Galaxy Zoo 1, in the order elliptical, clockwise, anticlockwise, edge-on, don't know,
 #: merger.
@@ -111,7 +119,7 @@ def classify(votes, *, kind=None, threshold=0.0):
         Each one of `~astro_yolo.catalog.CLASSES`.
     shares : (N, 5) array
         In the order of `~astro_yolo.catalog.CLASSES`; every row sums to 1. A galaxy without any
-        vote is unknown.
+        vote is unknown; `has_votes` tells it from one that people could not tell.
 
     Raises
     ------
@@ -126,18 +134,52 @@ def classify(votes, *, kind=None, threshold=0.0):
     >>> str(labels[0]), shares[0].round(3).tolist()
     ('spiral', [0.383, 0.418, 0.0, 0.0, 0.198])
     """
-    columns = {name.lower(): votes[name] for name in _names(votes)}
-    kind = vote_kind(columns) if kind is None else kind
-    if kind not in _READERS:
-        msg = f"kind must be one of {', '.join(_READERS)}, got {kind!r}"
-        raise VotesError(msg)
-    shares, barred = _READERS[kind](columns)
+    shares, barred = _read(votes, kind)
     total = shares.sum(axis=1, keepdims=True)
     shares = np.where(total > 0, shares / np.where(total > 0, total, 1), np.eye(5)[-1])
     best = np.where(barred, -1, shares).argmax(axis=1)
     labels = np.array(CLASSES)[best]
     labels[shares[np.arange(len(best)), best] < threshold] = "unknown"
     return labels, shares
+
+
+def has_votes(votes, *, kind=None):
+    """
+    Tell which galaxies have any vote that counts for a class.
+
+    Parameters
+    ----------
+    votes, kind
+        As of `classify`.
+
+    Returns
+    -------
+    (N,) bool array
+        False where the votes are 0, masked, NaN or SDSS's -9999.
+
+    Raises
+    ------
+    VotesError
+        See `classify`.
+
+    Examples
+    --------
+    >>> from astro_yolo.training.galaxy_zoo import has_votes
+    >>> has_votes({"Class1.1": [0.0, 1.0], "Class1.2": [0.0, 0.0], "Class1.3": [0.0, 0.0],
+    ...     "Class2.1": [0.0, 0.0], "Class4.1": [0.0, 0.0]}).tolist()
+    [False, True]
+    """
+    return _read(votes, kind)[0].sum(axis=1) > 0
+
+
+def _read(votes, kind):
+    """Return shares that need not sum to 1, and which of them cannot be the class."""
+    columns = {name.lower(): votes[name] for name in _names(votes)}
+    kind = vote_kind(columns) if kind is None else kind
+    if kind not in _READERS:
+        msg = f"kind must be one of {', '.join(_READERS)}, got {kind!r}"
+        raise VotesError(msg)
+    return _READERS[kind](columns)
 
 
 def _names(votes):

@@ -1,12 +1,13 @@
 """YOLO detection sets on disk: pictures, labels and what is to be ignored."""
 
+import filecmp
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from astro_yolo.exceptions import AstroYoloError
+from astro_yolo.exceptions import AstroYoloError, warn_user
 from astro_yolo.filters import FILTERS
 from astro_yolo.training.yolo_files import MARKER
 
@@ -36,6 +37,8 @@ class PictureSet:
         Name of AstroCV's recipe it was made by; empty for any other set.
     filters : tuple of str
         Stretches of its pictures, where it says so.
+    boxes : tuple of float
+        Side of its boxes in Petrosian radii and smallest side in pixels, where it says so.
     """
 
     marker: Path
@@ -43,6 +46,7 @@ class PictureSet:
     splits: dict
     recipe: str = ""
     filters: tuple = ()
+    boxes: tuple = ()
 
     def pictures(self, split, stretch=None):
         """
@@ -78,6 +82,9 @@ def read_set(path):
     """
     Read what a YOLO detection set says about itself, and list its pictures.
 
+    A picture of the split train that stands in val or test too, or a copy of it under the same
+    name, gives a warning: what is measured there is better than on pictures never seen.
+
     Parameters
     ----------
     path : path-like
@@ -110,10 +117,14 @@ def read_set(path):
         raise SetError(msg)
     root = marker.parent / str(data.get("path") or "")
     splits = {split: _listed(marker, root, data.get(split)) for split in ("train", "val", "test")}
-    state = _state(marker.parent / "recipe.json")
+    names, state = _names(marker, data["names"]), _state(marker.parent / "recipe.json")
+    for split in ("val", "test"):
+        _warn_of_leak(marker, split, splits)
+    keys = ("box_radii", "min_side")
     return PictureSet(
-        marker.absolute(), _names(marker, data["names"]), splits,
+        marker.absolute(), names, splits,
         str(state.get("recipe", "")), tuple(state.get("filters", ())),
+        tuple(state[key] for key in keys) if state.keys() >= set(keys) else (),
     )  # fmt: skip
 
 
@@ -150,9 +161,37 @@ def _listed(marker, root, places):
     return tuple(sorted(path.absolute() for path in found))
 
 
+def _warn_of_leak(marker, split, splits):
+    """Warn if pictures of a split are also learnt from."""
+    learnt = {}
+    for path in splits["train"]:
+        learnt.setdefault(path.name, []).append(path)
+    both = [path for path in splits[split]
+            if any(_is_same(path, other) for other in learnt.get(path.name, ()))]  # fmt: skip
+    if both:
+        warn_user(
+            f"{marker}: {len(both)} of {len(splits[split])} pictures of the split {split} are in "
+            f"train too, the first {both[0]}: what is measured on {split} will be too good"
+        )
+
+
+def _is_same(one, other):
+    """Say whether two paths lead to the same picture."""
+    try:
+        return one == other or filecmp.cmp(one, other, shallow=False)
+    except OSError:  # a list may name what is not there
+        return False
+
+
 def _state(path):
     """Return what a recipe left beside the set."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if not path.is_file():
+        return {}
+    try:
+        return dict_of(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:
+        msg = f"{path} must be JSON, as a recipe writes it: {error}"
+        raise SetError(msg) from error
 
 
 def stretch_of(pictures, stretch=None):
@@ -175,7 +214,7 @@ def stretch_of(pictures, stretch=None):
     Raises
     ------
     SetError
-        If there is no such stretch, or none is known.
+        If there is no such stretch, the set has several and not this one, or none is known.
     """
     from astro_yolo.stretch import STRETCHES
 
@@ -187,6 +226,9 @@ def stretch_of(pictures, stretch=None):
         return known[0]
     if stretch not in STRETCHES:
         msg = f"stretch must be one of {', '.join(STRETCHES)}, got {stretch!r}"
+        raise SetError(msg)
+    if len(pictures.filters) > 1 and stretch not in pictures.filters:
+        msg = f"stretch must be one of the set's, {', '.join(pictures.filters)}, got {stretch!r}"
         raise SetError(msg)
     return stretch
 

@@ -1,7 +1,9 @@
 """One page about training and evaluation; each of its tables and figures alone as well."""
 
 import base64
+import json
 from datetime import UTC, datetime
+from hashlib import sha256
 from html import escape
 from pathlib import Path
 
@@ -17,7 +19,9 @@ __all__ = ["PAGE", "ReportError", "read_results", "write_report"]
 #: Name of the page.
 PAGE = "report.html"
 
+_FILES = "report-files.json"  # what a report wrote
 _LONGEST = 40  # rows of a table on the page; its file has all
+_MEASURES = {"astrocv_recall": "recall, AstroCV's protocol", "f1": "F1"}  # of a matrix
 _STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; color: #222; max-width: 70rem; margin: 2rem auto;
        padding: 0 1rem; }
@@ -86,7 +90,8 @@ def write_report(folder, evaluations=None, runs=None, *, matrix=None, title="", 
     ----------
     folder : path-like
         Where to write ``report.html``, and beside it a PNG of each figure and an ECSV of
-        each table. The page needs none of them: it may be sent alone.
+        each table. The page needs none of them: it may be sent alone. ``report-files.json`` lists
+        them with their SHA-256.
     evaluations : dict of str to Evaluation, optional
         By name.
     runs : dict of str to `~astropy.table.Table`, optional
@@ -96,9 +101,10 @@ def write_report(folder, evaluations=None, runs=None, *, matrix=None, title="", 
     title : str, optional
         Title of the page.
     draws : int, optional
-        Of the bootstrap.
+        Of the bootstrap, 1 or more.
     overwrite : bool, optional
-        Replace a report that is there.
+        Replace a report that is there. Of its files those that the new one does not have are
+        deleted, unless they were changed since; other files in the folder stay.
 
     Returns
     -------
@@ -108,7 +114,7 @@ def write_report(folder, evaluations=None, runs=None, *, matrix=None, title="", 
     Raises
     ------
     ReportError
-        If there is nothing to report.
+        If there is nothing to report, the matrix lacks a column, or ``draws`` is below 1.
     FileExistsError
         If there is a page and ``overwrite`` is False.
     """
@@ -116,6 +122,13 @@ def write_report(folder, evaluations=None, runs=None, *, matrix=None, title="", 
     if not evaluations and not runs and matrix is None:
         msg = "a report needs an evaluation, a run or a matrix, got none"
         raise ReportError(msg)
+    if draws < 1:
+        msg = f"draws must be 1 or more, got {draws}"
+        raise ReportError(msg)
+    for name in () if matrix is None else ("trained", "tested", *_MEASURES):
+        if name not in matrix.colnames:
+            msg = f"matrix must have the column {name}, which is missing"
+            raise ReportError(msg)
     folder = Path(folder)
     page = folder / PAGE
     if page.exists() and not overwrite:
@@ -132,14 +145,63 @@ def write_report(folder, evaluations=None, runs=None, *, matrix=None, title="", 
         _add_evaluations(book, evaluations, draws)
     with replacing(page, overwrite=True) as part:
         part.write_text(book.page(title or "Training and evaluation"), encoding="utf-8")
+    book.files.close()
     return page
+
+
+class _Files:
+    """Lists the files of a report, so that the next one knows them from the user's."""
+
+    def __init__(self, folder):
+        self._folder, self._new, self._taken = folder, {}, set()
+        self._before = _read_files(folder / _FILES)
+
+    def free(self, stem, ending):
+        """Return a name that this report has not used; disks may not tell A from a."""
+        name, number = f"{stem}{ending}", 2
+        while name.casefold() in self._taken:
+            name, number = f"{stem}-{number}{ending}", number + 1
+        self._taken.add(name.casefold())
+        return name
+
+    def enter(self, name, part):
+        """Enter a file before it gets its name: a killed report leaves nothing unknown."""
+        if name in self._before or not (self._folder / name).exists():  # else it is the user's
+            self._new[name] = _digest(part)
+            self._write(self._before | self._new)
+
+    def close(self):
+        """Delete what only the report before had."""
+        for name, digest in self._before.items():
+            path = self._folder / name
+            if name.casefold() not in self._taken and path.is_file() and _digest(path) == digest:
+                path.unlink()
+        self._write(self._new)
+
+    def _write(self, files):
+        with replacing(self._folder / _FILES, overwrite=True) as part:
+            part.write_text(json.dumps(files, indent=1), encoding="utf-8")
+
+
+def _read_files(path):
+    """Return names and digests of the files of a report, none where it has no list."""
+    try:
+        files = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError):
+        return {}
+    return {name: digest for name, digest in files.items() if Path(name).name == name}
+
+
+def _digest(path):
+    """Return the SHA-256 of a file."""
+    return sha256(path.read_bytes()).hexdigest()
 
 
 class _Book:
     """Collects the page and writes the files beside it."""
 
     def __init__(self, folder):
-        self._folder, self._parts = folder, []
+        self._folder, self._parts, self.files = folder, [], _Files(folder)
 
     def heading(self, text, level=2):
         self._parts.append(f"<h{level}>{escape(text)}</h{level}>")
@@ -151,7 +213,7 @@ class _Book:
         """Put a PNG on the page and beside it."""
         if png is None:
             return
-        self._write(f"{name}.png", lambda part: part.write_bytes(png))
+        self._write(name, ".png", lambda part: part.write_bytes(png))
         source = base64.b64encode(png).decode()
         self._parts.append(
             f'<figure><img alt="{escape(caption or name)}" src="data:image/png;base64,{source}">'
@@ -161,7 +223,7 @@ class _Book:
     def table(self, name, table, *, shown=True):
         """Write a table beside the page, and put its first rows on it."""
         self._write(
-            f"{name}.ecsv", lambda part: table.write(part, format="ascii.ecsv", delimiter=",")
+            name, ".ecsv", lambda part: table.write(part, format="ascii.ecsv", delimiter=",")
         )
         if not shown or not len(table):
             return
@@ -183,9 +245,11 @@ class _Book:
             + "\n</body></html>\n"
         )
 
-    def _write(self, name, work):
+    def _write(self, stem, ending, work):
+        name = self.files.free(stem, ending)
         with replacing(self._folder / name, overwrite=True) as part:
             work(part)
+            self.files.enter(name, part)
 
 
 def _form(value):
@@ -218,7 +282,7 @@ def _add_matrix(book, matrix):
     book.heading("Trained on, tested on")
     rows = list(dict.fromkeys(map(str, matrix["trained"])))
     columns = list(dict.fromkeys(map(str, matrix["tested"])))
-    for measure, label in (("astrocv_recall", "recall, AstroCV's protocol"), ("f1", "F1")):
+    for measure, label in _MEASURES.items():
         values = np.full((len(rows), len(columns)), np.nan)
         for row in matrix:
             place = rows.index(str(row["trained"])), columns.index(str(row["tested"]))

@@ -13,7 +13,15 @@ import numpy as np
 
 from astro_yolo.exceptions import AstroYoloError
 
-__all__ = ["MARGIN", "SPLITS", "SplitError", "cell_split", "check_apart", "field_split"]
+__all__ = [
+    "MARGIN",
+    "SPLITS",
+    "SplitError",
+    "cell_split",
+    "check_apart",
+    "check_assign",
+    "field_split",
+]
 
 #: Names of the splits.
 SPLITS = ("train", "val", "test")
@@ -29,7 +37,7 @@ _DIRECTIONS = np.linspace(0, 2 * np.pi, 64, endpoint=False)
 
 
 class SplitError(AstroYoloError, ValueError):
-    """Two fields of different splits are too near to each other, or a split is unknown."""
+    """Fields of different splits are too near to each other, or a split or field is unknown."""
 
 
 def cell_split(ra, dec):
@@ -105,6 +113,33 @@ def _around(ra, dec, reach):
         np.sin(_DIRECTIONS) * np.sin(reach) * np.cos(dec), np.cos(reach) - np.sin(dec) * sin_dec
     )
     return ra + np.degrees(east), np.degrees(np.arcsin(sin_dec))
+
+
+def check_assign(assign, fields):
+    """
+    Make sure that fields which are put into a split by hand are fields of the set.
+
+    Parameters
+    ----------
+    assign : dict of (int, int, int) to str
+        Splits of single fields, by run, camcol, field.
+    fields : iterable of (int, int, int)
+        Fields of the set.
+
+    Raises
+    ------
+    SplitError
+        If a split is unknown, or a field is none of the set's.
+    """
+    known = {tuple(map(int, numbers)) for numbers in fields}
+    for numbers, split in assign.items():
+        field = "/".join(map(str, numbers))
+        if split not in SPLITS:
+            msg = f"assign must put field {field} into {', '.join(SPLITS)}, got {split!r}"
+            raise SplitError(msg)
+        if tuple(map(int, numbers)) not in known:
+            msg = f"assign must name fields of the set, and {field} is not among its {len(known)}"
+            raise SplitError(msg)
 
 
 def check_apart(names, splits, ra, dec, radius):

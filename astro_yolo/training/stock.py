@@ -173,13 +173,18 @@ def _check_device(device):
 
 def _claim(out, recipe, pictures):
     """Make the folder of the run, or make sure that it is the same run."""
-    state = {"recipe": asdict(recipe), "data": str(pictures.marker)}
+    made = {key: getattr(pictures, key) for key in ("names", "recipe", "filters", "boxes")}
+    state = {"recipe": asdict(recipe), "data": str(pictures.marker), "set": made}
     path = out / _STATE
     if path.is_file():
         before = json.loads(path.read_text(encoding="utf-8"))
         old = before["recipe"]
         other = [key for key, value in state["recipe"].items() if old.get(key) != value]
         other += ["data"] if before["data"] != state["data"] else []
+        # a set may have been made anew in its folder; runs of old do not say how theirs was
+        made = json.loads(json.dumps(made))
+        old = before.get("set", made)
+        other += [f"{key} of its set" for key in made if old.get(key) != made[key]]
         if other:
             msg = f"resume: the run in {out} was begun with another {', '.join(other)}"
             raise TrainingError(msg)
