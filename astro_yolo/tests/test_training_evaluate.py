@@ -1,10 +1,12 @@
 """Scores of a network against counts done by hand."""
 
+import cv2
 import numpy as np
 import pytest
 
 from astro_yolo.training.evaluate import (
     Outcome,
+    evaluate_samples,
     fit_classes,
     judge,
     match,
@@ -43,6 +45,23 @@ def test_candidates_are_judged_by_what_lies_beneath():
     assert got.kind.tolist() == [1, -1, -2, 0]
     assert got.overlap[0] == pytest.approx(90 / 110)
     assert got.truth_score.tolist() == [0.9, 0.3]
+
+
+def test_samples_without_objects_count_what_is_found_as_neither(tmp_path):
+    """An empty label file is an image of nothing, next to one of a galaxy that is found."""
+
+    class Finds:
+        def predict(self, _image, _min_score):
+            return np.array([square(16, 16)]), outputs([0.9], [0.1])
+
+    for part in ("images", "labels"):
+        (tmp_path / part / "val").mkdir(parents=True)
+    for stem, text in (("a", ""), ("b", "0 0.5 0.5 0.3125 0.3125\n")):
+        cv2.imwrite(str(tmp_path / f"images/val/{stem}.png"), np.zeros((32, 32, 3), np.uint8))
+        (tmp_path / f"labels/val/{stem}.txt").write_text(text)
+    got = evaluate_samples(Finds(), tmp_path)
+    assert got.kind.tolist() == [0, 1]
+    assert got.overlap.tolist() == [0, pytest.approx(1)]
 
 
 def test_summary_counts_recall_purity_and_stars():

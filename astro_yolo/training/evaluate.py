@@ -136,7 +136,7 @@ def candidates(backend, image, min_score=_LOWEST):
 
 def _read_labels(path, size):
     """Return boxes in edge pixels and kinds of a label file."""
-    rows = np.loadtxt(path, ndmin=2).reshape(-1, 5)
+    rows = np.array(path.read_text().split(), dtype=float).reshape(-1, 5)
     x, y, width, height = rows[:, 1:].T * size
     boxes = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=-1)
     return boxes, rows[:, 0].astype(int)
