@@ -11,6 +11,7 @@ from astro_yolo.tiling import spans
 
 _LONGEST = 20_000  # pixels, even where turned by 45 degrees: OpenCV resamples sides below 2**15
 _STRIP = 1024  # rows remapped at a time: coordinate maps of a whole large image would not fit
+_BLUR = 0.35  # of the larger pixel; see `averaged`
 _SMOOTH_FROM = 1.5  # band pixels per reference pixel from which plain sampling would skip pixels
 
 
@@ -116,8 +117,7 @@ class AlignedBand:
         """Average over a reference pixel first where the band's pixels are much smaller."""
         if self.mapping.step < _SMOOTH_FROM:
             return values
-        # Not a running-sum box: one NaN would spread along a whole row.
-        return cv2.GaussianBlur(values, (0, 0), 0.4 * self.mapping.step)
+        return averaged(values, self.mapping.step)
 
     def _resample(self, read_block, window):
         """Sample piece by piece, each from the part of the band that it needs."""
@@ -152,6 +152,31 @@ class AlignedBand:
             spans.append((first, last))
         (x0, x1), (y0, y1) = spans
         return (y0, y1, x0, x1) if x0 < x1 and y0 < y1 else None
+
+
+def averaged(values, side):
+    """
+    Average over larger pixels, before one value is taken for each.
+
+    Parameters
+    ----------
+    values : 2D `~numpy.ndarray`
+        Float pixels.
+    side : float
+        Side of the larger pixels, in those of ``values``.
+
+    Returns
+    -------
+    2D `~numpy.ndarray`
+        As large as ``values``.
+
+    Notes
+    -----
+    By a Gaussian of 0.35 of the side. The mean over the larger pixel, as wide as one of 0.29, would
+    let twice as much noise through that is too fine for the larger pixels, and as a running sum
+    spread one NaN along a whole row.
+    """
+    return cv2.GaussianBlur(values, (0, 0), _BLUR * side)
 
 
 def nonfinite(values):

@@ -110,7 +110,7 @@ def _train(options):
     import json
 
     from astro_yolo._files import replacing
-    from astro_yolo.training.export_stock import output_of
+    from astro_yolo.training.export_stock import outputs_of
     from astro_yolo.training.finish import finish_weights
     from astro_yolo.training.picture_sets import read_set, stretch_of
     from astro_yolo.training.recipes import RecipeError, find_recipe
@@ -125,8 +125,7 @@ def _train(options):
             msg = f"recipe: the set {options.data} is of {pictures.recipe or 'none'}{made}, not "
             raise RecipeError(msg + recipe.name)
     stretch = stretch_of(pictures, options.stretch)
-    for label in pictures.names:
-        output_of(label)  # before hours of training
+    outputs_of(pictures.names)  # before hours of training
     fields = StockRecipe.__dataclass_fields__
     recipe = StockRecipe(**{k: v for k, v in vars(options).items() if k in fields})
     out = Path(options.out)

@@ -12,7 +12,7 @@ from itertools import islice, product
 import cv2
 import numpy as np
 
-from astro_yolo._alignment import nonfinite
+from astro_yolo._alignment import averaged, nonfinite
 from astro_yolo.stretch import background_noise
 from astro_yolo.tiling import spans
 
@@ -30,7 +30,6 @@ _CONTRAST = 20.0  # of a peak, in units of the noise
 _REACH = 6  # pixels round a peak that are looked at
 _COMPACT = 25  # percentile of the widths: stars are among the narrowest sources
 _VARIANCE = 0.3, 25.0  # squared pixels; less is a cosmic ray or noise, not light through optics
-_BLUR = 0.35  # of the larger pixel, before an image is made smaller
 
 _NEAR = 11, 11  # pixels, whose good ones stand for a masked one; wider than blur and cubic reach
 _DRAWN = 0.1  # share of masked pixels in a resampled one from which it is masked
@@ -227,8 +226,8 @@ class Resampled:
 
     def _drawn(self, plane, place, size, way):
         """Return what the pixels of a window draw from a plane of the image."""
-        if self.zoom < 1:  # an average over the larger pixel
-            plane = cv2.GaussianBlur(plane, (0, 0), _BLUR / self.zoom)
+        if self.zoom < 1:
+            plane = averaged(plane, 1 / self.zoom)
         return _resampled(plane, place, size, way)
 
     def _saturated(self, y0, y1, x0, x1):

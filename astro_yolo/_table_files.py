@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 
 import numpy as np
-from astropy.coordinates import SkyCoord
 from astropy.io.fits.verify import VerifyWarning
 from astropy.table import MaskedColumn, QTable, Table, represent_mixins_as_columns
 from astropy.table.meta import get_header_from_yaml
+from astropy.time import Time
 
 from astro_yolo._columns import conform, plain, whole
 from astro_yolo._files import replacing
@@ -202,7 +202,7 @@ def _require_ascii(table):
 def _column_cards(table):
     """Return FITS cards with UCD and description of each column."""
     cards, number = {}, 1
-    for column in table.itercols():
+    for column in table[:0].itercols():  # values do not matter, and a slice has infos of its own
         texts = {"TUCD": (column.info.meta or {}).get("ucd"), "TCOMM": column.info.description}
         cards |= {f"{key}{number}": text for key, text in texts.items() if text and text.isascii()}
         number += _fits_columns(column)
@@ -211,9 +211,9 @@ def _column_cards(table):
 
 def _fits_columns(column):
     """Return how many columns of a FITS file a column becomes: a SkyCoord more than one."""
-    if not isinstance(column, SkyCoord):
-        return 1
-    return len(represent_mixins_as_columns(QTable([column])).colnames)
+    # of all that has several arrays in it, Astropy writes only a Time as one column
+    alone = represent_mixins_as_columns(QTable([column]), exclude_classes=(Time,))
+    return len(alone.colnames)
 
 
 def _fits_holds(value):

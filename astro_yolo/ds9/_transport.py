@@ -37,6 +37,7 @@ BACKENDS = ("auto", "pyds9", "xpa")
 LOOPBACK = {"XPA_METHOD": "localhost"}
 
 _PROGRAMS = ("xpaget", "xpaset")
+_NAME_SERVER = "the program xpans must be on PATH (Debian: xpa-tools)"
 _REGISTERED = re.compile(r"^DS9\s+(\S+)\s+\S+\s+(\S+)", re.MULTILINE)
 _MARK = re.compile(r"XPA\$ERROR\s*(.*?)\s*(?:\(DS9:[^)]*\))?\s*$", re.DOTALL)
 _GONE = ("no 'xpaget' access points", "no 'xpaset' access points", "not find", "connection refused",
@@ -150,7 +151,7 @@ def find_target(transport, wanted):
     here = f"; running: {listed}" if listed else ""
     msg = (
         f"{what} that XPA knows{here}. Start one (ds9 &), or register it: File > XPA > Connect;"
-        " the program xpans must be on PATH (Debian: xpa-tools)"
+        f" {_NAME_SERVER}"
     )
     raise DS9NotFoundError(msg)
 
@@ -249,7 +250,11 @@ class _Programs:
     def targets(self):
         """Return the running DS9s."""
         # the name server's own list: xpaaccess leaves the titles out
-        text = self._run(["xpaget", "xpans"])[0].decode(errors="replace")
+        try:
+            text = self._run(["xpaget", "xpans"])[0].decode(errors="replace")
+        except DS9TimeoutError as error:  # no DS9 was asked yet
+            msg = f"the name server of XPA did not answer within {self._timeout:g} s: is it busy"
+            raise DS9NotFoundError(f"{msg} or stopped? If none runs, {_NAME_SERVER}") from error
         return [Target(*found) for found in _REGISTERED.findall(text)]
 
     def get(self, address, command):

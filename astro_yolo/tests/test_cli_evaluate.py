@@ -83,7 +83,7 @@ def test_failures_are_one_line(folder, capsys):
 
 
 def test_what_would_fail_after_hours_is_told_before(folder, capsys):
-    """Boxes of another size than the recipe's, and weights that are in the way."""
+    """Boxes of another size than the recipe's, weights that are in the way, and a class twice."""
     state = {"recipe": "T2", "filters": ["LH"], "box_radii": 3.0, "min_side": 22.0}
     (folder / "two/recipe.json").write_text(json.dumps(state))
     assert main(["train", "two", "-o", "run", "--recipe", "T2"]) == 1
@@ -93,6 +93,11 @@ def test_what_would_fail_after_hours_is_told_before(folder, capsys):
     assert main(["train", "two", "-o", "run", "--name", "mine"]) == 1
     assert "mine.onnx exists already" in capsys.readouterr().err
     assert [path.name for path in folder.glob("run/*")] == ["mine.onnx"]
+    marker = folder / "two/data.yaml"
+    marker.write_text(marker.read_text().replace("elliptical", "Spiral"))
+    assert main(["train", "two", "-o", "other"]) == 1
+    assert "classes 'Spiral' and 'spiral' must be one class" in capsys.readouterr().err
+    assert not (folder / "other").exists()
 
 
 def test_folders_keep_their_dots(folder):

@@ -1,6 +1,7 @@
 """A DS9 of one's own: started, named, ended; and what happens without one."""
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -9,7 +10,13 @@ import pytest
 
 from astro_yolo.ds9 import DS9Bridge, launch
 from astro_yolo.ds9._transport import Target, find_target
-from astro_yolo.exceptions import DS9AmbiguousError, DS9Error, DS9NotFoundError, MissingExtraError
+from astro_yolo.exceptions import (
+    DS9AmbiguousError,
+    DS9Error,
+    DS9NotFoundError,
+    DS9TimeoutError,
+    MissingExtraError,
+)
 
 from .ds9_fixture import ds9, listening, require_backend  # noqa: F401
 from .test_ds9_bridge import tcl
@@ -83,6 +90,23 @@ def test_no_display_and_no_program(screen, monkeypatch):
         pass
     with pytest.raises(MissingExtraError, match="the programs xpaget, xpaset"):
         DS9Bridge(backend="xpa")
+
+
+def test_a_name_server_that_hangs(monkeypatch, tmp_path):
+    """If the list of DS9s does not come in time, the name server is named; no DS9 was asked."""
+    for name in ("ds9", "xpaget", "xpaset"):
+        (tmp_path / name).write_text(f"#!/bin/sh\nexec {shutil.which('sleep')} 60\n")
+        (tmp_path / name).chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("DISPLAY", ":987")
+    rule = r"name server of XPA did not answer within 0\.3 s.*xpans must be on PATH"
+    with pytest.raises(DS9NotFoundError, match=f"^the {rule}"):
+        DS9Bridge(backend="xpa", timeout=0.3)
+    with (
+        pytest.raises(DS9TimeoutError, match=f"XPA does not list it within 0.3 s: the {rule}"),
+        launch(TITLE, backend="xpa", timeout=0.3),
+    ):
+        pass
 
 
 class Running:

@@ -5,6 +5,9 @@ import pytest
 from astropy.io import fits
 from astropy.wcs import WCS
 
+from astro_yolo._alignment import AlignedBand
+from astro_yolo._mapping import AffineMapping
+from astro_yolo._planes import Pixels, Plane
 from astro_yolo._sampling import Resampled, point_source_width, suitable_zoom
 from astro_yolo.image import read_image
 
@@ -139,6 +142,18 @@ def test_long_windows_are_read_in_pieces(monkeypatch):
     assert found[2].any()
     for one, other in zip(found, expected, strict=True):
         np.testing.assert_allclose(one, other, atol=1e-3)
+
+
+def test_smaller_images_are_those_of_alignment():
+    """An image made smaller, and a band brought to larger pixels, are averaged alike."""
+    pixels = sky_of_stars(4.0, shape=(240, 270))
+    smaller, _ = Resampled(read_image(pixels), 1 / 3).window(0, 80, 0, 90)
+    # every third pixel from the second on: no interpolation, which the two do differently
+    place = AffineMapping(np.array([[3.0, 0, 1], [0, 3, 1]]))
+    aligned, bad = AlignedBand(Plane(Pixels(pixels), "b"), (80, 90), place).read()
+    assert bad is None
+    inner = np.s_[2:-2, 2:-2]  # borders are continued by one and end in the other
+    np.testing.assert_allclose(smaller[0][inner], aligned[inner], atol=1e-3)
 
 
 def test_smaller_images_average():

@@ -268,13 +268,25 @@ def test_positions_and_times_of_votable(tmp_path):
     assert schema(read_table(path)) == schema(again)
 
 
-def test_ucds_behind_positions_in_fits(tmp_path):
-    """The UCD of a column behind a SkyCoord, two columns of FITS, has that column's number."""
-    table = QTable({"place": SkyCoord([1], [2], unit="deg"), "m": [3.0], "flux": [1.0]})
+@pytest.mark.parametrize(
+    ("column", "number"),
+    [
+        (SkyCoord([1], [2], unit="deg"), 2),
+        (EarthLocation.from_geodetic([0], [0]), 3),
+        (TimeDelta([0.5] * u.day), 2),
+        (Time([51544.5], format="mjd"), 1),
+        (np.array([(1, 2.0)], dtype=[("a", int), ("b", float)]), 2),
+        (Masked([1.0] * u.m, mask=[True]), 1),
+    ],
+)
+def test_ucds_behind_what_fits_splits(tmp_path, column, number):
+    """The UCD of a column behind one that is several in FITS has that column's own number."""
+    table = QTable({"c": column, "m": [3.0], "flux": [1.0]})
     table["flux"].info.meta = {"ucd": "phot.flux"}
     write_table(table, tmp_path / "t.fits")
     header = fits.getheader(tmp_path / "t.fits", 1)
-    assert (header["TTYPE4"], header["TUCD4"], "TUCD3" in header) == ("flux", "phot.flux", False)
+    assert header[f"TTYPE{number + 2}"] == "flux"
+    assert dict(header["TUCD*"]) == {f"TUCD{number + 2}": "phot.flux"}
 
 
 def test_what_votable_cannot_hold(tmp_path):

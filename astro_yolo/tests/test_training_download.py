@@ -165,6 +165,17 @@ def test_the_estimate_and_the_disk(mirror, tmp_path, monkeypatch):
     assert mirror.asked == []
 
 
+def test_how_far_the_listing_is(mirror, tmp_path, capsys):
+    """With progress, the check of what is there and the list of what is not are counted too."""
+    download_frames([FIELD], tmp_path, bands="g", rate=100)
+    assert capsys.readouterr().err == ""
+    download_frames([FIELD], tmp_path, bands="gr", rate=100, progress=True)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "checked frame 2 of 2"
+    assert lines[1].startswith("1 of 2 frames to fetch")
+    assert lines[2:] == ["listed frame 1 of 1", "frame 1 of 1"]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

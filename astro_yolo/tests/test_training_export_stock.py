@@ -10,7 +10,13 @@ from astro_yolo.network.weights import load_weights
 from astro_yolo.stretch import to_rgb
 from astro_yolo.tests.stock_sets import write_checkpoint
 from astro_yolo.training.export import read_metadata, write_metadata
-from astro_yolo.training.export_stock import ExportError, calibrate_stock, export_stock, output_of
+from astro_yolo.training.export_stock import (
+    ExportError,
+    calibrate_stock,
+    export_stock,
+    output_of,
+    outputs_of,
+)
 from astro_yolo.training.scored import ScoredPicture
 
 pytest.importorskip("ultralytics", reason="needs the train extra")
@@ -128,6 +134,16 @@ def test_bad_input_is_named(files, tmp_path):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["odd.pt", "text.pt"]
     with pytest.raises(FileExistsError, match="overwrite=True"):
         export_stock(files["yolo11n"][0], files["yolo11n"][1], stretch="L")
+
+
+def test_two_classes_of_one_output_are_refused(tmp_path):
+    """A network that was taught two spellings of one class is no network of it; both are named."""
+    twice = write_checkpoint(tmp_path / "twice.pt", names=("Edge-on", "star", "edge on"))
+    rule = "classes 'Edge-on' and 'edge on' must be one class, as both are 'edge_on' to detection"
+    with pytest.raises(ExportError, match=rule):
+        export_stock(twice, tmp_path / "new.onnx", stretch="L")
+    assert [path.name for path in tmp_path.iterdir()] == ["twice.pt"]
+    assert outputs_of(["Edge-on", "galaxy", "star"]) == ("edge_on", "galaxy", "star")
 
 
 def test_calibration_is_measured_and_stored(files, tmp_path):

@@ -67,6 +67,83 @@ def test_written_and_read_back(data, detector, tmp_path):
         read_evaluation(tmp_path)
 
 
+ABOUT = {
+    "model": "m", "sha256": "0" * 64, "data": "set/data.yaml", "split": "val", "stretch": "",
+    "threshold": 0.5,
+}  # fmt: skip
+
+
+@pytest.fixture
+def written(tmp_path):
+    """An evaluation of two pictures on disk, with an ignored region in the second."""
+    box = [[1, 2, 9, 8]]
+    first = ScoredPicture("a.png", box, [1], box, [0.5], [0])
+    second = ScoredPicture("b.png", box, [0], box, [0.5], [1], ignored=box)
+    evaluation = Evaluation((first, second), ("elliptical", "spiral"), ABOUT)
+    return write_evaluation(evaluation, tmp_path / "e")
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"names": None}, "must have names"),
+        ({"pictures": None, "threshold": None}, "must have pictures, threshold"),
+        ({"names": "spiral"}, "names must be a list of texts, got 'spiral'"),
+        ({"pictures": ["a.png", 2]}, r"pictures must be a list of texts, got \['a.png', 2\]"),
+        ({"model": 5}, "model must be a text, got 5"),
+        ({"threshold": "high"}, "threshold must be a number, got 'high'"),
+    ],
+)
+def test_what_was_changed_by_hand_is_named(written, change, rule):
+    """A key of evaluation.json that is missing, or no value for it, is told with the file."""
+    path = written / "evaluation.json"
+    state = json.loads(path.read_text()) | change
+    path.write_text(json.dumps({key: value for key, value in state.items() if value is not None}))
+    with pytest.raises(SetError, match=rf"evaluation\.json:? {rule}$"):
+        read_evaluation(written)
+
+
+@pytest.mark.parametrize("text", [b"", b"{'names': []}", b"\xff\xfe", b'{"names": ['])
+def test_an_evaluation_that_is_no_json_is_named(written, text):
+    """Neither a parser's error nor one of the encoding: the file is told, and what it must be."""
+    (written / "evaluation.json").write_bytes(text)
+    with pytest.raises(SetError, match=r"evaluation\.json must be JSON"):
+        read_evaluation(written)
+    (written / "evaluation.json").write_text("[1, 2]")
+    with pytest.raises(SetError, match=r"evaluation\.json must have names, pictures, model"):
+        read_evaluation(written)
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "rule"),
+    [
+        ("truth", "\n1,", "\n2,", "picture must be 0 or more and below 2, .* got 2"),
+        ("truth", "\n1,", "\n-1,", "picture must be 0 or more and below 2, .* got -1"),
+        ("truth", ",-1,", ",-2,", "class must be -1 or more and below 2, .* got -2"),
+        ("detections", ",0,0.5", ",-1,0.5", "class must be 0 or more and below 2, .* got -1"),
+        ("detections", ",1,0.5", ",7,0.5", "class must be 0 or more and below 2, .* got 7"),
+        ("detections", "score", "sc", r"must have the columns score"),
+        ("detections", ",0,0.5", ",0,", "score must be a number in every row"),
+        ("detections", ",0,0.5", ",0,half", "must be a table"),
+        ("truth", "class, datatype: int64", "class, datatype: float64", "class must be a whole"),
+        ("truth", "\n1,", "\n1,3,", "must be a table"),
+        ("truth", "%ECSV", "nothing", "must be a table"),
+        ("truth", "# datatype:\n", "", "must be a table"),
+    ],
+)
+def test_tables_that_do_not_fit_are_named(written, name, old, new, rule):
+    """Rows of pictures or classes that are not listed, a column or a cell that is missing."""
+    path = written / f"{name}.ecsv"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    with pytest.raises(SetError, match=rf"{name}\.ecsv:? {rule}"):
+        read_evaluation(written)
+    path.unlink()
+    with pytest.raises(SetError, match=rf"must hold an evaluation, and {name}\.ecsv is missing"):
+        read_evaluation(written)
+
+
 def test_an_evaluation_that_was_cut_off_goes_on(data, detector, tmp_path, monkeypatch):
     """Pictures that were scored are not scored again, with the same numbers; no part stays."""
     whole = evaluate_set(detector, data, split="train")
@@ -111,9 +188,11 @@ def test_magnitudes_come_from_the_coco_file(data, detector, tmp_path):
 
 
 def test_bad_sets_are_named(detector, tmp_path):
-    """A class that detection does not have, a damaged picture, a label out of range."""
+    """A class that detection does not have or has once, a damaged picture, a label out of range."""
     with pytest.raises(ExportError, match="class 'cat'"):
         evaluate_set(detector, write_set(tmp_path / "cats", names=("cat", "spiral")))
+    with pytest.raises(ExportError, match="classes 'Spiral' and 'spiral' must be one class"):
+        evaluate_set(detector, write_set(tmp_path / "twice", names=("Spiral", "spiral")))
     marker = write_set(tmp_path / "set")
     picture = tmp_path / "set" / "images" / "val" / "000-L.png"
     label_path(picture, "labels").write_text("2 0.5 0.5 0.1 0.1\n")

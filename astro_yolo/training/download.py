@@ -187,7 +187,8 @@ def download_frames(
     tries : int, optional
         How often to ask for a frame; the waits between double from 2 seconds.
     progress : bool, optional
-        Show the estimate and a progress bar on standard error.
+        Say on standard error how far the check of the frames that are there is, then the estimate,
+        and how far the list of addresses and the download are.
 
     Returns
     -------
@@ -210,8 +211,7 @@ def download_frames(
     with _only_one(folder):
         known = {row.path: row for row in read_manifest(folder)}
         _remove_leftovers(folder, rows)
-        with ThreadPoolExecutor(max_workers=workers) as pool:
-            known |= {row.path: row for row in pool.map(_Check(folder, known), rows)}
+        known |= _checked(folder, known, rows, workers, progress=progress)
         asked = [known[row.path] for row in rows]
         _check_room(folder, asked, progress=progress)
         job = _Download(folder, tries, _Pace(rate))
@@ -241,6 +241,20 @@ def _remove_leftovers(folder, rows):
     for place in {(folder / row.path).parent for row in rows}:
         for part in place.glob(".frame-*.part"):
             part.unlink()
+
+
+def _checked(folder, known, rows, workers, *, progress):
+    """Return what is known of each frame after a look at the disk, by path."""
+    found = {}
+    with (
+        ThreadPoolExecutor(max_workers=workers) as pool,
+        # the checksums of a large folder take as long as reading it
+        progress_bar(len(rows), show=progress, of="checked frame") as step,
+    ):
+        for row in pool.map(_Check(folder, known), rows):
+            found[row.path] = row
+            step()
+    return found
 
 
 class _Check:
@@ -340,14 +354,23 @@ class _Download:
         return row
 
 
+def _addresses(rows, *, progress):
+    """Return the address of each frame; those of 60 000 take astroquery two minutes."""
+    urls = []
+    # it builds them with a setting that is one for all threads: not in the workers
+    with progress_bar(len(rows), show=progress, of="listed frame") as step:
+        for r in rows:
+            urls.append(
+                frame_url(r.run, r.camcol, r.field, r.band, rerun=r.rerun, data_release=r.release)
+            )
+            step()
+    return urls
+
+
 def _fetch_all(folder, known, asked, job, workers, *, progress):
     """Fetch what is not whole, and write the manifest every few seconds and at the end."""
     todo = [row for row in asked if row.state != "whole"]
-    # astroquery builds the address with a setting that is one for all threads: not in the workers
-    urls = [
-        frame_url(r.run, r.camcol, r.field, r.band, rerun=r.rerun, data_release=r.release)
-        for r in todo
-    ]
+    urls = _addresses(todo, progress=progress)
     _write_manifest(folder, known.values())
     written = time.monotonic()
     pool = ThreadPoolExecutor(max_workers=workers)

@@ -65,6 +65,35 @@ def output_of(name):
     return plain
 
 
+def outputs_of(names):
+    """
+    Return which of detection's outputs the classes of a data set are.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Classes of a set, as in `output_of`.
+
+    Returns
+    -------
+    tuple of str
+
+    Raises
+    ------
+    ExportError
+        If one is no output, or two are the same: a network that was taught to tell two spellings
+        of one class apart shares its scores out between them, and none of the two is that class.
+    """
+    first = {}
+    for name in names:
+        output = output_of(name)
+        if output in first:
+            msg = f"classes {first[output]!r} and {name!r} must be one class, as both are "
+            raise ExportError(f"{msg}{output!r} to detection")
+        first[output] = name
+    return tuple(first)
+
+
 def export_stock(
     checkpoint, path, *, stretch, zoom=1.0, name=None, version="1", pixel_scale=None,
     overwrite=False,
@@ -106,7 +135,8 @@ def export_stock(
     Raises
     ------
     ExportError
-        If a class or the stretch is unknown, or the file is no checkpoint.
+        If a class or the stretch is unknown, two classes are the same output, or the file is no
+        checkpoint.
     FileExistsError
         If the file exists and ``overwrite`` is False.
     MissingExtraError
@@ -160,7 +190,7 @@ def _load(torch, checkpoint):
 
 def _in_our_form(torch, model, names):
     """Return a module that puts the classes of a network where detection expects them."""
-    places = [OUTPUTS.index(output_of(name)) for name in names]
+    places = [OUTPUTS.index(output) for output in outputs_of(names)]
     galaxies = [k for k, place in enumerate(places) if OUTPUTS[place] != "star"]
     columns = {place: k for k, place in enumerate(places)}
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import cv2
 
-from astro_yolo.training.export_stock import calibrate_stock, export_stock, output_of
+from astro_yolo.training.export_stock import calibrate_stock, export_stock, outputs_of
 from astro_yolo.training.scoring import evaluate_set
 
 __all__ = ["finish_weights"]
@@ -44,8 +44,7 @@ def finish_weights(
         Its line for a registry.
     """
     path = Path(path)
-    for label in pictures.names:
-        output_of(label)
+    outputs_of(pictures.names)
     sample = cv2.imread(str(pictures.pictures("train")[0]))
     several = len(pictures.filters) > 1
     scale = recipe.scale

@@ -19,14 +19,16 @@ from astro_yolo.detection import Detector
 from astro_yolo.exceptions import NoDetectionsWarning
 from astro_yolo.training._progress import progress_bar
 from astro_yolo.training._scored_parts import ScoredParts
-from astro_yolo.training.export_stock import output_of
-from astro_yolo.training.picture_sets import SetError, read_boxes, read_set
+from astro_yolo.training.export_stock import outputs_of
+from astro_yolo.training.picture_sets import SetError, dict_of, read_boxes, read_set
 from astro_yolo.training.scored import ScoredPicture
 
 __all__ = ["Evaluation", "evaluate_set", "read_evaluation", "score_picture", "write_evaluation"]
 
 _STATE = "evaluation.json"
 _MARKS = {"truth": "truth.ecsv", "found": "detections.ecsv"}
+_LAST = {"truth": "magnitude", "found": "score"}  # column of each table
+_LISTS, _TEXTS = ("names", "pictures"), ("model", "sha256", "data", "split")  # of evaluation.json
 _LOWEST = 0.001  # AstroCV's
 
 
@@ -80,12 +82,13 @@ def evaluate_set(
     Raises
     ------
     SetError, ExportError
-        If the set is missing, empty or damaged, or has a class that `detect` does not know.
+        If the set is missing, empty or damaged, or has a class that `detect` does not know, or two
+        that are one to it.
     ModelError
         If the network cannot be loaded.
     """
     pictures = read_set(data)
-    names = tuple(output_of(name) for name in pictures.names)
+    names = outputs_of(pictures.names)
     detector = model if isinstance(model, Detector) else Detector(model, device=device)
     magnitudes = _magnitudes(pictures, split)
     scored = []
@@ -240,7 +243,7 @@ def _rows(evaluation):
         parts["truth"].append((np.full(len(boxes), k), boxes, kinds, light))
         parts["found"].append((np.full(len(p.boxes), k), p.boxes, p.classes, p.scores))
     tables = {}
-    for kind, last in (("truth", "magnitude"), ("found", "score")):
+    for kind, last in _LAST.items():
         number, boxes, kinds, values = (
             np.concatenate(column) for column in zip(*parts[kind], strict=True)
         )
@@ -266,19 +269,78 @@ def read_evaluation(folder):
     Raises
     ------
     SetError
-        If there is none.
+        If there is none, or one of its files is damaged or does not fit the others.
     """
-    from astropy.table import Table
-
     folder = Path(folder)
-    if not (folder / _STATE).is_file():
-        msg = f"folder: {folder} must hold an evaluation, and {_STATE} is missing"
-        raise SetError(msg)
-    about = json.loads((folder / _STATE).read_text(encoding="utf-8"))
+    for name in (_STATE, *_MARKS.values()):
+        if not (folder / name).is_file():
+            msg = f"folder: {folder} must hold an evaluation, and {name} is missing"
+            raise SetError(msg)
+    about = _read_about(folder / _STATE)
     names, paths = about.pop("names"), about.pop("pictures")
-    tables = {k: Table.read(folder / name, format="ascii.ecsv") for k, name in _MARKS.items()}
+    tables = {kind: _read_marks(folder / name, kind) for kind, name in _MARKS.items()}
+    for kind, name in _MARKS.items():
+        _check_range(folder / name, tables[kind]["picture"], 0, len(paths))
+        _check_range(folder / name, tables[kind]["class"], -1 if kind == "truth" else 0, len(names))
     pictures = [_picture(k, path, tables) for k, path in enumerate(paths)]
     return Evaluation(tuple(pictures), tuple(names), about)
+
+
+def _read_about(path):
+    """Return what an evaluation is about; somebody may have changed the file by hand."""
+    try:
+        about = dict_of(json.loads(path.read_text(encoding="utf-8")))
+    except ValueError as error:  # what is no text is one too
+        msg = f"{path} must be JSON, as an evaluation writes it: {error}"
+        raise SetError(msg) from error
+    missing = [key for key in (*_LISTS, *_TEXTS, "threshold") if key not in about]
+    if missing:
+        msg = f"{path} must have {', '.join(missing)}"
+        raise SetError(msg)
+    rules = dict.fromkeys(_LISTS, ("a list of texts", _is_texts))
+    rules |= dict.fromkeys(_TEXTS, ("a text", lambda value: isinstance(value, str)))
+    rules["threshold"] = "a number", lambda value: type(value) in (int, float)  # True is no number
+    for key, (words, holds) in rules.items():
+        if not holds(about[key]):
+            msg = f"{path}: {key} must be {words}, got {about[key]!r}"
+            raise SetError(msg)
+    return about
+
+
+def _is_texts(value):
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
+
+
+def _read_marks(path, kind):
+    """Return a table of boxes; a cell that is empty or no number is an error."""
+    from astropy.table import Table
+
+    try:
+        table = Table.read(path, format="ascii.ecsv")
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # the last is Astropy's word for it; a header cut short fails in other ways
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        msg = f"{path} must be a table, as an evaluation writes it: {words}"
+        raise SetError(msg) from error
+    columns = ("picture", *BOX_COLUMNS, "class", _LAST[kind])
+    missing = [name for name in columns if name not in table.colnames]
+    if missing:
+        msg = f"{path} must have the columns {', '.join(missing)}"
+        raise SetError(msg)
+    for name in columns:
+        words, kinds = ("whole ", "iu") if name in ("picture", "class") else ("", "iuf")
+        if np.ma.is_masked(table[name]) or table[name].dtype.kind not in kinds:
+            msg = f"{path}: {name} must be a {words}number in every row"
+            raise SetError(msg)
+    return table
+
+
+def _check_range(path, column, low, end):
+    """Raise if a column holds numbers that the lists of the evaluation do not have."""
+    wrong = column[(column < low) | (column >= end)]
+    if len(wrong):
+        msg = f"{path}: {column.name} must be {low} or more and below {end}, as {_STATE} lists"
+        raise SetError(f"{msg} {end}, got {wrong[0]}")
 
 
 def _picture(number, path, tables):
