@@ -17,6 +17,7 @@ from astro_yolo._sampling import Resampled, joined, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.calibration import strength
 from astro_yolo.network.pictures import to_picture
+from astro_yolo.network.spread import SURE, PointSpread, local_sky, unknown_spread
 from astro_yolo.stretch import NETWORK_SKY, levels_of, to_channels, to_network
 
 __all__ = ["Candidates", "scan"]
@@ -44,6 +45,8 @@ class Candidates:
         In edge pixels of the image.
     outputs : (N, 7) array
         Raw outputs of the network.
+    spread : (N, 2) array
+        From `~astro_yolo.network.spread.PointSpread.spread`; NaN where it is not known.
     types : (N, 5) array
         Probability of each of `~astro_yolo.catalog.CLASSES`, given that it is a galaxy.
     masked, saturated, seam : (N,) bool array
@@ -55,6 +58,7 @@ class Candidates:
 
     boxes: np.ndarray
     outputs: np.ndarray
+    spread: np.ndarray
     types: np.ndarray
     masked: np.ndarray
     saturated: np.ndarray
@@ -208,6 +212,8 @@ class _Finder:
         self._meanwhile = meanwhile or (lambda: None)
         self._calibration = backend.weights.calibration.suited_to(kind)
         self._min_raw = self._calibration.lowest_raw(min_score)
+        if self._calibration.spread is not None:
+            self._min_raw = min(self._min_raw, SURE)  # all of them count in the spread of others
 
     def in_one_pass(self, image):
         """Return the candidates of a whole image."""
@@ -216,23 +222,23 @@ class _Finder:
             whole = (0, image.shape[0], 0, image.shape[1])
             bands, mask = image.window(*whole)
             saturated = image.saturated_window(*whole)
-        boxes, outputs, types = self._boxes(bands, mask, image.shape)
+        boxes, *values = self._boxes(bands, mask, image.shape)
         marks = _marks(boxes, mask, saturated)
         whole, level = np.zeros_like(marks[0]), np.ones(len(boxes), int)
-        return Candidates(boxes, outputs, types, *marks, whole, level)
+        return Candidates(boxes, *values, *marks, whole, level)
 
     def in_tile(self, level, tile, levels):
         """Return the candidates of a tile, in edge pixels of the level."""
         window = (tile.y0, tile.y1, tile.x0, tile.x1)
         bands, mask = level.read(*window)
         if mask is not None and mask.all():
-            boxes, outputs, types = np.empty((0, 4)), np.empty((0, 7)), np.empty((0, 5))
+            boxes, *values = (np.empty((0, n)) for n in (4, 7, 2, 5))
         else:
-            boxes, outputs, types = self._boxes(bands, mask, tile.shape, levels)
+            boxes, *values = self._boxes(bands, mask, tile.shape, levels)
         marks = _marks(boxes, mask, level.saturated(*window) if len(boxes) else None)
         boxes = box_math.shift(boxes, tile.x0, tile.y0)
         binning = np.full(len(boxes), level.factor)
-        return Candidates(boxes, outputs, types, *marks, np.zeros_like(marks[0]), binning)
+        return Candidates(boxes, *values, *marks, np.zeros_like(marks[0]), binning)
 
     def without_doubles(self, parts):
         """Return the candidates of all tiles; what two of them found stays once."""
@@ -242,7 +248,7 @@ class _Finder:
         return found.take(box_math.nms(found.boxes, scores, groups=tile, **box_math.DOUBLES))
 
     def _boxes(self, bands, mask, shape, levels=None):
-        """Return the boxes of a window in its own edge pixels, raw outputs, and types."""
+        """Return the boxes of a window in its own edge pixels, outputs, spreads and types."""
         if self._backend.weights.takes_pictures:
             return self._boxes_of_picture(bands, mask, shape)
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
@@ -252,7 +258,8 @@ class _Finder:
         planes = [plane[: shape[0], : shape[1]] for plane in x]
         boxes = recenter(boxes[kept], planes, NETWORK_SKY)
         boxes, outputs = box_math.clip(boxes, shape), outputs[kept]
-        return boxes, outputs, self._types(planes, boxes, outputs)
+        spread = self._spread(planes, boxes, outputs)
+        return boxes, outputs, spread, self._types(planes, boxes, outputs, spread)
 
     def _boxes_of_picture(self, bands, mask, shape):
         """Return the same from a network trained on pictures, whose stretch acts on the window."""
@@ -265,13 +272,23 @@ class _Finder:
         boxes *= np.tile([shape[1] / x.shape[2], shape[0] / x.shape[1]], 2)
         kept = box_math.nms(boxes, strength(outputs), **box_math.DOUBLES)
         boxes, outputs = box_math.clip(boxes[kept], shape), outputs[kept]
-        return boxes, outputs, self._calibration.class_probabilities(outputs)
+        types = self._calibration.class_probabilities(outputs)
+        return boxes, outputs, unknown_spread(len(boxes)), types
 
-    def _types(self, planes, boxes, outputs):
+    def _spread(self, planes, boxes, outputs):
+        """Return the spreads of the candidates by the stars among them."""
+        if self._calibration.spread is not None:
+            sky = local_sky(planes)
+            stars = PointSpread.of_image(planes, boxes, outputs, sky)
+            if stars is not None:
+                return stars.spread(planes, boxes, outputs, sky)
+        return unknown_spread(len(boxes))
+
+    def _types(self, planes, boxes, outputs, spread):
         """Return the probabilities of the types; the second network knows large galaxies best."""
         types = self._calibration.class_probabilities(outputs)
         if self._classifier is not None:
-            score, p_star = self._calibration.scores(outputs)
+            score, p_star = self._calibration.scores(outputs, spread)
             asked = np.flatnonzero(self._classifier.large(boxes) & (score >= p_star))
             types[asked] = self._classifier.probabilities(planes, boxes[asked])
         return types

@@ -15,6 +15,7 @@ __all__ = [
     "NETWORK_STRETCH",
     "STRETCHES",
     "background_noise",
+    "from_network",
     "levels_of",
     "to_channels",
     "to_network",
@@ -201,6 +202,23 @@ def to_network(bands, mask=None, *, levels=None, out=None):
         if first[id(plane)] != k:
             view[k] = view[first[id(plane)]]
     return out
+
+
+def from_network(values):
+    """
+    Undo `to_network`.
+
+    Parameters
+    ----------
+    values : array
+        In network units.
+
+    Returns
+    -------
+    array
+        In units of the noise over the background.
+    """
+    return np.float32(_SOFT) * np.sinh((values - np.float32(NETWORK_SKY)) / np.float32(_GAIN))
 
 
 def _scale_plane(plane, mask, level, out):

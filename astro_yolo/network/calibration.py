@@ -16,7 +16,7 @@ __all__ = [
     "Calibration",
     "ScoreMap",
     "class_weights",
-    "logits",
+    "odds_terms",
     "reweighted",
     "strength",
 ]
@@ -25,6 +25,9 @@ __all__ = [
 OUTPUTS = (*CLASSES, "star", "galaxy")
 
 _SMALLEST = 1e-4  # of a raw output in the odds between galaxy and star: below it is chance
+_FLOOR = 0.1  # of the error of a spread: the point-spread function varies over an image
+_SIGNIFICANT = 6.0  # spread over its error, at most: a blend of two stars has more than a galaxy
+_NUMBERS = 0, 3, 7  # coefficients of the odds: none, without and with the spread
 _TINY = 1e-6  # keeps powers and quotients finite where an output is 0
 
 
@@ -111,11 +114,14 @@ class Calibration:
     source : ScoreMap
         With ``odds``, the map of the larger of the two outputs to the probability of a source.
     odds : tuple of float
-        a, b and c of the logarithm of the odds that a source is a galaxy, a + b G + c S, with the
-        logits G and S of the galaxy and the star output; empty where it was not measured.
+        Coefficients of the logarithm of the odds that a source is a galaxy, in the order of
+        `odds_terms`: three, or seven with the spread; empty where they were not measured.
     pictures : Calibration or None
         Of 8-bit pictures, which hide faint sources and saturate bright ones; None where it was
         not measured.
+    spread : Calibration or None
+        Of sources whose spread is known (see `~astro_yolo.network.spread`); None where it was not
+        measured.
     """
 
     score: ScoreMap = field(default_factory=ScoreMap)
@@ -125,10 +131,11 @@ class Calibration:
     source: ScoreMap = field(default_factory=ScoreMap)
     odds: tuple = ()
     pictures: "Calibration | None" = None
+    spread: "Calibration | None" = None
 
     def __post_init__(self):
-        if len(self.odds) not in {0, 3}:
-            msg = f"odds must hold three numbers or none, got {self.odds}"
+        if len(self.odds) not in _NUMBERS:
+            msg = f"odds must hold {_listed(_NUMBERS)} numbers, got {self.odds}"
             raise ValueError(msg)
         if not self.temperature > 0:
             msg = f"temperature must be positive, got {self.temperature}"
@@ -147,7 +154,8 @@ class Calibration:
         metadata : dict
             Keys ``score``, ``star`` and ``source`` (each ``{"x": [...], "y": [...]}``), ``odds``
             (three numbers), ``temperature``, and ``prior`` (five weights, or a dict by class); a
-            missing key leaves that step out. ``pictures`` may hold what differs for 8-bit pictures.
+            missing key leaves that step out. ``pictures`` may hold what differs for 8-bit pictures,
+            ``spread`` what differs where it is known, with seven numbers of ``odds``.
 
         Returns
         -------
@@ -162,8 +170,9 @@ class Calibration:
         prior = metadata.get("prior", cls.prior)
         if isinstance(prior, dict):
             prior = [prior.get(name, 1.0) for name in CLASSES]
-        general = {key: value for key, value in metadata.items() if key != "pictures"}
-        pictures = metadata.get("pictures")
+        kinds = ("pictures", "spread")
+        general = {key: value for key, value in metadata.items() if key not in kinds}
+        special = {k: cls.from_metadata(general | metadata[k]) for k in kinds if metadata.get(k)}
         return cls(
             score=_score_map(metadata.get("score")),
             star=_score_map(metadata.get("star")),
@@ -171,7 +180,7 @@ class Calibration:
             prior=tuple(float(weight) for weight in prior),
             source=_score_map(metadata.get("source")),
             odds=tuple(float(number) for number in metadata.get("odds", ())),
-            pictures=None if pictures is None else cls.from_metadata(general | pictures),
+            **special,
         )
 
     def suited_to(self, kind):
@@ -205,7 +214,8 @@ class Calibration:
             Raw value to filter candidates with.
         """
         lowest = min(self.score.lowest(probability), self.star.lowest(probability))
-        return self.source.lowest(lowest) if self.odds else lowest
+        lowest = self.source.lowest(lowest) if self.odds else lowest
+        return lowest if self.spread is None else min(lowest, self.spread.lowest_raw(probability))
 
     def class_probabilities(self, raw):
         """
@@ -225,7 +235,7 @@ class Calibration:
         # the odds undo the sigmoid of the graph: training compares the classes by a softmax
         return reweighted((values / (1 - values)) ** (1 / self.temperature), self.prior)
 
-    def scores(self, raw):
+    def scores(self, raw, spread=None):
         """
         Return the probabilities of a galaxy and of a star.
 
@@ -233,6 +243,9 @@ class Calibration:
         ----------
         raw : (N, 7) array
             Network outputs in the order of `OUTPUTS`.
+        spread : (N, 2) array, optional
+            From `~astro_yolo.network.spread.PointSpread.spread`; NaN where it is not known, as is
+            all of it by default.
 
         Returns
         -------
@@ -240,10 +253,20 @@ class Calibration:
             Calibrated probabilities.
         """
         raw = np.asarray(raw, dtype=float)
+        if self.spread is None or spread is None:
+            return self._scores(raw, spread)
+        known = np.isfinite(spread).all(axis=1)
+        found = np.stack(self._scores(raw))
+        found[:, known] = self.spread.scores(raw[known], spread[known])
+        return tuple(found)
+
+    def _scores(self, raw, spread=None):
+        """Return the probabilities by the outputs, and by the spread where the odds know it."""
         star, galaxy = raw[:, 5], raw[:, 6]
         if not self.odds:
             return self.score(galaxy), self.star(star)
-        odds = np.exp(logits(galaxy, star) @ self.odds)
+        spread = spread if len(self.odds) == max(_NUMBERS) else None
+        odds = np.exp(odds_terms(galaxy, star, spread) @ self.odds)
         share, source = odds / (1 + odds), self.source(np.maximum(galaxy, star))
         score, p_star = self.score(source * share), self.star(source * (1 - share))
         # the maps are those of what is likelier; the rest is the other's, as far as the odds say
@@ -270,22 +293,32 @@ def strength(raw):
     return np.maximum(raw[:, OUTPUTS.index("galaxy")], raw[:, OUTPUTS.index("star")])
 
 
-def logits(galaxy, star):
+def odds_terms(galaxy, star, spread=None):
     """
-    Return what the odds between galaxy and star are linear in.
+    Return what the logarithm of the odds between galaxy and star is linear in.
 
     Parameters
     ----------
     galaxy, star : (N,) array
         Raw outputs, 0..1.
+    spread : (N, 2) array, optional
+        From `~astro_yolo.network.spread.PointSpread.spread`.
 
     Returns
     -------
-    (N, 3) array
-        1, and the logits of the two.
+    (N, 3) or (N, 7) array
+        1 and the logits of the two; with the spread also its significance Z, the logarithm of its
+        error, and the products of Z with the logits, as a blend that the network is sure is a star
+        has a spread as well.
     """
     values = np.clip([galaxy, star], _SMALLEST, 1 - _SMALLEST)
-    return np.stack([np.ones_like(values[0]), *np.log(values / (1 - values))], axis=1)
+    logits = np.log(values / (1 - values))
+    terms = [np.ones_like(logits[0]), *logits]
+    if spread is not None:
+        error = np.hypot(spread[:, 1], _FLOOR)
+        significance = np.clip(spread[:, 0] / error, -_SIGNIFICANT, _SIGNIFICANT)
+        terms += [significance, np.log(error), *(0.1 * significance * logits)]
+    return np.stack(terms, axis=1)
 
 
 def class_weights(priors):
@@ -337,6 +370,11 @@ def reweighted(probabilities, weights):
     """
     values = np.asarray(probabilities, dtype=float) * np.asarray(weights)
     return values / values.sum(axis=1, keepdims=True)
+
+
+def _listed(numbers):
+    """Return "0, 3 or 7"."""
+    return " or ".join((", ".join(map(str, numbers[:-1])), str(numbers[-1])))
 
 
 def _score_map(knots):

@@ -7,6 +7,7 @@ from astro_yolo.network.calibration import (
     Calibration,
     ScoreMap,
     class_weights,
+    odds_terms,
     reweighted,
 )
 
@@ -90,9 +91,43 @@ def test_pictures_have_maps_of_their_own():
     assert Calibration().suited_to("picture") == Calibration()
 
 
+def test_odds_with_the_spread():
+    """1, the logits, Z (error from 0.1 on, at most 6), the error's logarithm, ZG / 10, ZS / 10."""
+    found = odds_terms(*np.array([[0.9, 0.5], [0.2, 0.5]]), np.array([[0.26, 0.24], [9.0, 0.0]]))
+    galaxy, star, error = np.log(9), np.log(1 / 4), 0.26  # of 0.24 and 0.1
+    first = [1, galaxy, star, 1, np.log(error), 0.1 * galaxy, 0.1 * star]
+    np.testing.assert_allclose(found, [first, [1, 0, 0, 6, np.log(0.1), 0, 0]], atol=1e-12)
+
+
+def test_sources_whose_spread_is_known_have_maps_of_their_own():
+    """A compact source is a star by its spread, a wide one a galaxy; the rest goes without."""
+    widths = {"odds": [0, 0, 0, 1, 0, 0, 0], "score": {"x": [0, 1], "y": [0, 1]}}
+    calibration = Calibration.from_metadata({"odds": [0, 1, -1], "spread": widths})
+    raw = np.repeat(RAW[:1], 3, axis=0)
+    spread = np.array([[-0.5, 0.0], [0.5, 0.0], [np.nan, np.nan]])
+    score, p_star = calibration.scores(raw, spread)
+    share = 1 / (1 + np.exp([5, -5]))
+    np.testing.assert_allclose(score[:2], 0.6 * share)  # the source map is straight
+    np.testing.assert_allclose(p_star[:2], 0.6 * (1 - share))
+    plain = calibration.scores(raw)
+    assert (score[2], p_star[2]) == (plain[0][2], plain[1][2])
+
+
+def test_the_lowest_raw_value_lets_either_kind_pass():
+    """It is the lower of what sources with and without a spread need."""
+    low = {"odds": [0] * 7, "source": {"x": [0, 0.5, 1], "y": [0, 1, 1]}}
+    calibration = Calibration.from_metadata({"odds": [0, 0, 0], "spread": low})
+    assert calibration.lowest_raw(0.4) == pytest.approx(0.2)
+    assert Calibration(odds=(0, 0, 0)).lowest_raw(0.4) == pytest.approx(0.4)
+
+
 @pytest.mark.parametrize(
     ("metadata", "rule"),
-    [({"temperature": 0}, "temperature must be positive"), ({"prior": [1, 1]}, "5 positive")],
+    [
+        ({"temperature": 0}, "temperature must be positive"),
+        ({"prior": [1, 1]}, "5 positive"),
+        ({"odds": [1, 2]}, "odds must hold 0, 3 or 7 numbers"),
+    ],
 )
 def test_bad_metadata(metadata, rule):
     """A temperature or prior that makes no sense is refused."""

@@ -23,7 +23,8 @@ LAYERS = (
     ("region_text", "region_parser", "_picture", "overlays"),
     ("_apertures", "_foreign_light", "_sersic", "_shape_of_light", "_measure_source", "measuring"),
     # 2: the network
-    ("network", "network.calibration", "network._onnx_file", "network.pictures", "network.weights",
+    ("network", "network.calibration", "network._onnx_file", "network.spread", "network.pictures",
+     "network.weights",
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
@@ -37,11 +38,11 @@ LAYERS = (
      "training.giants", "training.fields", "training.artefacts",
      "training.samples", "training.network_input", "training.model_objects", "training.model_sky",
      "training.compose", "training.other_surveys",
-     "training.deep",
+     "training.deep", "training.evaluate", "training.second_opinion",
      "training.dataset", "training.picture_sets", "training.scored", "training.metrics",
      "training._typed_loss", "training._warm_start", "training._trainer", "training._type_samples",
      "training._type_network", "training.train", "training._graph", "training.export",
-     "training.types", "training.evaluate", "training.score_maps", "training.mock_skies",
+     "training.types", "training.score_maps", "training.mock_skies",
      "training.ship",
      "training.__main__",
      "training._stock_trainer", "training.stock", "training.export_stock",

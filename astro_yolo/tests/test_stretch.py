@@ -7,6 +7,7 @@ from astropy.visualization import make_lupton_rgb
 from astro_yolo.stretch import (
     STRETCHES,
     background_noise,
+    from_network,
     levels_of,
     to_channels,
     to_network,
@@ -140,3 +141,11 @@ def test_the_scale_is_the_arcsinh_at_every_brightness():
     got = to_network([plane], levels=[(0.0, 0.5)] * 3)[0]
     np.testing.assert_allclose(got, np.maximum(0.125 + np.arcsinh(plane) / 12, 0), atol=1e-6)
     assert got.min() >= 0
+
+
+def test_network_values_come_back(sky):
+    """Undone, values of the network are pixels over the background in units of the noise."""
+    levels = [(10.0, 2.0)] * 3
+    found = from_network(to_network(sky, levels=levels))
+    wanted = np.maximum((np.stack(sky[::-1]) - 10) / 2, 2 * np.sinh(-1.5))  # the network's 0
+    np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-3)

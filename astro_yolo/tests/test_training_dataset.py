@@ -7,10 +7,12 @@ import numpy as np
 import pytest
 
 from astro_yolo.injection import moffat_kernel
+from astro_yolo.network.weights import load_weights
 from astro_yolo.training import dataset, fields
 from astro_yolo.training.dataset import DatasetRecipe, build_dataset
 from astro_yolo.training.fields import FIELDS, frame_paths, load_field
 from astro_yolo.training.samples import OBJECTS, Sample
+from astro_yolo.training.train import TrainRecipe
 
 
 def test_field_94_is_never_trained_on():
@@ -89,6 +91,24 @@ def test_frame_paths_follow_the_archive():
     """The path of a frame is that of the SDSS Science Archive Server."""
     path = frame_paths("sas", "94/1/12")["r"]
     assert path.as_posix().endswith("frames/301/94/1/frame-r-000094-1-0012.fits.bz2")
+
+
+def test_the_networks_that_the_recipes_need_are_in_the_package():
+    """What a training begins with, and whose opinion is heard, can be loaded by name."""
+    assert load_weights(TrainRecipe().start).name == TrainRecipe().start
+    assert load_weights(DatasetRecipe().second_opinion).name == DatasetRecipe().second_opinion
+
+
+@pytest.mark.parametrize("opinion", ["", "astro-yolo-n4"])
+def test_a_second_opinion_is_asked_of_every_field_if_it_is_wanted(monkeypatch, opinion):
+    """Each field of the split is read and, with weights named, judged by their network."""
+    monkeypatch.setattr(dataset, "load_field", lambda _root, name, _rule: name)
+    monkeypatch.setattr(dataset, "load_backend", lambda weights, _kind: weights.name)
+    monkeypatch.setattr(dataset, "without_contradicted", lambda field, by: (field, by))
+    found, share = dataset._fields.__wrapped__("", "train", opinion)
+    names = [name for name, rule in FIELDS.items() if rule.split == "train"]
+    assert found == ([(name, opinion) for name in names] if opinion else names)
+    assert share.sum() == pytest.approx(1)
 
 
 def test_recipe_plan_is_fixed_and_complete():

@@ -48,6 +48,22 @@ def test_mock_objects_are_fainter_than_labels_reach():
     assert planes[1].max() < 1.2 * seeing * 10 ** (0.4 * (22.5 - FAINTEST_STAR))
 
 
+def test_some_stars_have_another_beside_them(monkeypatch):
+    """If all do, each has one within two FWHM that is at most 1.5 magnitudes fainter."""
+    monkeypatch.setattr(mock_skies, "_PAIRS", 1.0)
+    planes = np.zeros((3, 400, 400), np.float32)
+    boxes, kinds, magnitudes = mock_skies.mock_objects(
+        planes, make_field(galaxies=1, stars=60), np.random.default_rng(4)
+    )
+    stars = kinds == STAR
+    centers = ((boxes[:, :2] + boxes[:, 2:]) / 2)[stars]
+    first, second = magnitudes[stars][::2], magnitudes[stars][1::2]
+    distance = np.hypot(*(centers[1::2] - centers[::2]).T)
+    assert len(first) == len(second) > 5
+    assert ((second >= first) & (second <= first + 1.5)).all()
+    assert 0.6 * 3.0 < distance.min() < distance.max() < 2.1 * 3.0
+
+
 class _Finds:
     """A network that finds given boxes, all as galaxies."""
 
@@ -67,10 +83,10 @@ def test_a_field_is_judged_by_its_labels():
     middle = (field.boxes[:, :2] + field.boxes[:, 2:]) / 2
     empty = np.array([[300.0, 20.0]])
     middle = np.concatenate([middle, empty])
-    found = mock_skies.outcome_of_field(
-        _Finds(np.concatenate([middle - 5, middle + 5], axis=1)), field, field.planes
-    )
+    network = _Finds(np.concatenate([middle - 5, middle + 5], axis=1))
+    found = mock_skies.outcome_of_field(network, field)
     assert found.kind.tolist() == [1, -2, -1, 0]
+    assert np.isnan(found.spread).all()  # no star in it
 
 
 class _Keeps(_Finds):
@@ -92,6 +108,7 @@ def test_skies_are_seen_as_frames_or_as_pictures(pictures):
     field.planes[:] = np.random.default_rng(1).normal(0, 0.02, field.planes.shape)
     network = _Keeps()
     mock_skies.outcome_of_sky(network, field, [field], pictures=pictures)
-    assert [image.shape for image in network.seen] == [(3, 736, 736)] * 2
+    # once more as frames: the stars of the field are those of its mock sky
+    assert [image.shape for image in network.seen] == [(3, 736, 736)] * (2 if pictures else 3)
     levels = [len(np.unique(plane)) for image in network.seen for plane in image]
     assert max(levels) <= 3 * 255 + 1 if pictures else min(levels) > 5000

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from astro_yolo.network.calibration import Calibration, logits
+from astro_yolo.network.calibration import Calibration, odds_terms
 from astro_yolo.tests.test_training_evaluate import outputs, square
 from astro_yolo.training.evaluate import Outcome, judge
 from astro_yolo.training.samples import STAR
-from astro_yolo.training.score_maps import fit_calibration, purity_table
+from astro_yolo.training.score_maps import fit_calibration, purity_table, smooth_map
 
 
 def test_calibration_returns_the_true_share():
@@ -51,7 +51,7 @@ def test_too_few_candidates_leave_the_scores_alone():
 def draw_sources(rng, number):
     """Return an outcome in which a third is no source, and others are galaxies by known odds."""
     galaxy, star = rng.uniform(0.01, 0.99, (2, number))
-    odds = np.exp(logits(galaxy, star) @ [0.5, 1.2, -0.8])
+    odds = np.exp(odds_terms(galaxy, star) @ [0.5, 1.2, -0.8])
     is_galaxy = rng.uniform(0, 1, number) < odds / (1 + odds)
     source = rng.uniform(0, 1, number) < np.maximum(galaxy, star)
     kind = np.where(source, np.where(is_galaxy, 1, -1), 0)
@@ -97,3 +97,47 @@ def test_without_stars_each_output_has_a_map_of_its_own():
     kind = np.r_[np.ones(200, int), np.zeros(151, int), np.full(49, -1)]
     outcome = Outcome(outputs(raw, 1 - raw), kind)
     assert set(fit_calibration(outcome, outcome)) == {"score", "star"}
+
+
+def draw_compact(rng, number):
+    """Return an outcome that the spread alone decides, unknown for a third; and its odds."""
+    outcome, _ = draw_sources(rng, number)
+    error = rng.uniform(0.05, 0.5, number)
+    width = np.clip(rng.normal(0.3, 0.5, number), -5 * error, 5 * error)
+    outcome.spread = np.stack([width, error], axis=1)
+    galaxy, star = outcome.outputs[:, [6, 5]].T
+    wanted = [0.2, 0.3, -0.4, 1.1, 0.5, 0.0, 0.0]
+    odds = np.exp(odds_terms(galaxy, star, outcome.spread) @ wanted)
+    is_galaxy = rng.uniform(0, 1, number) < odds / (1 + odds)
+    outcome.kind[outcome.kind != 0] = np.where(is_galaxy, 1, -1)[outcome.kind != 0]
+    outcome.spread[::3] = np.nan
+    return outcome, wanted
+
+
+def test_the_spread_has_odds_of_its_own():
+    """Where it is known its coefficients come back, and scores are right as often as they say."""
+    rng = np.random.default_rng(10)
+    (outcome, wanted), (fields, _) = draw_compact(rng, 90_000), draw_compact(rng, 30_000)
+    metadata = fit_calibration(outcome, fields)
+    np.testing.assert_allclose(metadata["spread"]["odds"], wanted, atol=0.12)
+    calibration = Calibration.from_metadata(metadata)
+    score, p_star = calibration.scores(outcome.outputs, outcome.spread)
+    for known in (True, False):
+        chosen = (np.isfinite(outcome.spread[:, 0]) == known) & (score >= p_star)
+        for low in (0.5, 0.7, 0.9):
+            bin_ = chosen & (score >= low) & (score < low + 0.1)
+            if bin_.sum() > 500:
+                right = (outcome.kind == 1)[bin_].mean()
+                assert right == pytest.approx(score[bin_].mean(), abs=0.04)
+
+
+def test_a_smooth_map_is_right_and_rises_everywhere():
+    """Of values right in their cube it makes the cube; of a share of 0.8 everywhere, 0.8."""
+    rng = np.random.default_rng(11)
+    raw = rng.uniform(0, 1, 40_000)
+    for share, wanted in ((raw**3, np.array([0.027, 0.343, 0.729])), (0.8, np.full(3, 0.8))):
+        knots = smooth_map(raw, rng.uniform(0, 1, raw.size) < share)
+        assert (np.diff(knots["x"]) > 0).all()
+        assert (np.diff(knots["y"]) > 0).all()
+        found = np.interp([0.3, 0.7, 0.9], knots["x"], knots["y"])
+        np.testing.assert_allclose(found, wanted, atol=0.03)

@@ -15,6 +15,7 @@ from astro_yolo.stretch import background_noise, to_network
 from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.cutouts import linearise
 from astro_yolo.training.model_objects import (
+    add_blanked_star,
     add_bright_star,
     add_sersic,
     add_stars,
@@ -75,6 +76,8 @@ def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
     ]
     if rng.random() < 0.12:
         added.append(add_bright_star(planes, field.noise, field.fwhm, rng))
+    if rng.random() < 0.05:
+        add_blanked_star(planes, field.noise, field.fwhm, rng)
     add_artefacts(planes, field.noise, field.fwhm, rng)
     planes, noise = _resampled(planes, field.noise, size)
     image = to_input(planes, noise, rng, frame=_others_of_frame(field, size))

@@ -15,6 +15,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from astro_yolo.network.backends import load_backend
+from astro_yolo.network.weights import load_weights
 from astro_yolo.training.compose import compose_cutouts, compose_field
 from astro_yolo.training.cutouts import (
     Cutout,
@@ -29,6 +31,7 @@ from astro_yolo.training.fields import FIELDS, load_field
 from astro_yolo.training.model_sky import compose_model_sky
 from astro_yolo.training.other_surveys import read_other_surveys
 from astro_yolo.training.samples import OBJECTS, transposed
+from astro_yolo.training.second_opinion import without_contradicted
 from astro_yolo.training.yolo_files import MARKER, marker_text
 
 __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
@@ -38,13 +41,15 @@ __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 class DatasetRecipe:
     """What a training set holds; the same recipe and seed give the same files."""
 
-    field_samples: int = 4400
-    cutout_samples: int = 3400
-    deep_samples: int = 600  # skies like a deep field from space
-    model_samples: int = 1800  # skies of models, at any seeing
+    field_samples: int = 6200
+    cutout_samples: int = 4800
+    deep_samples: int = 800  # skies like a deep field from space
+    model_samples: int = 3200  # skies of models, at any seeing
     val_share: float = 0.04
     size: int = 416
-    seed: int = 20261127
+    seed: int = 20261128
+    # weights whose word is heard on the labels of real fields; "" for none
+    second_opinion: str = "astro-yolo-n4"
     other_share: float = 0.1  # of the cutouts, drawn from other telescopes
     rescaled_share: float = 0.08  # of the field crops, brought to slightly other pixel scales
     # how often each class is drawn among cutouts: nearer to even than the sky's share, so that the
@@ -181,13 +186,17 @@ def _load_cutouts(cache, folder):
 
 
 @lru_cache(maxsize=1)
-def _fields(data, split):
+def _fields(data, split, second_opinion):
     """Return the fields of a split, read once in each process, and how often each is drawn."""
     root = Path(data) / "sas"
     rules = {name: rule for name, rule in FIELDS.items() if rule.split == split}
     # clusters and nebulae teach what is no galaxy; the galaxies are in the others
     share = np.array([0.5 if r.cluster or r.no_galaxies else 1.0 for r in rules.values()])
-    return [load_field(root, *item) for item in rules.items()], share / share.sum()
+    fields = [load_field(root, *item) for item in rules.items()]
+    if second_opinion:
+        network = load_backend(load_weights(second_opinion), "onnxruntime")
+        fields = [without_contradicted(field, network) for field in fields]
+    return fields, share / share.sum()
 
 
 @lru_cache(maxsize=2)
@@ -253,7 +262,7 @@ def _write_sample(job, *, data, out, recipe):
     rng = np.random.default_rng([recipe.seed, number])
     groups = _cutouts_by_class(data, out, split)
     if source == "field":
-        fields, share = _fields(data, split)
+        fields, share = _fields(data, split, recipe.second_opinion)
         field = fields[rng.choice(len(fields), p=share)]
         sample = compose_field(
             field, partial(_stamp, groups, recipe), rng,

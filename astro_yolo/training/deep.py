@@ -9,7 +9,7 @@ from astropy.io import fits
 
 from astro_yolo.injection import add_stamp
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
-from astro_yolo.training.model_objects import SDSS_NOISE, add_bright_star
+from astro_yolo.training.model_objects import SDSS_NOISE, add_blanked_star, add_bright_star
 from astro_yolo.training.network_input import to_input
 from astro_yolo.training.other_surveys import split_of_name
 from astro_yolo.training.samples import (
@@ -99,6 +99,8 @@ def deep_planes(stamps, rng, size):
         objects.append(_add_galaxy(planes, noise, stamp, (width, zoom), rng))
     if rng.random() < 0.3:
         objects.append(add_bright_star(planes, noise, 2.355 * width, rng))
+    if rng.random() < 0.08:
+        add_blanked_star(planes, noise, 2.355 * width, rng)
     planes += _grain(planes.shape, rng) * noise[:, None, None]
     boxes = np.array([box for box, _ in objects])
     kinds = np.array([kind for _, kind in objects])

@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from astro_yolo.boxes import DOUBLES, iou, longer_side, nms
 from astro_yolo.catalog import CLASSES
 from astro_yolo.network.calibration import OUTPUTS, strength
+from astro_yolo.network.spread import unknown_spread
 from astro_yolo.training.cutouts import read_picture
 from astro_yolo.training.samples import IGNORE, STAR
 
@@ -46,6 +47,8 @@ class Outcome:
         labelled galaxy and star.
     magnitude : (N,) array, optional
         Of the candidates' objects in r; NaN where it is not known, by default everywhere.
+    spread : (N, 2) array, optional
+        Of the candidates, from `~astro_yolo.network.spread.PointSpread.spread`; likewise.
     """
 
     outputs: np.ndarray = field(default_factory=lambda: np.empty((0, 7)))
@@ -55,11 +58,14 @@ class Outcome:
     truth_size: np.ndarray = field(default_factory=lambda: np.empty(0))
     truth_score: np.ndarray = field(default_factory=lambda: np.empty(0))
     magnitude: np.ndarray | None = None
+    spread: np.ndarray | None = None
 
     def __post_init__(self):
         """Fill in what is not known."""
         if self.magnitude is None:
             self.magnitude = np.full(len(self.kind), np.nan)
+        if self.spread is None:
+            self.spread = unknown_spread(len(self.kind))
 
     def __add__(self, other):
         """Join the outcomes of two sets."""
@@ -142,7 +148,7 @@ def _read_labels(path, size):
     return boxes, rows[:, 0].astype(int)
 
 
-def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None):
+def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None, *, spread=None):
     """
     Compare candidates with the truth of one image.
 
@@ -154,6 +160,8 @@ def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None):
         Labelled objects, kinds of `astro_yolo.training.samples.OBJECTS`.
     true_magnitudes : (M,) array, optional
         Theirs in r; by default not known.
+    spread : (N, 2) array, optional
+        Of the candidates; by default not known.
 
     Returns
     -------
@@ -174,7 +182,7 @@ def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None):
         overlap[pairs[hit]] = np.diagonal(iou(boxes[pairs[hit]], truth[hit]))
     score = np.zeros(len(truth))
     score[hit] = outputs[pairs[hit], _GALAXY]
-    return Outcome(outputs, kind, overlap, kinds, size, score, magnitude)
+    return Outcome(outputs, kind, overlap, kinds, size, score, magnitude, spread)
 
 
 def _centers(boxes):

@@ -8,20 +8,22 @@ as the counts of its bright sources promise.
 
 import numpy as np
 
+from astro_yolo.network.spread import PointSpread, unknown_spread
 from astro_yolo.stretch import to_network
 from astro_yolo.training.evaluate import Outcome, candidates, judge
 from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR
 from astro_yolo.training.model_objects import add_sersic, add_star, draw_magnitudes
-from astro_yolo.training.network_input import through_picture
+from astro_yolo.training.network_input import PICTURES, through_picture
 from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
 __all__ = ["mock_objects", "outcome_of_field", "outcome_of_fields", "outcome_of_sky"]
 
 # Growth of the counts with magnitude, in dex: of galaxies near r = 20 (Yasuda et al. 2001, AJ
 # 122, 1104), and of stars out of the Galactic plane
-_GALAXY_SLOPE, _STAR_SLOPE = 0.4, 0.1
+_GALAXY_SLOPE, _STAR_SLOPE = 0.4, 0.15
 _COUNTED_GALAXIES = 19.0, 20.5  # magnitudes that the density of a field is counted in
 _COUNTED_STARS = 17.5, 19.5
+_PAIRS = 1 / 40  # of the stars: about as many among the bright ones of the fields, by eye
 _DEEPEST = 24.5  # fainter sources do not reach a score
 _SIDE = 736  # pixels of a mock sky, a multiple of the network's stride
 
@@ -37,8 +39,8 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     field : astro_yolo.training.fields.Field
         A field that took no part in training: what is bright, and what is no source at all.
     models : sequence of astro_yolo.training.fields.Field
-        Fields whose seeing, noise and counts the mock skies have, one sky after each. Their own
-        pixels play no part.
+        Fields whose seeing, noise and counts the mock skies have, one sky after each. Of their own
+        pixels only the stars play a part, as the mock skies have no bright ones.
     seed : int, optional
         Of the mock skies.
     pictures : bool, optional
@@ -51,12 +53,24 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     """
     rng = np.random.default_rng(seed)
     found = Outcome()
-    frames = None if pictures else outcome_of_field(backend, field, to_network(field.planes))
+    frames = None if pictures else outcome_of_field(backend, field)
     for model in models:
-        found += frames or outcome_of_field(backend, field, _seen(field, rng, pictures))
+        found += frames or outcome_of_field(backend, field, rng)
+        stars = None if pictures else _stars(backend, model)
         for _ in range(round(field.planes[0].size / _SIDE**2)):
-            found += _outcome_of_mock(backend, model, rng, pictures=pictures)
+            found += _outcome_of_mock(backend, model, rng, stars, pictures=pictures)
     return found
+
+
+def _stars(backend, field):
+    """Return the point-spread function that a network finds in a field."""
+    seen = to_network(field.planes)
+    return PointSpread.of_image(seen, *candidates(backend, seen))
+
+
+def _spread(stars, seen, boxes, outputs):
+    """Return the spreads of candidates, unknown where the point-spread function is."""
+    return unknown_spread(len(boxes)) if stars is None else stars.spread(seen, boxes, outputs)
 
 
 def outcome_of_fields(backend, fields, seed=0, *, pictures=False):
@@ -74,19 +88,11 @@ def outcome_of_fields(backend, fields, seed=0, *, pictures=False):
     -------
     astro_yolo.training.evaluate.Outcome
     """
-    rng = np.random.default_rng(seed)
-    return sum(
-        (outcome_of_field(backend, field, _seen(field, rng, pictures)) for field in fields),
-        Outcome(),
-    )
+    rng = np.random.default_rng(seed) if pictures else None
+    return sum((outcome_of_field(backend, field, rng) for field in fields), Outcome())
 
 
-def _seen(field, rng, pictures):
-    """Return a field in network units, through an 8-bit picture if asked to."""
-    return through_picture(field.planes[::-1], rng) if pictures else to_network(field.planes)
-
-
-def outcome_of_field(backend, field, seen):
+def outcome_of_field(backend, field, rng=None):
     """
     Judge what a network finds in a field by the field's own labels.
 
@@ -96,33 +102,42 @@ def outcome_of_field(backend, field, seen):
         The network.
     field : astro_yolo.training.fields.Field
         The field.
-    seen : (3, ny, nx) float32 array
-        The field in network units.
+    rng : numpy.random.Generator, optional
+        Draws the stretch of the 8-bit picture that the network sees; by default it sees the frames.
 
     Returns
     -------
     astro_yolo.training.evaluate.Outcome
     """
+    seen = to_network(field.planes) if rng is None else _as_picture(field.planes, rng)
+    found = candidates(backend, seen)
+    stars = PointSpread.of_image(seen, *found) if rng is None else None
     labelled = field.kind > -2
     boxes = field.boxes[labelled]
     kinds = field_kinds(field.kind[labelled], boxes)
-    return judge(*candidates(backend, seen), boxes, kinds)
+    return judge(*found, boxes, kinds, spread=_spread(stars, seen, *found))
 
 
-def _outcome_of_mock(backend, field, rng, *, pictures=False):
+def _outcome_of_mock(backend, field, rng, stars=None, *, pictures=False):
     """Judge a mock sky; what is found where nothing was put counts in the real field."""
     noise = field.noise[:, None, None]
     planes = rng.normal(0, 1, (3, _SIDE, _SIDE)).astype(np.float32) * noise
     objects = mock_objects(planes, field, rng)
     if pictures:
-        seen = through_picture(planes[::-1], rng, frame=field.planes[::-1, :, :_SIDE])
+        seen = _as_picture(planes, rng, frame=field.planes[::-1, :, :_SIDE])
     else:
         seen = to_network(planes, levels=[(0.0, float(level)) for level in field.noise[::-1]])
-    found = judge(*candidates(backend, seen), *objects)
+    boxes, outputs = candidates(backend, seen)
+    found = judge(boxes, outputs, *objects, spread=_spread(stars, seen, boxes, outputs))
     matched = found.kind != 0
-    for name in ("outputs", "kind", "overlap", "magnitude"):
+    for name in ("outputs", "kind", "overlap", "magnitude", "spread"):
         setattr(found, name, getattr(found, name)[matched])
     return found
+
+
+def _as_picture(planes, rng, frame=None):
+    """Return planes as the network sees them through an 8-bit picture."""
+    return through_picture(planes[::-1], rng, frame=frame, stretches=PICTURES)
 
 
 def mock_objects(planes, field, rng):
@@ -145,24 +160,41 @@ def mock_objects(planes, field, rng):
     """
     share = planes[0].size / field.planes[0].size
     groups = (
-        (1, add_sersic, UNKNOWN, _COUNTED_GALAXIES, _GALAXY_SLOPE, FAINTEST_GALAXY),
-        (0, _add_real_star, STAR, _COUNTED_STARS, _STAR_SLOPE, FAINTEST_STAR),
+        (1, _add_galaxy, UNKNOWN, _COUNTED_GALAXIES, _GALAXY_SLOPE, FAINTEST_GALAXY),
+        (0, _add_stars, STAR, _COUNTED_STARS, _STAR_SLOPE, FAINTEST_STAR),
     )
     boxes, kinds, magnitudes = [], [], []
     for label, add, kind, counted, slope, bright in groups:
         number = _extrapolated(field, label, counted, slope, bright) * share
         for magnitude in draw_magnitudes(rng, bright, _DEEPEST, slope, rng.poisson(number)):
-            boxes.append(add(planes, field, rng, magnitude)[0])
-            kinds.append(kind)
-            magnitudes.append(magnitude)
+            for box, own in add(planes, field, rng, magnitude):
+                boxes.append(box)
+                kinds.append(kind)
+                magnitudes.append(own)
     return np.reshape(boxes, (-1, 4)), np.array(kinds, dtype=int), np.array(magnitudes)
 
 
-def _add_real_star(planes, field, rng, magnitude):
-    """Add a bright star of the field, made faint: the PSF is not the same everywhere."""
+def _add_galaxy(planes, field, rng, magnitude):
+    """Add a model galaxy; return a list of its box and magnitude."""
+    return [(add_sersic(planes, field, rng, magnitude)[0], magnitude)]
+
+
+def _add_stars(planes, field, rng, magnitude):
+    """
+    Add a star, and now and then one beside it; return boxes and magnitudes.
+
+    They are bright ones of the field made faint, as the PSF is not the same everywhere.
+    """
     some = field.stars is not None and len(field.stars)
     psf = field.stars[rng.integers(len(field.stars))] if some else None
-    return add_star(planes, field, rng, magnitude, psf)
+    place = rng.uniform(0, planes.shape[1], 2)
+    added = [(add_star(planes, field, rng, magnitude, psf, place=place)[0], magnitude)]
+    if rng.random() < _PAIRS:
+        angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 2) * field.fwhm
+        beside = place + distance * np.array([np.cos(angle), np.sin(angle)])
+        fainter = magnitude + rng.uniform(0, 1.5)
+        added.append((add_star(planes, field, rng, fainter, psf, place=beside)[0], fainter))
+    return added
 
 
 def _extrapolated(field, label, counted, slope, bright):

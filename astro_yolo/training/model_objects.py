@@ -15,6 +15,7 @@ from astro_yolo.training.samples import EDGE_ON, GALAXY, IGNORE, OBJECTS, SMALL,
 __all__ = [
     "FAINTEST",
     "SDSS_NOISE",
+    "add_blanked_star",
     "add_bright_star",
     "add_sersic",
     "add_star",
@@ -97,8 +98,8 @@ def add_sersic(planes, field, rng, magnitude=None):
     kind : int
         Place in `~astro_yolo.training.samples.OBJECTS`; ignored if too faint to see.
     """
-    if magnitude is None:
-        magnitude = draw_magnitudes(rng, 16.5, FAINTEST)
+    if magnitude is None:  # flatter than the sky's counts: of bright ones a field has few to learn
+        magnitude = draw_magnitudes(rng, 16.5, FAINTEST, slope=0.3)
     # the fainter, the more galaxies are hardly wider than a star
     scatter = 0.17 + 0.025 * max(magnitude - 18, 0)
     size = 10 ** rng.normal(0.18 - 0.09 * (magnitude - 19), scatter)  # arcsec, at r = 19
@@ -218,7 +219,7 @@ def lay(planes, stamps, pixel, rng):
 
 def add_stars(planes, field, rng):
     """
-    Add a star, one time in forty with a second one beside it: two are not a galaxy.
+    Add a star, one time in twenty-five with a second one beside it: two are not a galaxy.
 
     Parameters
     ----------
@@ -233,7 +234,7 @@ def add_stars(planes, field, rng):
     magnitude = draw_magnitudes(rng, 16.0, FAINTEST, slope=0.15)
     place = _place(rng, planes.shape[1])
     added = [add_star(planes, field, rng, magnitude, place=place)]
-    if rng.random() < 1 / 40:
+    if rng.random() < 1 / 25:
         angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 2) * field.fwhm
         beside = place + distance * np.array([np.cos(angle), np.sin(angle)])
         fainter = magnitude + rng.uniform(0, 1.5)
@@ -270,6 +271,32 @@ def add_bright_star(planes, noise, fwhm, rng):
         column = (np.abs(x) < rng.uniform(0.6, 2)) & (np.abs(y) < reach)
         planes[:, column] = full[:, None]
     return ellipse_box(*place, fwhm, 1.0, 0.0), STAR
+
+
+def add_blanked_star(planes, noise, fwhm, rng):
+    """
+    Add a saturated star whose core the camera or a pipeline has blanked: no source is left of it.
+
+    Parameters
+    ----------
+    planes, noise, fwhm, rng
+        As of `~astro_yolo.training.artefacts.add_artefacts`.
+    """
+    size = planes.shape[1]
+    place = rng.uniform(0, size, 2)
+    y, x = np.indices((size, size), dtype=np.float32)
+    x, y = x - np.float32(place[0]), y - np.float32(place[1])
+    # cutouts of other telescopes are often enlarged
+    fwhm = fwhm * np.exp(rng.uniform(0, np.log(4)))
+    light = _bright_profile(x, y, fwhm, rng) * np.float32(10 ** rng.uniform(0.5, 2.3))
+    reach = max(np.sqrt((light > 1).sum() / np.pi), 1.0)
+    along, across = reach * rng.uniform(0.7, 3), reach * rng.uniform(0.5, 1.2)
+    full = noise * np.float32(10 ** rng.uniform(2.3, 3.5))
+    for plane, level, strength in zip(planes, full, np.exp(rng.normal(0, 0.3, 3)), strict=True):
+        light_of_band = level * np.float32(strength) * light
+        np.minimum(plane + light_of_band, np.maximum(level, plane), out=plane)
+        a, b = np.array([along, across]) * np.exp(rng.normal(0, 0.15, 2))
+        plane[(x / a) ** 2 + (y / b) ** 2 < 1] = 0
 
 
 def _bright_profile(x, y, fwhm, rng):

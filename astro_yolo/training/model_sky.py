@@ -13,6 +13,7 @@ from astro_yolo.injection import moffat_kernel
 from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.model_objects import (
     SDSS_NOISE,
+    add_blanked_star,
     add_bright_star,
     add_sersic,
     add_stars,
@@ -90,5 +91,7 @@ def compose_model_sky(rng, *, size=416):
     added += [pair for _ in range(stars) for pair in add_stars(planes, sky, rng)]
     if rng.random() < 0.35:
         added.append(add_bright_star(planes, sky.noise, sky.fwhm, rng))
+    if rng.random() < 0.08:
+        add_blanked_star(planes, sky.noise, sky.fwhm, rng)
     add_artefacts(planes, sky.noise, sky.fwhm, rng)
     return visible_sample(to_input(planes, sky.noise, rng), added)

@@ -6,14 +6,14 @@ import numpy as np
 from astro_yolo.filters import FILTERS
 from astro_yolo.stretch import to_network, to_rgb
 
-__all__ = ["read_as_picture", "through_picture", "to_input"]
+__all__ = ["PICTURES", "read_as_picture", "through_picture", "to_input"]
 
-# AstroCV's conversions as published stand twice: they are the ones to be judged by
-_PICTURES = (
-    *FILTERS, *FILTERS, "lupton", "lupton_high", "sinh", "sinh_high", "sqrt", "asinh", "log",
-    "zscale",
-)  # fmt: skip
-_PICTURE_SHARE = 0.33
+_OWN_RANGE = "lupton", "lupton_high", "sinh", "sinh_high", "sqrt"
+#: Conversions that pictures come in. AstroCV's as published stand twice: they are judged by.
+PICTURES = *FILTERS, *FILTERS, *_OWN_RANGE, "asinh", "log", "zscale"
+# of the samples; those to a picture's own range twice as well, as they are the hardest
+_OF_SAMPLES = *FILTERS, *FILTERS, *_OWN_RANGE * 2, "asinh", "log", "zscale"
+_PICTURE_SHARE = 0.45
 _JPEG_SHARE = 0.3
 _QUALITIES = 70, 98
 
@@ -54,7 +54,7 @@ def to_input(planes, noise, rng, *, frame=None):
     return to_network(planes, levels=levels)
 
 
-def through_picture(channels, rng, *, frame=None):
+def through_picture(channels, rng, *, frame=None, stretches=_OF_SAMPLES):
     """
     Stretch to 8 bits as AstroCV or others do, then read as detection reads a picture.
 
@@ -66,12 +66,14 @@ def through_picture(channels, rng, *, frame=None):
         Source of chance.
     frame : (3, n, nx) array, optional
         Other pixels of the frame, see `to_input`; half of the pictures are made with them.
+    stretches : sequence of str, optional
+        Conversions to draw from; by default as the samples of the training do.
 
     Returns
     -------
     (3, ny, nx) float32 array
     """
-    stretch = _PICTURES[rng.integers(0, len(_PICTURES))]
+    stretch = stretches[rng.integers(0, len(stretches))]
     ny = len(channels[0])
     if frame is not None and rng.random() < 0.5:
         channels = np.concatenate([channels, frame], axis=1)

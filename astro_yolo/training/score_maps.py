@@ -2,7 +2,8 @@
 
 A detection is a galaxy where there is a source at all, and where that source is no star. The first
 is told by the larger of the two outputs for a galaxy and a star; the second by both, since a
-galaxy output of 0.3 means another thing beside a star output of 0.01 than beside one of 0.3.
+galaxy output of 0.3 means another thing beside a star output of 0.01 than beside one of 0.3; and by
+the spread, where there are stars enough to measure it.
 """
 
 from itertools import pairwise
@@ -10,13 +11,16 @@ from itertools import pairwise
 import numpy as np
 from scipy.optimize import isotonic_regression, minimize
 
-from astro_yolo.network.calibration import OUTPUTS, ScoreMap, logits
+from astro_yolo.network.calibration import OUTPUTS, ScoreMap, odds_terms
 
-__all__ = ["fit_calibration", "isotonic_map", "purity_table"]
+__all__ = ["fit_calibration", "isotonic_map", "purity_table", "smooth_map"]
 
 _GALAXY, _STAR = OUTPUTS.index("galaxy"), OUTPUTS.index("star")
 _FEWEST = 50  # candidates of a kind that a map can be measured on
 _KNOTS, _SOURCE_KNOTS = 24, 12  # of the maps; there are few candidates that are no source
+_TINY = 1e-4  # raw values nearer to 0 and 1 are the same
+# what has next to no chance: so that it is still told apart, and from nothing at all
+_LEAST, _SHARE_OF_TINY = 1e-6, 0.03
 _RIDGE = 1e-4  # keeps the odds finite where the two kinds do not mix
 
 
@@ -37,11 +41,11 @@ def fit_calibration(outcome, sources=None):
     Returns
     -------
     dict
-        ``score`` and ``star``, and where they could be measured ``source`` and ``odds``, for the
-        weights' metadata (see `~astro_yolo.network.calibration.Calibration`).
+        ``score`` and ``star``, and where they could be measured ``source``, ``odds`` and
+        ``spread``, for the weights' metadata (see `~astro_yolo.network.calibration.Calibration`).
     """
-    raw, kinds = _judged(outcome)
-    some, kinds_of_some = _judged(outcome if sources is None else sources)
+    raw, kinds, spread = _judged(outcome)
+    some, kinds_of_some, _ = _judged(outcome if sources is None else sources)
     is_source = kinds_of_some != 0
     if sources is None or not (_enough(kinds, (1, -1)) and _enough(is_source, (True, False))):
         return {
@@ -49,22 +53,32 @@ def fit_calibration(outcome, sources=None):
             "star": isotonic_map(raw[:, 1], kinds == -1),
         }
     source = isotonic_map(some.max(axis=1), is_source, _SOURCE_KNOTS)
-    odds = _fit_odds(logits(*raw[kinds != 0].T), kinds[kinds != 0] == 1)
+    maps = {"source": source, **_maps_of_both(source, raw, kinds)}
+    known = np.isfinite(spread).all(axis=1)
+    if _enough(kinds[known], (1, -1)):
+        maps["spread"] = _maps_of_both(source, raw[known], kinds[known], spread[known])
+    return maps
+
+
+def _maps_of_both(source, raw, kinds, spread=None):
+    """Return the maps that go by both outputs, and by the spread if it is given."""
+    terms = odds_terms(*raw.T, spread)
+    odds = _fit_odds(terms[kinds != 0], kinds[kinds != 0] == 1)
     chance = ScoreMap(tuple(source["x"]), tuple(source["y"]))(raw.max(axis=1))
-    share = 1 / (1 + np.exp(-logits(*raw.T) @ odds))
+    share = 1 / (1 + np.exp(-terms @ odds))
     galaxy = share >= 0.5
     return {
-        "score": isotonic_map((chance * share)[galaxy], kinds[galaxy] == 1),
-        "star": isotonic_map((chance * (1 - share))[~galaxy], kinds[~galaxy] == -1),
-        "source": source,
+        "score": smooth_map((chance * share)[galaxy], kinds[galaxy] == 1),
+        "star": smooth_map((chance * (1 - share))[~galaxy], kinds[~galaxy] == -1),
         "odds": [round(float(value), 6) for value in odds],
     }
 
 
 def _judged(outcome):
-    """Return the outputs for galaxy and star, (N, 2), and the kinds of what can be judged."""
+    """Return the outputs for galaxy and star, (N, 2), kinds and spreads of what can be judged."""
     judged = outcome.kind > -2
-    return outcome.outputs[judged][:, [_GALAXY, _STAR]], outcome.kind[judged]
+    raw = outcome.outputs[judged][:, [_GALAXY, _STAR]]
+    return raw, outcome.kind[judged], outcome.spread[judged]
 
 
 def _enough(kinds, values):
@@ -72,7 +86,7 @@ def _enough(kinds, values):
     return min(int((kinds == value).sum()) for value in values) >= _FEWEST
 
 
-def _fit_odds(terms, galaxy):
+def _fit_odds(terms, galaxy, bounds=None):
     """Return the coefficients of a logistic regression."""
 
     def loss(coefficients):
@@ -81,7 +95,7 @@ def _fit_odds(terms, galaxy):
         cost = np.logaddexp(0, np.where(galaxy, -value, value)).mean()
         return cost + _RIDGE * (coefficients**2).sum(), slope + 2 * _RIDGE * coefficients
 
-    return minimize(loss, np.zeros(terms.shape[1]), jac=True, method="L-BFGS-B").x
+    return minimize(loss, np.zeros(terms.shape[1]), jac=True, bounds=bounds, method="L-BFGS-B").x
 
 
 def isotonic_map(raw, right, knots=_KNOTS):
@@ -117,6 +131,41 @@ def isotonic_map(raw, right, knots=_KNOTS):
     return {"x": [round(float(v), 6) for v in x[keep]], "y": [round(float(v), 6) for v in y[keep]]}
 
 
+def smooth_map(raw, right, knots=_KNOTS):
+    """
+    Return the map from a raw value to the share that is right, by beta calibration.
+
+    logit p = a ln r - b ln(1 - r) + c, with a and b not negative (Kull, Silva Filho & Flach 2017,
+    AISTATS, PMLR 54, 623). Unlike isotonic regression it rises everywhere: where purity hardly
+    depends on the raw value, a threshold is still a matter of a little more or less.
+
+    Parameters
+    ----------
+    raw, right, knots
+        As of `isotonic_map`.
+
+    Returns
+    -------
+    dict
+        As of `isotonic_map`.
+    """
+    if len(raw) < _FEWEST:
+        return {"x": [0.0, 1.0], "y": [0.0, 1.0]}
+    edges = np.quantile(raw, np.linspace(0, 1, knots))
+    x = np.unique(np.clip(edges, _TINY, 1 - _TINY).round(6))
+    a, b, c = _fit_odds(_beta_terms(raw), right, bounds=[(0, None), (0, None), (None, None)])
+    y = 1 / (1 + np.exp(-_beta_terms(x) @ [a, b, c]))
+    y = np.r_[0, _SHARE_OF_TINY * y[0], y, max(y[-1], 0.999)]
+    x, y = np.r_[0, _LEAST, x, 1], np.clip(y + np.linspace(0, 1e-4, len(y)), 0, 1)
+    return {"x": [round(float(v), 6) for v in x], "y": [round(float(v), 6) for v in y]}
+
+
+def _beta_terms(raw):
+    """Return ln r, -ln(1 - r) and 1."""
+    raw = np.clip(raw, _TINY, 1 - _TINY)
+    return np.stack([np.log(raw), -np.log(1 - raw), np.ones_like(raw)], axis=1)
+
+
 def purity_table(outcome, calibration, faintest=np.inf):
     """
     Return [score, purity] pairs on calibrated scores, for ``min_purity``.
@@ -138,7 +187,7 @@ def purity_table(outcome, calibration, faintest=np.inf):
         Rising scores.
     """
     judged = (outcome.kind > -2) & ~(outcome.magnitude > faintest)
-    score, star = calibration.scores(outcome.outputs[judged])
+    score, star = calibration.scores(outcome.outputs[judged], outcome.spread[judged])
     right, galaxy = outcome.kind[judged] == 1, score >= star
     table = []
     for limit in np.linspace(0.05, 0.99, 189):

@@ -35,7 +35,7 @@ __all__ = [
 ]
 
 #: Names and versions of what the recipes make.
-NAME, VERSION = "astro-yolo-n4", "4"
+NAME, VERSION = "astro-yolo-n5", "5"
 TYPES_NAME, TYPES_VERSION = "astro-yolo-types-1", "1.1"
 
 # Wanted of the default score on the held-out sky and its mock skies, down to a magnitude in r: the

@@ -42,9 +42,9 @@ def run(session):
     return found
 
 
-def as_sources(session):
+def as_sources(session, table=None):
     """Return this package's galaxies as `Sources`, with the score as the extent."""
-    table = session.everything
+    table = session.everything if table is None else table
     magnitude = field.aperture_magnitude(session.truth.image, table["x"], table["y"])
     name = f"astro-yolo, {session.detector.weights.name}"
     return Sources(name, np.asarray(table["x"]), np.asarray(table["y"]), magnitude,

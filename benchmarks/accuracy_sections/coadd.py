@@ -7,6 +7,7 @@ detections with a coadd source; those without one are ignored, as the coadd's li
 detections are brighter than the limit is told by their own magnitude, the catalogue's
 ``CMODELMAG`` or our r within 5 pixels: only so does the survey's catalogue come to the purities
 that were published for it here, 0.957 and 0.931. Beside it stands purity by the coadd's own r.
+Over scores every source counts from its score as a galaxy on, also one that is likelier a star.
 """
 
 import bz2
@@ -53,7 +54,7 @@ def run(session):
     default = judge(places_of(table), own, coadd)
     _print_row(f"default score {session.score:.3f}", default)
     found = {"survey": survey, "default": default, "scores": {}}
-    ours = as_sources(session)
+    ours = as_sources(session, session.sources)
     for score in SCORES:
         found["scores"][score] = _at_cut(ours, score, coadd)
         _print_row(f"score {score:.2f}", found["scores"][score])

@@ -93,6 +93,11 @@ class Session:
         return self.detector.detect(self.test_frame, score=min(LOWEST, self.score))
 
     @cached_property
+    def sources(self):
+        """As `everything`, with what is likelier a star, each with its score as a galaxy."""
+        return self.detector.detect(self.test_frame, score=LOWEST, include_stars=True)
+
+    @cached_property
     def table(self):
         """The galaxies of 94-1-12 at the default score."""
         return self.detector.detect(self.test_frame, score=self.score)

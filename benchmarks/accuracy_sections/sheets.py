@@ -1,6 +1,6 @@
 """Sheets of detections to judge by eye, where no catalogue can: one picture each.
 
-The eXtreme Deep Field, 100 detections with a score of at least 0.5 at random; the globular cluster
+The eXtreme Deep Field, 100 detections with a score of at least 0.65 at random; the globular cluster
 M2 and the Orion nebula, all of them; and the large galaxies of the SDSS fields with the class
 they were given. Detections stand in the order in which the numbers above them count.
 """
@@ -18,7 +18,7 @@ __all__ = ["contact_sheet", "draw_disagreements", "run"]
 
 DEEP = "hst/hubble_extreme_deep_field.jpg"
 NUMBER = 100
-DEEP_SCORE = 0.5  # what is faint for SDSS, and scored so, is plain in a deep field
+DEEP_SCORE = 0.65  # what is faint for SDSS, and scored so, is plain in a deep field
 LARGE = 30.0  # pixels: longer side of the box
 SEED = 2018
 _CELL, _COLUMNS = 112, 10  # pixels of a cell, cells of a row
