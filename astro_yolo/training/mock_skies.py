@@ -19,7 +19,7 @@ from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 __all__ = ["mock_objects", "outcome_of_field", "outcome_of_fields", "outcome_of_sky"]
 
 # Growth of the counts with magnitude, in dex: of galaxies near r = 20 (Yasuda et al. 2001, AJ
-# 122, 1104), and of stars out of the Galactic plane
+# 122, 1104), and of stars as in the five fields from r = 18 to 21.5
 _GALAXY_SLOPE, _STAR_SLOPE = 0.4, 0.15
 _COUNTED_GALAXIES = 19.0, 20.5  # magnitudes that the density of a field is counted in
 _COUNTED_STARS = 17.5, 19.5

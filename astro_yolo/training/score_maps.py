@@ -19,7 +19,8 @@ _GALAXY, _STAR = OUTPUTS.index("galaxy"), OUTPUTS.index("star")
 _FEWEST = 50  # candidates of a kind that a map can be measured on
 _KNOTS, _SOURCE_KNOTS = 24, 12  # of the maps; there are few candidates that are no source
 _TINY = 1e-4  # raw values nearer to 0 and 1 are the same
-# what has next to no chance: so that it is still told apart, and from nothing at all
+# below the smallest value that a map was fitted to it falls to this share of its own, then to 0:
+# what has next to no chance has a score all the same, for those who count everything
 _LEAST, _SHARE_OF_TINY = 1e-6, 0.03
 _RIDGE = 1e-4  # keeps the odds finite where the two kinds do not mix
 
