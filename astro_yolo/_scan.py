@@ -17,7 +17,7 @@ from astro_yolo._sampling import Resampled, joined, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.calibration import strength
 from astro_yolo.network.pictures import to_picture
-from astro_yolo.network.spread import SURE, PointSpread, local_sky, unknown_spread
+from astro_yolo.network.spread import SURE, spread_of, unknown_spread
 from astro_yolo.stretch import NETWORK_SKY, levels_of, to_channels, to_network
 
 __all__ = ["Candidates", "scan"]
@@ -278,10 +278,7 @@ class _Finder:
     def _spread(self, planes, boxes, outputs):
         """Return the spreads of the candidates by the stars among them."""
         if self._calibration.spread is not None:
-            sky = local_sky(planes)
-            stars = PointSpread.of_image(planes, boxes, outputs, sky)
-            if stars is not None:
-                return stars.spread(planes, boxes, outputs, sky)
+            return spread_of(planes, boxes, outputs)
         return unknown_spread(len(boxes))
 
     def _types(self, planes, boxes, outputs, spread):

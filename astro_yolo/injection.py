@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from scipy.special import gammaincinv
 
-__all__ = ["add_stamp", "moffat_kernel", "sersic_stamp", "spiral_stamp"]
+__all__ = ["add_stamp", "kernel_fwhm", "moffat_kernel", "sersic_stamp", "spiral_stamp"]
 
 
 def moffat_kernel(fwhm, *, beta=3.0, half=None, stretch=0.0, angle=0.0):
@@ -39,6 +39,24 @@ def moffat_kernel(fwhm, *, beta=3.0, half=None, stretch=0.0, angle=0.0):
     alpha = fwhm / (2 * np.sqrt(2 ** (1 / beta) - 1))
     kernel = (1 + radius2 / alpha**2) ** -beta
     return (kernel / kernel.sum()).astype(np.float32)
+
+
+def kernel_fwhm(kernel):
+    """
+    Measure how wide a point-spread function is.
+
+    Parameters
+    ----------
+    kernel : (ny, nx) float32 array
+        Its picture.
+
+    Returns
+    -------
+    float
+        Diameter in pixels of the circle with the area above half of the maximum.
+    """
+    fine = cv2.resize(kernel, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)
+    return float(2 * np.sqrt((fine > fine.max() / 2).sum() / np.pi) / 8)
 
 
 def sersic_stamp(flux, half_light_radius, index, axis_ratio, theta, *, psf, offset=(0.0, 0.0)):

@@ -27,7 +27,7 @@ OUTPUTS = (*CLASSES, "star", "galaxy")
 _SMALLEST = 1e-4  # of a raw output in the odds between galaxy and star: below it is chance
 _FLOOR = 0.1  # of the error of a spread: the point-spread function varies over an image
 _SIGNIFICANT = 6.0  # spread over its error, at most: a blend of two stars has more than a galaxy
-_NUMBERS = 0, 3, 7  # coefficients of the odds: none, without and with the spread
+_WITH_SPREAD = 7  # coefficients of the odds; without it 3
 _TINY = 1e-6  # keeps powers and quotients finite where an output is 0
 
 
@@ -134,8 +134,8 @@ class Calibration:
     spread: "Calibration | None" = None
 
     def __post_init__(self):
-        if len(self.odds) not in _NUMBERS:
-            msg = f"odds must hold {_listed(_NUMBERS)} numbers, got {self.odds}"
+        if len(self.odds) not in {0, 3, _WITH_SPREAD}:
+            msg = f"odds must hold 0, 3 or 7 numbers, got {self.odds}"
             raise ValueError(msg)
         if not self.temperature > 0:
             msg = f"temperature must be positive, got {self.temperature}"
@@ -265,7 +265,7 @@ class Calibration:
         star, galaxy = raw[:, 5], raw[:, 6]
         if not self.odds:
             return self.score(galaxy), self.star(star)
-        spread = spread if len(self.odds) == max(_NUMBERS) else None
+        spread = spread if len(self.odds) == _WITH_SPREAD else None
         odds = np.exp(odds_terms(galaxy, star, spread) @ self.odds)
         share, source = odds / (1 + odds), self.source(np.maximum(galaxy, star))
         score, p_star = self.score(source * share), self.star(source * (1 - share))
@@ -370,11 +370,6 @@ def reweighted(probabilities, weights):
     """
     values = np.asarray(probabilities, dtype=float) * np.asarray(weights)
     return values / values.sum(axis=1, keepdims=True)
-
-
-def _listed(numbers):
-    """Return "0, 3 or 7"."""
-    return " or ".join((", ".join(map(str, numbers[:-1])), str(numbers[-1])))
 
 
 def _score_map(knots):

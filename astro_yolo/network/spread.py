@@ -13,10 +13,12 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
+from astro_yolo.boxes import edges_to_centers
+from astro_yolo.injection import kernel_fwhm
 from astro_yolo.network.calibration import OUTPUTS, strength
 from astro_yolo.stretch import from_network
 
-__all__ = ["SURE", "PointSpread", "local_sky", "unknown_spread"]
+__all__ = ["SURE", "PointSpread", "spread_of", "unknown_spread"]
 
 #: Raw strength from which a candidate counts as a source beside others. What is fainter must not
 #: matter: whether it is a candidate depends on the score that a user asks for.
@@ -63,28 +65,25 @@ def unknown_spread(number):
     return np.full((number, 2), np.nan)
 
 
-def local_sky(planes):
+def spread_of(planes, boxes, outputs):
     """
-    Return the sky of an image in squares of about 64 pixels.
+    Measure how much wider than the stars of their image sources are.
 
     Parameters
     ----------
-    planes : sequence of (ny, nx) float32 arrays
-        Image as `~astro_yolo.stretch.to_network` makes it.
+    planes, boxes, outputs
+        As of `PointSpread.of_image`.
 
     Returns
     -------
-    list of 2D arrays
-        Median of each square in each channel, in units of the noise.
+    (N, 2) array
+        As of `PointSpread.spread`; NaN where there are too few stars.
     """
-    rows, columns = (max(1, side // _MESH) for side in planes[0].shape)
-    high, wide = planes[0].shape[0] // rows, planes[0].shape[1] // columns
-    sky = []
-    for plane in planes:
-        squares = plane[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
-        some = squares[:, ::4, :, ::2].swapaxes(1, 2).reshape(rows, columns, -1)
-        sky.append(from_network(np.median(some, axis=2)))
-    return sky
+    sky = _local_sky(planes)
+    stars = PointSpread.of_image(planes, boxes, outputs, sky)
+    if stars is None:
+        return unknown_spread(len(boxes))
+    return stars.spread(planes, boxes, outputs, sky)
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ class PointSpread:
         boxes, outputs : (N, 4), (N, 7) arrays
             Candidates without doubles, in edge pixels, and their raw outputs.
         sky : list of arrays, optional
-            From `local_sky`, if it is there already.
+            Its `_local_sky`, if it is there already.
 
         Returns
         -------
@@ -130,9 +129,9 @@ class PointSpread:
         star &= _inside(centers, planes[0].shape).all(axis=(1, 2))
         if star.sum() < _FEWEST:
             return None
-        stamps, _ = _centred(planes, sky or local_sky(planes), centers[star], _WIDTH)
+        stamps, _ = _centred(planes, sky or _local_sky(planes), centers[star], _WIDTH)
         kernels = np.stack([_stack(stamps[:, k]) for k in range(len(planes))])
-        widths = [_fwhm(kernel) for kernel in kernels if kernel.any()]
+        widths = [kernel_fwhm(kernel.astype(np.float32)) for kernel in kernels if kernel.any()]
         return cls(kernels, float(np.median(widths))) if widths else None
 
     def spread(self, planes, boxes, outputs, sky=None):
@@ -151,7 +150,7 @@ class PointSpread:
             that of the star, and its error: 0 of a star, about 1.5 of such a galaxy. NaN for what
             is neither, where a fifth of the light is left over.
         """
-        centers, sky = _centers(boxes), sky or local_sky(planes)
+        centers, sky = _centers(boxes), sky or _local_sky(planes)
         sources, noise = centers[strength(outputs) >= SURE], _noise(planes)
         found = unknown_spread(len(boxes))
         for start in range(0, len(boxes), _AT_ONCE):
@@ -202,9 +201,21 @@ class PointSpread:
         return np.where(odd | (weight == 0), np.nan, [amplitude, error]).T
 
 
+def _local_sky(planes):
+    """Return medians of squares of about 64 pixels, a grid a channel, in units of the noise."""
+    rows, columns = (max(1, side // _MESH) for side in planes[0].shape)
+    high, wide = planes[0].shape[0] // rows, planes[0].shape[1] // columns
+    sky = []
+    for plane in planes:
+        squares = plane[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
+        some = squares[:, ::4, :, ::2].swapaxes(1, 2).reshape(rows, columns, -1)
+        sky.append(from_network(np.median(some, axis=2)))
+    return sky
+
+
 def _centers(boxes):
     """Return the centres of boxes as 0-based pixels, (N, 2)."""
-    return (boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5
+    return np.stack(edges_to_centers(boxes)[:2], axis=-1)
 
 
 def _inside(places, shape):
@@ -229,7 +240,7 @@ def _centred(planes, sky, centers, width):
     planes : sequence of (ny, nx) arrays
         In network units.
     sky : list of arrays
-        From `local_sky`.
+        From `_local_sky`.
     centers : (N, 2) array
         Places in pixels.
     width : float
@@ -344,12 +355,6 @@ def _stack(stamps):
 def _normalised(stamp):
     """Return a stamp of unit sum in its middle; the zeros of a channel without stars stay."""
     return stamp / max((stamp * (_RADIUS < 8)).sum(), 1e-6)
-
-
-def _fwhm(kernel):
-    """Return the diameter of the circle with the area above half of the maximum."""
-    fine = cv2.resize(kernel.astype(np.float32), None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)
-    return 2 * np.sqrt((fine > fine.max() / 2).sum() / 64 / np.pi)
 
 
 def _as_galaxy(kernel, scale):

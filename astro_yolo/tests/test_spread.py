@@ -44,9 +44,7 @@ class Scene:
         """Add a source of the same flux to all bands."""
         x, y = np.round(place).astype(int)
         light = flux * profile(kind, *(place - np.array([x, y])))
-        rows, columns = (slice(max(c - 16, 0), c + 17) for c in (y, x))
-        part = self.planes[:, rows, columns]
-        part += light[-part.shape[1] :, -part.shape[2] :][: part.shape[1], : part.shape[2]]
+        self.planes[:, y - 16 : y + 17, x - 16 : x + 17] += light
 
     def measure(self, planes=None, *, places=None, raw=0.9):
         """Return the point spread, and the spreads of all sources, as stars of a network."""

@@ -17,6 +17,7 @@ from astro_yolo.training.samples import IGNORE, STAR
 
 __all__ = [
     "Outcome",
+    "centers",
     "classify_cutouts",
     "evaluate_samples",
     "fit_classes",
@@ -169,7 +170,7 @@ def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None, *, sprea
     """
     real = true_kinds != IGNORE
     truth, kinds = true_boxes[real], true_kinds[real]
-    center, found = _centers(truth), _centers(boxes)
+    center, found = centers(truth), centers(boxes)
     size = longer_side(truth)
     pairs = match(center, found, np.maximum(3, 0.25 * size))
     kind = _kinds_of_rest(found, true_boxes[~real])
@@ -185,8 +186,20 @@ def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None, *, sprea
     return Outcome(outputs, kind, overlap, kinds, size, score, magnitude, spread)
 
 
-def _centers(boxes):
-    """Return (N, 2) box centres."""
+def centers(boxes):
+    """
+    Return the middles of boxes.
+
+    Parameters
+    ----------
+    boxes : (N, 4) array
+        xmin, ymin, xmax, ymax.
+
+    Returns
+    -------
+    (N, 2) array
+        x and y.
+    """
     return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from astro_yolo.boxes import longer_side
 from astro_yolo.image import read_image
-from astro_yolo.injection import moffat_kernel
+from astro_yolo.injection import kernel_fwhm, moffat_kernel
 from astro_yolo.stretch import background_noise
 from astro_yolo.training.giants import label_giants
 from astro_yolo.training.labels import Sources, ellipse_box, find_sources, star_galaxy
@@ -127,7 +127,7 @@ def load_field(root, name, rule):
         kind[_near(sources, rule.unclear, image.wcs)] = -1
     stamps = _star_stamps(planes, sources, kind, noise[1])
     psf = _stacked(stamps)
-    fwhm = _fwhm(psf[1])
+    fwhm = kernel_fwhm(psf[1])
     stars = kind == 0
     boxes[stars] = ellipse_box(sources.x[stars], sources.y[stars], fwhm, 1.0, 0.0)
     alone = _clean(stamps, psf)
@@ -253,9 +253,3 @@ def _recentred(plane, x, y):
     stamp = cv2.warpAffine(plane, move, (size, size), flags=flags)
     total = stamp[_PSF_HALF - 8 : _PSF_HALF + 9, _PSF_HALF - 8 : _PSF_HALF + 9].sum()
     return stamp / total if total > 0 else None
-
-
-def _fwhm(kernel):
-    """Return the full width at half maximum from the area above half of the peak."""
-    fine = cv2.resize(kernel, None, fx=8, fy=8, interpolation=cv2.INTER_CUBIC)
-    return float(2 * np.sqrt((fine > fine.max() / 2).sum() / np.pi) / 8)

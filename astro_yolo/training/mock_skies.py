@@ -8,11 +8,11 @@ as the counts of its bright sources promise.
 
 import numpy as np
 
-from astro_yolo.network.spread import PointSpread, unknown_spread
+from astro_yolo.network.spread import PointSpread, spread_of
 from astro_yolo.stretch import to_network
 from astro_yolo.training.evaluate import Outcome, candidates, judge
 from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR
-from astro_yolo.training.model_objects import add_sersic, add_star, draw_magnitudes
+from astro_yolo.training.model_objects import add_sersic, add_star, draw_companion, draw_magnitudes
 from astro_yolo.training.network_input import PICTURES, through_picture
 from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
@@ -68,11 +68,6 @@ def _stars(backend, field):
     return PointSpread.of_image(seen, *candidates(backend, seen))
 
 
-def _spread(stars, seen, boxes, outputs):
-    """Return the spreads of candidates, unknown where the point-spread function is."""
-    return unknown_spread(len(boxes)) if stars is None else stars.spread(seen, boxes, outputs)
-
-
 def outcome_of_fields(backend, fields, seed=0, *, pictures=False):
     """
     Judge what a network finds in fields by their own labels.
@@ -111,11 +106,11 @@ def outcome_of_field(backend, field, rng=None):
     """
     seen = to_network(field.planes) if rng is None else _as_picture(field.planes, rng)
     found = candidates(backend, seen)
-    stars = PointSpread.of_image(seen, *found) if rng is None else None
+    spread = spread_of(seen, *found) if rng is None else None
     labelled = field.kind > -2
     boxes = field.boxes[labelled]
     kinds = field_kinds(field.kind[labelled], boxes)
-    return judge(*found, boxes, kinds, spread=_spread(stars, seen, *found))
+    return judge(*found, boxes, kinds, spread=spread)
 
 
 def _outcome_of_mock(backend, field, rng, stars=None, *, pictures=False):
@@ -128,7 +123,8 @@ def _outcome_of_mock(backend, field, rng, stars=None, *, pictures=False):
     else:
         seen = to_network(planes, levels=[(0.0, float(level)) for level in field.noise[::-1]])
     boxes, outputs = candidates(backend, seen)
-    found = judge(boxes, outputs, *objects, spread=_spread(stars, seen, boxes, outputs))
+    spread = None if stars is None else stars.spread(seen, boxes, outputs)
+    found = judge(boxes, outputs, *objects, spread=spread)
     matched = found.kind != 0
     for name in ("outputs", "kind", "overlap", "magnitude", "spread"):
         setattr(found, name, getattr(found, name)[matched])
@@ -190,9 +186,7 @@ def _add_stars(planes, field, rng, magnitude):
     place = rng.uniform(0, planes.shape[1], 2)
     added = [(add_star(planes, field, rng, magnitude, psf, place=place)[0], magnitude)]
     if rng.random() < _PAIRS:
-        angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 2) * field.fwhm
-        beside = place + distance * np.array([np.cos(angle), np.sin(angle)])
-        fainter = magnitude + rng.uniform(0, 1.5)
+        beside, fainter = draw_companion(rng, place, magnitude, field.fwhm)
         added.append((add_star(planes, field, rng, fainter, psf, place=beside)[0], fainter))
     return added
 

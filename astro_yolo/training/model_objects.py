@@ -20,6 +20,7 @@ __all__ = [
     "add_sersic",
     "add_star",
     "add_stars",
+    "draw_companion",
     "draw_magnitudes",
     "lay",
     "signal_to_noise",
@@ -235,11 +236,36 @@ def add_stars(planes, field, rng):
     place = _place(rng, planes.shape[1])
     added = [add_star(planes, field, rng, magnitude, place=place)]
     if rng.random() < 1 / 25:
-        angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 2) * field.fwhm
-        beside = place + distance * np.array([np.cos(angle), np.sin(angle)])
-        fainter = magnitude + rng.uniform(0, 1.5)
+        beside, fainter = draw_companion(rng, place, magnitude, field.fwhm)
         added.append(add_star(planes, field, rng, fainter, place=beside))
     return added
+
+
+def draw_companion(rng, place, magnitude, fwhm):
+    """
+    Draw a star beside another.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Source of chance.
+    place : (2,) array
+        x and y of the other.
+    magnitude : float
+        Of the other.
+    fwhm : float
+        Of the point-spread function, in pixels.
+
+    Returns
+    -------
+    place : (2,) array
+        Within two FWHM.
+    magnitude : float
+        Up to 1.5 magnitudes fainter.
+    """
+    angle, distance = rng.uniform(0, 2 * np.pi), rng.uniform(0.7, 2) * fwhm
+    beside = place + distance * np.array([np.cos(angle), np.sin(angle)])
+    return beside, magnitude + rng.uniform(0, 1.5)
 
 
 def add_bright_star(planes, noise, fwhm, rng):
@@ -256,10 +282,7 @@ def add_bright_star(planes, noise, fwhm, rng):
     box, kind
         As of `add_sersic`.
     """
-    size = planes.shape[1]
-    place = rng.uniform(0, size, 2)
-    y, x = np.indices((size, size), dtype=np.float32)
-    x, y = x - np.float32(place[0]), y - np.float32(place[1])
+    place, x, y = _somewhere(planes.shape[1], rng)
     light = _bright_profile(x, y, fwhm, rng)
     full = noise * np.float32(10 ** rng.uniform(2.7, 3.5))
     light = light * np.float32(10 ** rng.uniform(0.3, 2.3))
@@ -282,10 +305,7 @@ def add_blanked_star(planes, noise, fwhm, rng):
     planes, noise, fwhm, rng
         As of `~astro_yolo.training.artefacts.add_artefacts`.
     """
-    size = planes.shape[1]
-    place = rng.uniform(0, size, 2)
-    y, x = np.indices((size, size), dtype=np.float32)
-    x, y = x - np.float32(place[0]), y - np.float32(place[1])
+    _, x, y = _somewhere(planes.shape[1], rng)
     # cutouts of other telescopes are often enlarged
     fwhm = fwhm * np.exp(rng.uniform(0, np.log(4)))
     light = _bright_profile(x, y, fwhm, rng) * np.float32(10 ** rng.uniform(0.5, 2.3))
@@ -297,6 +317,13 @@ def add_blanked_star(planes, noise, fwhm, rng):
         np.minimum(plane + light_of_band, np.maximum(level, plane), out=plane)
         a, b = np.array([along, across]) * np.exp(rng.normal(0, 0.15, 2))
         plane[(x / a) ** 2 + (y / b) ** 2 < 1] = 0
+
+
+def _somewhere(size, rng):
+    """Draw a place in a square; return it, and x and y of every pixel from there."""
+    place = rng.uniform(0, size, 2)
+    y, x = np.indices((size, size), dtype=np.float32)
+    return place, x - np.float32(place[0]), y - np.float32(place[1])
 
 
 def _bright_profile(x, y, fwhm, rng):

@@ -13,7 +13,7 @@ import numpy as np
 
 from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.stretch import to_network
-from astro_yolo.training.evaluate import candidates, match
+from astro_yolo.training.evaluate import candidates, centers, match
 
 __all__ = ["without_contradicted"]
 
@@ -38,12 +38,7 @@ def without_contradicted(field, backend):
         With ``kind`` -1 where the two differ.
     """
     boxes, outputs = candidates(backend, to_network(field.planes))
-    pairs = match(_centers(field.boxes), _centers(boxes), _RADIUS)
+    pairs = match(centers(field.boxes), centers(boxes), _RADIUS)
     stars = outputs[:, _STAR] > outputs[:, _GALAXY]
     against = (field.kind == 1) & (pairs >= 0) & np.append(stars, False)[pairs]
     return replace(field, kind=np.where(against, -1, field.kind).astype(field.kind.dtype))
-
-
-def _centers(boxes):
-    """Return (N, 2) box centres."""
-    return (boxes[:, :2] + boxes[:, 2:]) / 2
