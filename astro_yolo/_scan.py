@@ -16,6 +16,7 @@ from astro_yolo import tiling
 from astro_yolo._sampling import Resampled, joined, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.calibration import strength
+from astro_yolo.network.picture_spread import picture_spread
 from astro_yolo.network.pictures import to_picture
 from astro_yolo.network.spread import SURE, spread_of, unknown_spread
 from astro_yolo.stretch import NETWORK_SKY, levels_of, to_channels, to_network
@@ -46,7 +47,8 @@ class Candidates:
     outputs : (N, 7) array
         Raw outputs of the network.
     spread : (N, 2) array
-        From `~astro_yolo.network.spread.PointSpread.spread`; NaN where it is not known.
+        From `~astro_yolo.network.spread.spread_of`, of pictures from
+        `~astro_yolo.network.picture_spread.picture_spread`; NaN where it is not known.
     types : (N, 5) array
         Probability of each of `~astro_yolo.catalog.CLASSES`, given that it is a galaxy.
     masked, saturated, seam : (N,) bool array
@@ -277,9 +279,10 @@ class _Finder:
 
     def _spread(self, planes, boxes, outputs):
         """Return the spreads of the candidates by the stars among them."""
-        if self._calibration.spread is not None:
-            return spread_of(planes, boxes, outputs)
-        return unknown_spread(len(boxes))
+        if self._calibration.spread is None:
+            return unknown_spread(len(boxes))
+        measure = picture_spread if self._finished else spread_of
+        return measure(planes, boxes, outputs)
 
     def _types(self, planes, boxes, outputs, spread):
         """Return the probabilities of the types; the second network knows large galaxies best."""

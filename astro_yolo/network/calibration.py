@@ -120,8 +120,8 @@ class Calibration:
         Of 8-bit pictures, which hide faint sources and saturate bright ones; None where it was
         not measured.
     spread : Calibration or None
-        Of sources whose spread is known (see `~astro_yolo.network.spread`); None where it was not
-        measured.
+        Of sources whose spread is known (see `~astro_yolo.network.spread`, and for pictures
+        `~astro_yolo.network.picture_spread`); None where it was not measured.
     """
 
     score: ScoreMap = field(default_factory=ScoreMap)
@@ -155,7 +155,8 @@ class Calibration:
             Keys ``score``, ``star`` and ``source`` (each ``{"x": [...], "y": [...]}``), ``odds``
             (three numbers), ``temperature``, and ``prior`` (five weights, or a dict by class); a
             missing key leaves that step out. ``pictures`` may hold what differs for 8-bit pictures,
-            ``spread`` what differs where it is known, with seven numbers of ``odds``.
+            ``spread`` what differs where it is known, with seven numbers of ``odds``; that of
+            pictures stands within ``pictures``.
 
         Returns
         -------
@@ -244,8 +245,8 @@ class Calibration:
         raw : (N, 7) array
             Network outputs in the order of `OUTPUTS`.
         spread : (N, 2) array, optional
-            From `~astro_yolo.network.spread.PointSpread.spread`; NaN where it is not known, as is
-            all of it by default.
+            Spread and its error of sources in such an image; NaN where it is not known, as is all
+            of it by default.
 
         Returns
         -------
@@ -302,7 +303,7 @@ def odds_terms(galaxy, star, spread=None):
     galaxy, star : (N,) array
         Raw outputs, 0..1.
     spread : (N, 2) array, optional
-        From `~astro_yolo.network.spread.PointSpread.spread`.
+        Spread and its error.
 
     Returns
     -------

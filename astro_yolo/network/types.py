@@ -25,8 +25,9 @@ class TypeClassifier:
     Parameters
     ----------
     path : path-like
-        ONNX file with the metadata ``temperature``, ``prior`` (five weights) and
-        ``smallest`` (longer side of the box from which it is asked, pixels).
+        ONNX file that takes square stamps, all of one size, with the metadata ``temperature``,
+        ``prior`` (five weights) and ``smallest`` (longer side of the box from which it is asked,
+        pixels).
 
     Raises
     ------
@@ -35,7 +36,7 @@ class TypeClassifier:
 
     Notes
     -----
-    It always runs in ONNX Runtime on the CPU: a hundred stamps are a few milliseconds' work.
+    It always runs in ONNX Runtime on the CPU: a stamp is less than a millisecond's work.
     """
 
     def __init__(self, path):
@@ -51,6 +52,7 @@ class TypeClassifier:
             msg = f"{path}: classes must be {list(CLASSES)}, got {metadata.get('classes')}"
             raise WeightsError(msg)
         self._session = _session(path)
+        self._size = _stamp_size(path, self._session)
 
     def probabilities(self, planes, boxes):
         """
@@ -68,7 +70,7 @@ class TypeClassifier:
         (N, 5) float array
             In the order of `~astro_yolo.catalog.CLASSES`; each row sums to 1.
         """
-        stamps = cut_stamps(planes, boxes)
+        stamps = cut_stamps(planes, boxes, self._size)
         logits = self._logits(stamps)
         turned = longer_side(boxes) >= _TURNED
         if turned.any():
@@ -91,6 +93,15 @@ class TypeClassifier:
     def large(self, boxes):
         """Return which boxes are large enough to be asked about, (N,) bool array."""
         return longer_side(boxes) >= self.smallest
+
+
+def _stamp_size(path, session):
+    """Return the side of the stamps that the network takes, pixels."""
+    shape = session.get_inputs()[0].shape
+    if len(shape) != 4 or shape[2] != shape[3] or not isinstance(shape[3], int):
+        msg = f"{path}: the input must be square stamps of a fixed size, got {shape}"
+        raise WeightsError(msg)
+    return shape[3]
 
 
 def _orientations(stamps):

@@ -88,6 +88,7 @@ def test_pictures_have_maps_of_their_own():
     of_pictures = calibration.suited_to("picture")
     np.testing.assert_allclose(of_pictures.scores(RAW), [[0.3, 0], [0.06, 0.2]])
     assert of_pictures.temperature == 2
+    assert of_pictures.spread is None
     assert Calibration().suited_to("picture") == Calibration()
 
 
@@ -111,6 +112,16 @@ def test_sources_whose_spread_is_known_have_maps_of_their_own():
     np.testing.assert_allclose(p_star[:2], 0.6 * (1 - share))
     plain = calibration.scores(raw)
     assert (score[2], p_star[2]) == (plain[0][2], plain[1][2])
+
+
+def test_sources_in_pictures_whose_spread_is_known_have_maps_of_their_own():
+    """The spread of pictures stands within what is theirs, and adds to it; that of others stays."""
+    known = [{"odds": [k, 0, 0, 0, 0, 0, 0]} for k in (1, 2)]
+    pictures = {"temperature": 3, "spread": known[1]}
+    calibration = Calibration.from_metadata({"spread": known[0], "pictures": pictures})
+    assert calibration.suited_to("fits").spread.odds[0] == 1
+    assert calibration.suited_to("picture").spread.odds[0] == 2
+    assert calibration.suited_to("picture").spread.temperature == 3
 
 
 def test_the_lowest_raw_value_lets_either_kind_pass():

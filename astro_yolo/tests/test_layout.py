@@ -23,8 +23,8 @@ LAYERS = (
     ("region_text", "region_parser", "_picture", "overlays"),
     ("_apertures", "_foreign_light", "_sersic", "_shape_of_light", "_measure_source", "measuring"),
     # 2: the network
-    ("network", "network.calibration", "network._onnx_file", "network.spread", "network.pictures",
-     "network.weights",
+    ("network", "network.calibration", "network._onnx_file", "network.spread", "network._profiles",
+     "network.picture_spread", "network.pictures", "network.weights",
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
@@ -41,6 +41,7 @@ LAYERS = (
      "training.deep", "training.evaluate", "training.second_opinion",
      "training.dataset", "training.picture_sets", "training.scored", "training.metrics",
      "training._typed_loss", "training._warm_start", "training._trainer", "training._type_samples",
+     "training._type_variation",
      "training._type_network", "training.train", "training._graph", "training.export",
      "training.types", "training.score_maps", "training.mock_skies",
      "training.ship",

@@ -2,15 +2,17 @@
 
 import io
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from astro_yolo import tiling
+from astro_yolo import _scan, tiling
 from astro_yolo.catalog import FLAGS
 from astro_yolo.detection import Detector
 from astro_yolo.image import read_image
+from astro_yolo.network.calibration import Calibration
 from astro_yolo.tests.planted import MODEL, nearest, plant, spread
 
 # A tile of 600 000 pixels has a side of 774, of which 192 on either side are margin; cores
@@ -160,3 +162,27 @@ def test_progress(tiled, monkeypatch, capsys):
     monkeypatch.setattr("sys.stderr", terminal)
     tiled.detect(image, progress=True)
     assert "100" in terminal.getvalue()
+
+
+def test_pictures_have_a_spread_of_their_own(monkeypatch):
+    """It is measured in the frame that the network sees, and tells galaxies from stars there."""
+    made = Detector(MODEL, backend="onnxruntime", device="cpu")
+    by_spread = Calibration(odds=(0, 0, 0, 1, 0, 0, 0))
+    pictures = Calibration(odds=(0, 0, 0), spread=by_spread)
+    calibration = replace(made.weights.calibration, pictures=pictures)
+    made._weights = replace(made.weights, calibration=calibration)
+    asked = []
+
+    def measure(planes, boxes, outputs):
+        middle = (boxes[:, 0] + boxes[:, 2]) / 2
+        asked.append((planes[0].shape, middle.round().tolist()))
+        return np.stack([middle - 150, np.ones(len(outputs))], axis=1)
+
+    monkeypatch.setattr(_scan, "picture_spread", measure)
+    plane = plant((100, 200), [(50.0, 50.0), (150.0, 50.0)], peak=(90, 90))
+    picture = np.repeat(np.clip(plane, 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+    table = made.detect(picture, score=0.1, zoom=1.5)
+    assert [(shape, sorted(middles)) for shape, middles in asked] == [((150, 300), [76, 226])]
+    assert table["x"].tolist() == pytest.approx([150], abs=0.3)  # the other one is a star
+    made.detect(dict.fromkeys("gri", plane), score=0.1)
+    assert len(asked) == 1

@@ -1,5 +1,6 @@
 """Stamps of galaxies of any size."""
 
+import cv2
 import numpy as np
 import pytest
 
@@ -40,6 +41,17 @@ def test_beyond_the_image_is_sky():
     np.testing.assert_array_equal(stamp[:, : half - 2], np.float32(NETWORK_SKY))
     np.testing.assert_array_equal(stamp[:, :, : half - 2], np.float32(NETWORK_SKY))
     assert stamp[0, half + 1, half + 1] > NETWORK_SKY + 0.8
+
+
+@pytest.mark.parametrize("size", [48, 100])
+def test_stamps_have_the_size_that_is_asked_for(size):
+    """More or fewer pixels across show the same piece of sky."""
+    planes = blob((300, 300), 150, 140, 15)
+    found = cut_stamps(planes, [box_about(150, 140, 80)], size)[0, 0]
+    assert found.shape == (size, size)
+    usual = cut_stamps(planes, [box_about(150, 140, 80)])[0, 0]
+    expected = cv2.resize(usual, (size, size), interpolation=cv2.INTER_LINEAR)
+    np.testing.assert_allclose(found, expected, atol=0.02)
 
 
 def test_no_boxes_no_stamps():

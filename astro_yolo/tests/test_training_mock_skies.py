@@ -108,7 +108,31 @@ def test_skies_are_seen_as_frames_or_as_pictures(pictures):
     field.planes[:] = np.random.default_rng(1).normal(0, 0.02, field.planes.shape)
     network = _Keeps()
     mock_skies.outcome_of_sky(network, field, [field], pictures=pictures)
-    # once more as frames: the stars of the field are those of its mock sky
-    assert [image.shape for image in network.seen] == [(3, 736, 736)] * (2 if pictures else 3)
+    # three skies of 256 rows above the field; once more as frames, for the stars of its mock sky
+    mocks = [(3, 992, 736)] * 3 if pictures else [(3, 736, 736)] * 2
+    assert [image.shape for image in network.seen] == [(3, 736, 736), *mocks]
     levels = [len(np.unique(plane)) for image in network.seen for plane in image]
     assert max(levels) <= 3 * 255 + 1 if pictures else min(levels) > 5000
+
+
+def test_sources_of_a_mock_sky_are_held_against_the_stars_of_the_picture(monkeypatch):
+    """What was put above the field is judged, by the spread in the picture of both."""
+    field = make_field(galaxies=2, stars=2, size=300)
+    objects = np.array([[50.0, 60, 60, 70], [50.0, 240, 60, 250], [100.0, 250, 110, 260]])
+    kinds, magnitudes = np.array([STAR, 0, 0]), np.array([21.0, 22.0, 23.0])
+    monkeypatch.setattr(mock_skies, "mock_objects", lambda *_: (objects, kinds, magnitudes))
+    asked = []
+
+    def measure(planes, boxes, outputs):
+        asked.append((planes.shape, len(boxes), len(outputs)))
+        return np.stack([np.arange(len(boxes)), np.ones(len(boxes))], axis=1)
+
+    monkeypatch.setattr(mock_skies, "picture_spread", measure)
+    # the third object stands on the seam, and the last two boxes where nothing was put
+    network = _Finds(np.concatenate([objects, [[50, 100, 60, 110], [50, 400, 60, 410]]]))
+    rng = np.random.default_rng(1)
+    found = mock_skies._outcome_of_mock_picture(network, field, rng)
+    assert asked == [((3, 256 + 300, 300), 5, 5)]
+    assert found.kind.tolist() == [-1, 1]
+    assert found.spread[:, 0].tolist() == [0, 1]
+    assert found.magnitude.tolist() == [21.0, 22.0]

@@ -1,11 +1,14 @@
 """The second network, which tells the types of large galaxies."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from astro_yolo import Detector
 from astro_yolo.catalog import CLASSES
 from astro_yolo.exceptions import WeightsError
+from astro_yolo.network import types
 from astro_yolo.network.types import TypeClassifier, calibrated_types
 from astro_yolo.network.weights import load_weights
 from astro_yolo.stretch import NETWORK_SKY, to_network
@@ -87,6 +90,14 @@ def test_a_file_without_the_metadata_is_refused(tmp_path):
     empty.write_bytes(b"")
     with pytest.raises(WeightsError, match="must carry the metadata"):
         TypeClassifier(empty)
+
+
+@pytest.mark.parametrize("shape", [["n", 3, "h", "w"], ["n", 3, 48, 64], ["n", 3]])
+def test_a_network_without_one_size_of_stamps_is_refused(shape):
+    """What does not take square stamps of a fixed size cannot be asked."""
+    session = SimpleNamespace(get_inputs=lambda: [SimpleNamespace(shape=shape)])
+    with pytest.raises(WeightsError, match="square stamps of a fixed size"):
+        types._stamp_size("x.onnx", session)
 
 
 def test_a_missing_network_of_types_is_named(monkeypatch, tmp_path):

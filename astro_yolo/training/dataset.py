@@ -41,13 +41,13 @@ __all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
 class DatasetRecipe:
     """What a training set holds; the same recipe and seed give the same files."""
 
-    field_samples: int = 6200
-    cutout_samples: int = 4800
-    deep_samples: int = 800  # skies like a deep field from space
-    model_samples: int = 3200  # skies of models, at any seeing
+    field_samples: int = 16_400
+    cutout_samples: int = 12_800
+    deep_samples: int = 2000  # skies like a deep field from space
+    model_samples: int = 8800  # skies of models, at any seeing
     val_share: float = 0.04
     size: int = 416
-    seed: int = 20261128
+    seed: int = 20261201
     # weights whose word is heard on the labels of real fields; "" for none
     second_opinion: str = "astro-yolo-n4"
     other_share: float = 0.1  # of the cutouts, drawn from other telescopes
@@ -257,6 +257,16 @@ def _stamp(groups, recipe, rng):
 
 def _write_sample(job, *, data, out, recipe):
     """Make and write one sample; return the count of its objects by split and kind."""
+    number, _, split = job
+    sample = _make_sample(job, data=data, out=out, recipe=recipe)
+    _save_sample(sample, Path(out), split, f"{number:06d}")
+    counts = np.zeros((2, len(OBJECTS)), dtype=int)
+    counts[int(split == "val")] = np.bincount(sample.kinds, minlength=len(OBJECTS))
+    return counts
+
+
+def _make_sample(job, *, data, out, recipe):
+    """Return one sample, the same each time."""
     number, source, split = job
     cv2.setNumThreads(1)
     rng = np.random.default_rng([recipe.seed, number])
@@ -276,12 +286,8 @@ def _write_sample(job, *, data, out, recipe):
     else:
         stamps = read_stamps(str(Path(data) / "hst" / "stamps_f814w"), split)
         sample = compose_deep(stamps, rng, size=recipe.size)
-    if rng.random() < 0.5:  # flips come from the trainer
-        sample = transposed(sample)
-    _save_sample(sample, Path(out), split, f"{number:06d}")
-    counts = np.zeros((2, len(OBJECTS)), dtype=int)
-    counts[int(split == "val")] = np.bincount(sample.kinds, minlength=len(OBJECTS))
-    return counts
+    # flips come from the trainer
+    return transposed(sample) if rng.random() < 0.5 else sample
 
 
 def _save_sample(sample, out, split, stem):

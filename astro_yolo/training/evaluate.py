@@ -49,7 +49,8 @@ class Outcome:
     magnitude : (N,) array, optional
         Of the candidates' objects in r; NaN where it is not known, by default everywhere.
     spread : (N, 2) array, optional
-        Of the candidates, from `~astro_yolo.network.spread.PointSpread.spread`; likewise.
+        Spread of the candidates and its error, from `~astro_yolo.network.spread` or
+        `~astro_yolo.network.picture_spread`; likewise.
     """
 
     outputs: np.ndarray = field(default_factory=lambda: np.empty((0, 7)))

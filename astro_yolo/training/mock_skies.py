@@ -8,9 +8,10 @@ as the counts of its bright sources promise.
 
 import numpy as np
 
+from astro_yolo.network.picture_spread import picture_spread
 from astro_yolo.network.spread import PointSpread, spread_of
 from astro_yolo.stretch import to_network
-from astro_yolo.training.evaluate import Outcome, candidates, judge
+from astro_yolo.training.evaluate import Outcome, candidates, centers, judge
 from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR
 from astro_yolo.training.model_objects import add_sersic, add_star, draw_companion, draw_magnitudes
 from astro_yolo.training.network_input import PICTURES, through_picture
@@ -26,6 +27,8 @@ _COUNTED_STARS = 17.5, 19.5
 _PAIRS = 1 / 40  # of the stars: about as many among the bright ones of the fields, by eye
 _DEEPEST = 24.5  # fainter sources do not reach a score
 _SIDE = 736  # pixels of a mock sky, a multiple of the network's stride
+_ROWS = 256  # of one above a field, in pictures
+_SEAM = 10  # of these rows, in which sources are cut off
 
 
 def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
@@ -39,8 +42,8 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     field : astro_yolo.training.fields.Field
         A field that took no part in training: what is bright, and what is no source at all.
     models : sequence of astro_yolo.training.fields.Field
-        Fields whose seeing, noise and counts the mock skies have, one sky after each. Of their own
-        pixels only the stars play a part, as the mock skies have no bright ones.
+        Fields whose seeing, noise and counts the mock skies have. Of their own pixels only the
+        stars play a part, as the mock skies have no bright ones.
     seed : int, optional
         Of the mock skies.
     pictures : bool, optional
@@ -49,16 +52,20 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     Returns
     -------
     astro_yolo.training.evaluate.Outcome
-        The field as many times as there are models, and their mock skies.
+        The field as many times as there are models, and as much of the mock sky of each.
     """
     rng = np.random.default_rng(seed)
     found = Outcome()
     frames = None if pictures else outcome_of_field(backend, field)
     for model in models:
         found += frames or outcome_of_field(backend, field, rng)
-        stars = None if pictures else _stars(backend, model)
-        for _ in range(round(field.planes[0].size / _SIDE**2)):
-            found += _outcome_of_mock(backend, model, rng, stars, pictures=pictures)
+        if pictures:
+            for _ in range(round(len(field.planes[0]) / _ROWS)):
+                found += _outcome_of_mock_picture(backend, model, rng)
+        else:
+            stars = _stars(backend, model)
+            for _ in range(round(field.planes[0].size / _SIDE**2)):
+                found += _outcome_of_mock(backend, model, rng, stars)
     return found
 
 
@@ -106,34 +113,54 @@ def outcome_of_field(backend, field, rng=None):
     """
     seen = to_network(field.planes) if rng is None else _as_picture(field.planes, rng)
     found = candidates(backend, seen)
-    spread = spread_of(seen, *found) if rng is None else None
+    spread = spread_of(seen, *found) if rng is None else picture_spread(seen, *found)
     labelled = field.kind > -2
     boxes = field.boxes[labelled]
     kinds = field_kinds(field.kind[labelled], boxes)
     return judge(*found, boxes, kinds, spread=spread)
 
 
-def _outcome_of_mock(backend, field, rng, stars=None, *, pictures=False):
-    """Judge a mock sky; what is found where nothing was put counts in the real field."""
-    noise = field.noise[:, None, None]
-    planes = rng.normal(0, 1, (3, _SIDE, _SIDE)).astype(np.float32) * noise
-    objects = mock_objects(planes, field, rng)
-    if pictures:
-        seen = _as_picture(planes, rng, frame=field.planes[::-1, :, :_SIDE])
-    else:
-        seen = to_network(planes, levels=[(0.0, float(level)) for level in field.noise[::-1]])
+def _outcome_of_mock(backend, field, rng, stars):
+    """Judge a mock sky, in which sources are as wide as a field's stars tell."""
+    planes, objects = _mock_sky(field, rng, (_SIDE, _SIDE))
+    seen = to_network(planes, levels=[(0.0, float(level)) for level in field.noise[::-1]])
     boxes, outputs = candidates(backend, seen)
     spread = None if stars is None else stars.spread(seen, boxes, outputs)
-    found = judge(boxes, outputs, *objects, spread=spread)
+    return _matched(judge(boxes, outputs, *objects, spread=spread))
+
+
+def _outcome_of_mock_picture(backend, field, rng):
+    """
+    Judge a mock sky above a field in one picture.
+
+    The field's pixels set black and white, and its stars tell how wide a star is after that.
+    """
+    planes, objects = _mock_sky(field, rng, (_ROWS, field.planes.shape[2]))
+    seen = _as_picture(np.concatenate([planes, field.planes], axis=1), rng)
+    boxes, outputs = candidates(backend, seen)
+    spread = picture_spread(seen, boxes, outputs)
+    of_mock, real = (centers(b)[:, 1] < _ROWS - _SEAM for b in (boxes, objects[0]))
+    objects = [values[real] for values in objects]
+    return _matched(judge(boxes[of_mock], outputs[of_mock], *objects, spread=spread[of_mock]))
+
+
+def _mock_sky(field, rng, shape):
+    """Return g, r, i planes with the noise of a field and faint objects, and what these are."""
+    planes = rng.normal(0, 1, (3, *shape)).astype(np.float32) * field.noise[:, None, None]
+    return planes, mock_objects(planes, field, rng)
+
+
+def _matched(found):
+    """Return what is an object: what is found where nothing was put counts in the real field."""
     matched = found.kind != 0
     for name in ("outputs", "kind", "overlap", "magnitude", "spread"):
         setattr(found, name, getattr(found, name)[matched])
     return found
 
 
-def _as_picture(planes, rng, frame=None):
+def _as_picture(planes, rng):
     """Return planes as the network sees them through an 8-bit picture."""
-    return through_picture(planes[::-1], rng, frame=frame, stretches=PICTURES)
+    return through_picture(planes[::-1], rng, stretches=PICTURES)
 
 
 def mock_objects(planes, field, rng):
@@ -142,7 +169,7 @@ def mock_objects(planes, field, rng):
 
     Parameters
     ----------
-    planes : (3, size, size) float32 array
+    planes : (3, ny, nx) float32 array
         g, r, i, changed in place.
     field : astro_yolo.training.fields.Field
         Whose counts, PSF and noise they follow.
@@ -183,7 +210,7 @@ def _add_stars(planes, field, rng, magnitude):
     """
     some = field.stars is not None and len(field.stars)
     psf = field.stars[rng.integers(len(field.stars))] if some else None
-    place = rng.uniform(0, planes.shape[1], 2)
+    place = rng.uniform(0, planes[0].shape[::-1])
     added = [(add_star(planes, field, rng, magnitude, psf, place=place)[0], magnitude)]
     if rng.random() < _PAIRS:
         beside, fainter = draw_companion(rng, place, magnitude, field.fwhm)

@@ -66,9 +66,9 @@ def _fluxes(r_magnitude, g_r, r_i):
     return 10 ** (0.4 * (_ZERO_POINT - magnitudes))
 
 
-def _place(rng, size):
+def _place(rng, planes):
     """Draw x and y of a new object, which may lie a little outside."""
-    return rng.uniform(-2, size + 2, 2)
+    return rng.uniform(-2, np.array(planes[0].shape[::-1]) + 2)
 
 
 def _split(place):
@@ -83,7 +83,7 @@ def add_sersic(planes, field, rng, magnitude=None):
 
     Parameters
     ----------
-    planes : (3, size, size) float32 array
+    planes : (3, ny, nx) float32 array
         g, r, i in nanomaggies, changed in place.
     field : astro_yolo.training.fields.Field
         Whose PSF and noise the galaxy gets.
@@ -110,7 +110,7 @@ def add_sersic(planes, field, rng, magnitude=None):
     index = rng.uniform(2.5, 5) if early else rng.uniform(0.6, 1.8)
     ratio = rng.uniform(0.45, 1) if early else rng.uniform(0.12, 1)
     theta = rng.uniform(0, np.pi)
-    pixel, offset = _split(_place(rng, planes.shape[1]))
+    pixel, offset = _split(_place(rng, planes))
     arms = not early and ratio > 0.4 and radius > 4 and rng.random() < 0.7
     shape = dict(axis_ratio=ratio, theta=theta, offset=offset)
     if arms:
@@ -233,7 +233,7 @@ def add_stars(planes, field, rng):
         One or two, as of `add_sersic`.
     """
     magnitude = draw_magnitudes(rng, 16.0, FAINTEST, slope=0.15)
-    place = _place(rng, planes.shape[1])
+    place = _place(rng, planes)
     added = [add_star(planes, field, rng, magnitude, place=place)]
     if rng.random() < 1 / 25:
         beside, fainter = draw_companion(rng, place, magnitude, field.fwhm)
@@ -361,7 +361,7 @@ def add_star(planes, field, rng, magnitude=None, psf=None, *, place=None):
     if magnitude is None:
         magnitude = draw_magnitudes(rng, 16.0, FAINTEST, slope=0.15)
     if place is None:
-        place = _place(rng, planes.shape[1])
+        place = _place(rng, planes)
     pixel, offset = _split(place)
     move = np.array([[1, 0, offset[0]], [0, 1, offset[1]]])
     fluxes = _fluxes(magnitude, *_star_colours(magnitude, rng))

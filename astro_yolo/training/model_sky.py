@@ -31,6 +31,8 @@ _FAINTEST = 22.9  # magnitude: beyond it sources are lost in the noise
 # for a square of 416 SDSS pixels at high latitude, to that magnitude (Yasuda et al. 2001, AJ 122,
 # 1104, extrapolated)
 _GALAXIES, _STARS = 40.0, 14.0
+# of the skies, and how many times as many stars they have: low latitudes, the skirts of clusters
+_CROWDED_SHARE, _CROWDED = 0.06, (4.0, 25.0)
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,8 @@ def compose_model_sky(rng, *, size=416):
     sky, share = draw_sky(rng), (size / 416) ** 2
     planes = rng.normal(0, 1, (3, size, size)).astype(np.float32) * sky.noise[:, None, None]
     galaxies = rng.poisson(_GALAXIES * share * np.exp(rng.normal(0, 0.3)))
-    stars = rng.poisson(_STARS * share * np.exp(rng.normal(0, 0.6)))
+    crowd = np.exp(rng.uniform(*np.log(_CROWDED))) if rng.random() < _CROWDED_SHARE else 1.0
+    stars = rng.poisson(_STARS * share * crowd * np.exp(rng.normal(0, 0.6)))
     added = [
         add_sersic(planes, sky, rng, magnitude)
         for magnitude in draw_magnitudes(rng, 16.5, _FAINTEST, 0.38, galaxies)

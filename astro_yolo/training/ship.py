@@ -35,8 +35,8 @@ __all__ = [
 ]
 
 #: Names and versions of what the recipes make.
-NAME, VERSION = "astro-yolo-n5", "5"
-TYPES_NAME, TYPES_VERSION = "astro-yolo-types-1", "1.1"
+NAME, VERSION = "astro-yolo-n6", "6"
+TYPES_NAME, TYPES_VERSION = "astro-yolo-types-2", "2"
 
 # Wanted of the default score on the held-out sky and its mock skies, down to a magnitude in r: the
 # network finds fainter galaxies than most are asked for, and what it errs in there must not cost
@@ -62,7 +62,7 @@ def make_weights(data, out, *, dataset=None, training=None, types=None, device="
     types : TypeRecipe, optional
         Schedule of the network of types; by default that of the shipped weights.
     device : str, optional
-        "cpu" or "cuda", of the first network.
+        "cpu" or "cuda", of the trainings.
 
     Returns
     -------
@@ -84,8 +84,9 @@ def make_weights(data, out, *, dataset=None, training=None, types=None, device="
         blend(weights, load_weights(training.start).path, training.kept)
     report = calibrate(weights, data, samples, dict(dataset.class_shares))
     _, report["types"] = make_types(
-        data, samples / "cutouts.npz", out, types, name=TYPES_NAME, version=TYPES_VERSION
-    )
+        data, samples / "cutouts.npz", out, types, name=TYPES_NAME, version=TYPES_VERSION,
+        device=device,
+    )  # fmt: skip
     (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     return weights
 
@@ -95,8 +96,9 @@ def calibrate(weights, data, samples, shares):
     Measure a fresh ONNX file on held-out sky and store the result in it.
 
     Scores and thresholds are set on a held-out field, and on mock skies of the seeing and depth of
-    several; the scores of 8-bit pictures on the same skies as pictures. Half of the held-out
-    cutouts set the temperature and the prior of the classes, the other half is reported.
+    several; the scores of 8-bit pictures on such skies as pictures, each in one with its field.
+    Half of the held-out cutouts set the temperature and the prior of the classes, the other half
+    is reported.
 
     Parameters
     ----------

@@ -14,13 +14,13 @@ class TrainRecipe:
     """How a network is trained; by default the shipped one, from the one before it."""
 
     model: str = "yolo_p34_n.yaml"
-    start: str = "astro-yolo-n4"  # weights to begin with: a name or an ONNX file; "" for random
-    kept: float = 0.25  # share of the start in the mean of its weights and the trained ones
-    epochs: int = 5
-    batch: int = 16
+    start: str = "astro-yolo-n5"  # weights to begin with: a name or an ONNX file; "" for random
+    kept: float = 0.125  # share of the start in the mean of its weights and the trained ones
+    epochs: int = 15
+    batch: int = 128
     image_size: int = 416
-    learning_rate: float = 1.5e-3
-    seed: int = 20261128
+    learning_rate: float = 3e-3
+    seed: int = 20261201
 
 
 def train(data, out, recipe=None, *, device="cpu", threads=None, resume=False):

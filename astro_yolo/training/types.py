@@ -26,7 +26,7 @@ _SHRUNK = 35.0  # pixels: the galaxies of a field are small, those of a cutout a
 _EXPONENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
-def make_types(data, cutouts, out, recipe=None, *, name, version, report=None):
+def make_types(data, cutouts, out, recipe=None, *, name, version, device="cpu", report=None):
     """
     Train, export and calibrate the network of types.
 
@@ -44,6 +44,8 @@ def make_types(data, cutouts, out, recipe=None, *, name, version, report=None):
         Schedule.
     name, version : str
         Stored in the file.
+    device : str, optional
+        "cpu" or "cuda", of the training.
     report : callable, optional
         As in ``train_types``.
 
@@ -54,8 +56,6 @@ def make_types(data, cutouts, out, recipe=None, *, name, version, report=None):
     scores : dict
         From `score_types`, on the half that set nothing.
     """
-    import torch
-
     from astro_yolo.training import _type_network as network
     from astro_yolo.training import _type_samples as samples
 
@@ -63,23 +63,30 @@ def make_types(data, cutouts, out, recipe=None, *, name, version, report=None):
     out.mkdir(parents=True, exist_ok=True)
     own = measure_cutouts(data, cutouts) + samples.read_undecided(folder)
     known = own + samples.other_galaxies(folder)
-    training = samples.stamp_set([cutout for cutout in known if cutout.split == "train"])
+    training = samples.stamp_set(
+        [cutout for cutout in known if cutout.split == "train"], samples.read_winding(folder)
+    )
     recipe = recipe or network.TypeRecipe()
-    model = network.train_types(training, out / "types.pt", recipe, report=report)
+    model = network.train_types(training, out / "types.pt", recipe, device=device, report=report)
     path = out / f"{name}.onnx"
     network.export_types(model, path)
     held_out = [cutout for cutout in own if cutout.split == "val"]
-    with torch.no_grad():
-        halves = [_outputs(model, held_out[k::2], torch) for k in (0, 1)]
-    shares = np.bincount(training.labels[training.linear], minlength=len(CLASSES))
-    drawn = np.array([dict(recipe.class_shares)[label] for label in CLASSES])
-    temperature, prior = _calibrate(*halves[0], shares / shares.sum() / drawn)
+    fitted, reported = (_outputs(model, held_out[k::2]) for k in (0, 1))
+    temperature, prior = _calibrate(*fitted, _sky_over_drawn(training, recipe))
     write_metadata(path, _metadata(name, version, temperature, prior))
-    return path, score_types(calibrated_types(halves[1][0], temperature, prior), halves[1][1])
+    return path, score_types(calibrated_types(reported[0], temperature, prior), reported[1])
 
 
-def _outputs(model, cutouts, torch):
+def _sky_over_drawn(training, recipe):
+    """Return how often each class is seen in the sky over how often training draws it."""
+    shares = np.bincount(training.labels[training.linear], minlength=len(CLASSES))
+    return shares / shares.sum() / [dict(recipe.class_shares)[label] for label in CLASSES]
+
+
+def _outputs(model, cutouts):
     """Return the raw outputs for cutouts as they are and shrunk to a field's sizes, and classes."""
+    import torch
+
     stamps, labels = [], []
     for cutout in cutouts:
         picture = read_picture(cutout.path)
@@ -90,7 +97,8 @@ def _outputs(model, cutouts, torch):
             planes = [small[..., k].astype(np.float32) for k in (2, 1, 0)]
             stamps.append(cut_stamps(to_network(planes), [cutout.box * scale])[0])
             labels.append(CLASSES.index(cutout.label))
-    return model(torch.from_numpy(np.stack(stamps))).numpy(), np.array(labels)
+    with torch.no_grad():
+        return model(torch.from_numpy(np.stack(stamps))).numpy(), np.array(labels)
 
 
 def _calibrate(logits, labels, weights):

@@ -44,7 +44,7 @@ class Sources:
         """Return (n, 2) pixels of those called galaxies at a cut in ``extent``."""
         return np.stack([self.x, self.y], axis=1)[self.extent >= cut]
 
-    def cuts(self, number=100):
+    def cuts(self, number=1000):
         """Return cuts from the loosest to the strictest."""
         finite = self.extent[np.isfinite(self.extent)]
         return np.unique(np.quantile(finite, np.linspace(0, 1, number)))
