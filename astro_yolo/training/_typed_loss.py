@@ -16,6 +16,8 @@ from astro_yolo.training.samples import GALAXY, IGNORE, STAR, UNKNOWN
 
 N_TYPES = UNKNOWN + 1  # elliptical, spiral, edge_on, merger, unknown
 
+_AT_ONCE, _NOWHERE = 16, -1e6  # boxes a picture that points are held against together; a corner
+
 
 class TypedDetectionLoss(v8DetectionLoss):
     """
@@ -90,10 +92,10 @@ def _known_first(kinds, targets, known):
 
 def _inside_any(points, boxes, chosen):
     """Return which points lie inside any chosen box, (batch, points)."""
-    inside = torch.zeros(boxes.shape[0], points.shape[0], dtype=torch.bool, device=points.device)
-    for k in range(boxes.shape[0]):
-        low, high = boxes[k, chosen[k]].split(2, dim=-1)
-        if len(low):
-            beyond = (points[None] > low[:, None]) & (points[None] < high[:, None])
-            inside[k] = beyond.all(dim=-1).any(dim=0)
+    inside = torch.zeros(len(boxes), len(points), dtype=torch.bool, device=points.device)
+    # not picture by picture, which would be many small calls of a GPU
+    boxes = torch.where(chosen[..., None], boxes, torch.full_like(boxes, _NOWHERE))
+    for some in boxes.split(_AT_ONCE, dim=1):
+        low, high = some[:, :, None, :2], some[:, :, None, 2:]
+        inside |= ((points > low) & (points < high)).all(dim=-1).any(dim=1)
     return inside

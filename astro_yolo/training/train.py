@@ -15,7 +15,7 @@ class TrainRecipe:
 
     model: str = "yolo_p34_n.yaml"
     start: str = "astro-yolo-n5"  # weights to begin with: a name or an ONNX file; "" for random
-    kept: float = 0.125  # share of the start in the mean of its weights and the trained ones
+    kept: float = 0.0  # share of the start in the mean of its weights and the trained ones
     epochs: int = 15
     batch: int = 128
     image_size: int = 416

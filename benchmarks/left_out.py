@@ -1,0 +1,91 @@
+"""Compare networks on mock skies and fields, each left out in turn of the maps that judge it.
+
+Run from the repository root: ``python benchmarks/left_out.py astro-yolo-n5 astro-yolo-n6``.
+The score maps are measured without a field's labels and mock skies, which are then judged by them;
+prints how many galaxies brighter than some limits are found at some purities. Field 94-1-12 has no
+part: this is what candidates for shipping are chosen by. 40 to 80 seconds a network.
+"""
+
+# ruff: noqa: SLF001 - it takes the calibration of the package apart
+
+import argparse
+
+import numpy as np
+import truth_94_1_12 as field
+
+from astro_yolo.network.backends import load_backend
+from astro_yolo.network.calibration import Calibration
+from astro_yolo.network.weights import load_weights
+from astro_yolo.training import mock_skies
+from astro_yolo.training.evaluate import Outcome
+from astro_yolo.training.score_maps import fit_calibration
+from astro_yolo.training.ship import galaxy_fields
+
+LIMITS = (20.9, 21.5, 22.0, 22.5)
+PURITIES = (0.97, 0.95, 0.92)
+MOCKS = 6  # of each field
+LABELLED = 19.5  # r that a field's own labelled sources count as: within every limit
+
+
+def mocks(network, sky, seed, *, pictures):
+    """Judge the mock skies of a field."""
+    rng = np.random.default_rng(seed)
+    if pictures:
+        parts = [mock_skies._outcome_of_mock_picture(network, sky, rng) for _ in range(MOCKS)]
+    else:
+        stars = mock_skies._stars(network, sky)
+        parts = [mock_skies._outcome_of_mock(network, sky, rng, stars) for _ in range(MOCKS)]
+    return sum(parts, Outcome())
+
+
+def labelled(network, sky, seed, *, pictures):
+    """Judge a field by its own labels, as a picture in three stretches."""
+    draws = [np.random.default_rng(seed + 10 * k) for k in range(3)] if pictures else [None]
+    return sum((mock_skies.outcome_of_field(network, sky, rng) for rng in draws), Outcome())
+
+
+def left_out(network, *, pictures):
+    """Return scores, kinds and magnitudes of all candidates, each judged by the others' maps."""
+    fields = galaxy_fields(field.data_folder())
+    of_mocks = [mocks(network, f, 10 + k, pictures=pictures) for k, f in enumerate(fields)]
+    of_fields = [labelled(network, f, 30 + k, pictures=pictures) for k, f in enumerate(fields)]
+    rows = []
+    for k in range(len(fields)):
+        others = [j for j in range(len(fields)) if j != k]
+        bright = of_fields[others[0]]
+        sky = sum([of_mocks[j] for j in others] + [bright] * len(others), Outcome())
+        maps = fit_calibration(sky, sum((of_fields[j] for j in others), Outcome()))
+        calibration = Calibration.from_metadata(maps)
+        for outcome, unknown in ((of_mocks[k], np.inf), (of_fields[k], LABELLED)):
+            judged = outcome.kind > -2
+            score, _ = calibration.scores(outcome.outputs[judged], outcome.spread[judged])
+            magnitude = np.nan_to_num(outcome.magnitude[judged], nan=unknown)
+            rows.append((score, outcome.kind[judged] == 1, magnitude))
+    return [np.concatenate(column) for column in zip(*rows, strict=True)]
+
+
+def found(score, galaxy, purity):
+    """Return how many galaxies lie above the loosest cut that is so pure."""
+    galaxy = galaxy[np.argsort(-score)]
+    reached = np.flatnonzero(np.cumsum(galaxy) >= purity * np.arange(1, len(galaxy) + 1))
+    return int(galaxy[: reached[-1] + 1].sum()) if len(reached) else 0
+
+
+def main():
+    """Print a row for each network."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("models", nargs="+", help="names or files of weights")
+    parser.add_argument("--pictures", action="store_true", help="8-bit pictures of them")
+    args = parser.parse_args()
+    head = [f"r < {limit}, {purity:.0%}" for limit in LIMITS for purity in PURITIES]
+    print(f"{'':<24}" + "".join(f"{cell:>15}" for cell in head))
+    for model in args.models:
+        network = load_backend(load_weights(model), "onnxruntime")
+        score, galaxy, magnitude = left_out(network, pictures=args.pictures)
+        some = [magnitude < limit for limit in LIMITS]
+        cells = [found(score[s], galaxy[s], purity) for s in some for purity in PURITIES]
+        print(f"{model[-24:]:<24}" + "".join(f"{cell:>15}" for cell in cells))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,243 @@
+"""Train the shipped detector on a GPU while the samples are still being made.
+
+Run from the repository root: ``python benchmarks/train_on_gpu.py DATA OUT --seconds 440``. The
+samples are those of `astro_yolo.training.dataset.DatasetRecipe`; all cores but two make them, in an
+order of chance, and each batch is drawn from those that there are. They stay in the memory of the
+GPU, 21 GB of them. Loss, network and flips are those of `astro_yolo.training.train`, the schedule
+is by the clock. ``OUT/last.pt`` is a checkpoint for `astro_yolo.training.export.export_onnx`, whose
+file `astro_yolo.training.ship.calibrate` completes. `python -m astro_yolo.training` needs no GPU
+and does it all in one go, by the trainer of ultralytics.
+"""
+
+# ruff: noqa: SLF001 - it takes the training of the package apart
+
+import argparse
+import math
+import mmap
+import multiprocessing
+import os
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+
+from astro_yolo.network.backends import load_backend
+from astro_yolo.network.calibration import OUTPUTS
+from astro_yolo.network.weights import load_weights
+from astro_yolo.training import dataset
+from astro_yolo.training.fields import FIELDS, load_field
+from astro_yolo.training.second_opinion import without_contradicted
+from astro_yolo.training.train import TrainRecipe
+
+FORK = multiprocessing.get_context("fork")  # the samples' memory and the fields are shared
+FIRST = 3000  # samples that the training waits for
+WARM_UP = 150  # steps
+
+
+def arguments():
+    """Return the command line's arguments."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="folder with sas/, galaxy_zoo/ and hst/")
+    parser.add_argument("out", help="folder for cutouts.npz and last.pt")
+    parser.add_argument("--seconds", type=float, default=440, help="for everything")
+    parser.add_argument("--workers", type=int, default=max(1, os.cpu_count() - 2))
+    parser.add_argument("--batch", type=int, default=TrainRecipe.batch)
+    parser.add_argument("--first", type=int, default=FIRST)
+    parser.add_argument("--samples", type=int, help="fewer than the recipe's, for a trial")
+    parser.add_argument("--device", default="cuda")
+    return parser.parse_args()
+
+
+class Maker:
+    """Make samples in processes of their own; ``store`` is memory that they share."""
+
+    def __init__(self, args, recipe):
+        self.args, self.recipe = args, recipe
+        plan = [job for job in dataset._plan(recipe) if job[2] == "train"]
+        order = np.random.default_rng(recipe.seed).permutation(len(plan))
+        self.jobs = [(slot, plan[k]) for slot, k in enumerate(order)][: args.samples]
+        shape = len(self.jobs), 3, recipe.size, recipe.size
+        self.store = np.frombuffer(mmap.mmap(-1, math.prod(shape)), np.uint8).reshape(shape)
+
+    def read(self):
+        """Read fields and cutouts once, before the processes part."""
+        rules = {name: rule for name, rule in FIELDS.items() if rule.split == "train"}
+        with FORK.Pool(min(len(rules), self.args.workers)) as pool:
+            fields = pool.map(self._field, rules.items(), chunksize=1)
+        share = np.array([0.5 if r.cluster or r.no_galaxies else 1.0 for r in rules.values()])
+        dataset._fields = lambda *_: (fields, share / share.sum())
+        dataset._cutouts_by_class(self.args.data, self.args.out, "train")
+        dataset._other_cutouts(self.args.data, "train")
+
+    def _field(self, item):
+        """Return a field without the labels that another network contradicts."""
+        network = load_backend(load_weights(self.recipe.second_opinion), "onnxruntime")
+        return without_contradicted(load_field(Path(self.args.data) / "sas", *item), network)
+
+    def __call__(self, job):
+        """Store the image of a sample; return its slot and (N, 5) kinds and boxes."""
+        slot, job = job
+        sample = dataset._make_sample(
+            job, data=self.args.data, out=self.args.out, recipe=self.recipe
+        )
+        self.store[slot] = (np.clip(sample.image, 0, 1) * 255 + 0.5).astype(np.uint8)
+        x0, y0, x1, y1 = sample.boxes.T / self.recipe.size
+        columns = sample.kinds, (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+        return slot, np.stack(columns, axis=-1).astype(np.float32)
+
+
+MAKER = None  # of this run: processes that part from it need not be sent it
+
+
+def make(job):
+    """Make a sample."""
+    return MAKER(job)
+
+
+def alone():
+    """Let OpenCV use one thread, as there are as many processes as cores."""
+    cv2.setNumThreads(1)
+
+
+class Pool:
+    """The samples that there are, on the device."""
+
+    def __init__(self, maker, results, torch, device):
+        self.torch, self.device, self.ready = torch, device, []
+        self.images = torch.empty(maker.store.shape, dtype=torch.uint8, device=device)
+        self.labels = [None] * len(maker.store)
+        self.chance = np.random.default_rng(maker.recipe.seed)
+        self.flips = torch.Generator(device).manual_seed(maker.recipe.seed)
+        thread = threading.Thread(target=self._receive, args=(maker.store, results), daemon=True)
+        thread.start()
+
+    def _receive(self, store, results):
+        """Take samples as they come."""
+        for slot, rows in results:
+            self.images[slot] = self.torch.from_numpy(store[slot]).to(self.device)
+            self.labels[slot] = self.torch.from_numpy(rows).to(self.device)
+            self.ready.append(slot)
+
+    def wait(self, count):
+        """Return when there are so many."""
+        while len(self.ready) < count:
+            time.sleep(0.2)
+
+    def batch(self, size):
+        """Return a batch as ultralytics' loss wants it, flipped and of slightly other strength."""
+        torch, some = self.torch, self.chance.integers(0, len(self.ready), size)
+        slots = [self.ready[k] for k in some]
+        rows = [self.labels[slot] for slot in slots]
+        lengths = torch.tensor([len(r) for r in rows], device=self.device)
+        index = torch.repeat_interleave(torch.arange(size, device=self.device), lengths)
+        rows = torch.cat(rows)
+        x = self.images[torch.tensor(slots, device=self.device)].float() / 255
+        across, down = torch.rand((2, size), generator=self.flips, device=self.device) < 0.5
+        x = torch.where(across[:, None, None, None], x.flip(3), x)
+        x = torch.where(down[:, None, None, None], x.flip(2), x)
+        boxes = rows[:, 1:].clone()
+        for column, flipped in ((0, across), (1, down)):
+            place = boxes[:, column]
+            boxes[:, column] = torch.where(flipped[index], 1 - place, place)
+        return {
+            "img": self._varied(x), "cls": rows[:, :1], "bboxes": boxes,
+            "batch_idx": index.float(),
+        }  # fmt: skip
+
+    def _varied(self, x):
+        """Change saturation by up to 10 % and brightness by up to 8 %."""
+        shape = 2, len(x), 1, 1, 1
+        by = 2 * self.torch.rand(shape, generator=self.flips, device=self.device) - 1
+        top = x.amax(dim=1, keepdim=True)
+        return ((top - (top - x) * (1 + 0.1 * by[0])) * (1 + 0.08 * by[1])).clamp(0, 1)
+
+
+def network(torch, pool, recipe, batch):
+    """Return the network with the weights that it begins with."""
+    from astro_yolo.training import _trainer, _typed_loss
+    from astro_yolo.training._warm_start import begin_with
+
+    class Mixed(_trainer.TypedModel):
+        """Trains in bfloat16; hands out float32."""
+
+        def _predict_once(self, x, *args, **kwargs):
+            if not self.training:
+                return super()._predict_once(x, *args, **kwargs)
+            x = x.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(x.device.type, torch.bfloat16):
+                out = super()._predict_once(x, *args, **kwargs)
+            return _trainer._as_float(out)
+
+    layers = Path(_typed_loss.__file__).with_name(recipe.model)
+    model = Mixed(str(layers), nc=len(OUTPUTS), ch=3, verbose=False)
+    model.names = dict(enumerate(OUTPUTS))
+    model.args = SimpleNamespace(box=7.5, cls=1.0, dfl=1.5, batch=batch, imgsz=recipe.image_size)
+    some = pool.images[torch.tensor(pool.ready[:64], device=pool.device)]
+    begin_with(model, load_weights(recipe.start).path, some.float().cpu() / 255)
+    return model.to(pool.device, memory_format=torch.channels_last).train()
+
+
+def optimiser_of(torch, model, rate):
+    """Return AdamW; biases and normalisations do not decay."""
+    plain, decaying = [], []
+    for module in model.modules():
+        for name, weight in module.named_parameters(recurse=False):
+            free = name == "bias" or isinstance(module, torch.nn.BatchNorm2d)
+            (plain if free else decaying).append(weight)
+    groups = [{"params": plain, "weight_decay": 0.0}, {"params": decaying, "weight_decay": 5e-4}]
+    return torch.optim.AdamW(groups, lr=rate, betas=(0.937, 0.999))
+
+
+def train(torch, pool, recipe, args, end):
+    """Return the running mean of the network's weights when the time is over."""
+    from ultralytics.utils.torch_utils import ModelEMA
+
+    model = network(torch, pool, recipe, args.batch)
+    mean, optimiser = ModelEMA(model), optimiser_of(torch, model, recipe.learning_rate)
+    begin, step = time.monotonic(), 0
+    while time.monotonic() < end:
+        past = (time.monotonic() - begin) / (end - begin)
+        rate = 0.01 + 0.99 * (1 + math.cos(math.pi * min(past, 1))) / 2
+        for group in optimiser.param_groups:
+            group["lr"] = recipe.learning_rate * rate * min(1, (step + 1) / WARM_UP)
+        loss = model.loss(pool.batch(args.batch))[0].sum()
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+        optimiser.step()
+        mean.update(model)
+        step += 1
+        if step % 250 == 0:
+            print(f"{step} steps, {len(pool.ready)} samples, loss {float(loss) / args.batch:.3f}")
+    print(f"{step} steps of {args.batch}, {len(pool.ready)} samples")
+    return mean.ema
+
+
+def main():
+    """Make, train, save."""
+    global MAKER  # noqa: PLW0603 - the processes find it there
+    args, begin = arguments(), time.monotonic()
+    recipe, samples = TrainRecipe(), dataset.DatasetRecipe()
+    Path(args.out).mkdir(parents=True, exist_ok=True)
+    MAKER = Maker(args, samples)
+    MAKER.read()
+    makers = FORK.Pool(args.workers, initializer=alone)
+    results = makers.imap_unordered(make, MAKER.jobs, chunksize=4)
+
+    import torch  # after the processes have parted: none of them may hold the GPU
+
+    torch.manual_seed(recipe.seed)
+    torch.backends.cudnn.benchmark = True
+    pool = Pool(MAKER, results, torch, torch.device(args.device))
+    pool.wait(min(args.first, len(MAKER.jobs)))
+    trained = train(torch, pool, recipe, args, begin + args.seconds)
+    trained.__class__, trained.criterion = trained.__class__.__mro__[1], None  # as it is stored
+    torch.save({"ema": trained.cpu(), "model": None}, Path(args.out) / "last.pt")
+    makers.terminate()
+
+
+if __name__ == "__main__":
+    main()
