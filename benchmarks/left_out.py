@@ -6,8 +6,6 @@ prints how many galaxies brighter than some limits are found at some purities. F
 part: this is what candidates for shipping are chosen by. 40 to 80 seconds a network.
 """
 
-# ruff: noqa: SLF001 - it takes the calibration of the package apart
-
 import argparse
 
 import numpy as np
@@ -16,38 +14,29 @@ import truth_94_1_12 as field
 from astro_yolo.network.backends import load_backend
 from astro_yolo.network.calibration import Calibration
 from astro_yolo.network.weights import load_weights
-from astro_yolo.training import mock_skies
 from astro_yolo.training.evaluate import Outcome
+from astro_yolo.training.mock_skies import outcome_of_field, outcome_of_mocks
 from astro_yolo.training.score_maps import fit_calibration
 from astro_yolo.training.ship import galaxy_fields
 
 LIMITS = (20.9, 21.5, 22.0, 22.5)
 PURITIES = (0.97, 0.95, 0.92)
-MOCKS = 6  # of each field
 LABELLED = 19.5  # r that a field's own labelled sources count as: within every limit
-
-
-def mocks(network, sky, seed, *, pictures):
-    """Judge the mock skies of a field."""
-    rng = np.random.default_rng(seed)
-    if pictures:
-        parts = [mock_skies._outcome_of_mock_picture(network, sky, rng) for _ in range(MOCKS)]
-    else:
-        stars = mock_skies._stars(network, sky)
-        parts = [mock_skies._outcome_of_mock(network, sky, rng, stars) for _ in range(MOCKS)]
-    return sum(parts, Outcome())
 
 
 def labelled(network, sky, seed, *, pictures):
     """Judge a field by its own labels, as a picture in three stretches."""
     draws = [np.random.default_rng(seed + 10 * k) for k in range(3)] if pictures else [None]
-    return sum((mock_skies.outcome_of_field(network, sky, rng) for rng in draws), Outcome())
+    return sum((outcome_of_field(network, sky, rng) for rng in draws), Outcome())
 
 
 def left_out(network, *, pictures):
     """Return scores, kinds and magnitudes of all candidates, each judged by the others' maps."""
     fields = galaxy_fields(field.data_folder())
-    of_mocks = [mocks(network, f, 10 + k, pictures=pictures) for k, f in enumerate(fields)]
+    of_mocks = [
+        outcome_of_mocks(network, f, np.random.default_rng(10 + k), pictures=pictures)
+        for k, f in enumerate(fields)
+    ]
     of_fields = [labelled(network, f, 30 + k, pictures=pictures) for k, f in enumerate(fields)]
     rows = []
     for k in range(len(fields)):

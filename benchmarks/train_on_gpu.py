@@ -24,12 +24,9 @@ from types import SimpleNamespace
 import cv2
 import numpy as np
 
-from astro_yolo.network.backends import load_backend
 from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.network.weights import load_weights
 from astro_yolo.training import dataset
-from astro_yolo.training.fields import FIELDS, load_field
-from astro_yolo.training.second_opinion import without_contradicted
 from astro_yolo.training.train import TrainRecipe
 
 FORK = multiprocessing.get_context("fork")  # the samples' memory and the fields are shared
@@ -64,18 +61,13 @@ class Maker:
 
     def read(self):
         """Read fields and cutouts once, before the processes part."""
-        rules = {name: rule for name, rule in FIELDS.items() if rule.split == "train"}
-        with FORK.Pool(min(len(rules), self.args.workers)) as pool:
-            fields = pool.map(self._field, rules.items(), chunksize=1)
-        share = np.array([0.5 if r.cluster or r.no_galaxies else 1.0 for r in rules.values()])
-        dataset._fields = lambda *_: (fields, share / share.sum())
+        with FORK.Pool(1) as pool:  # elsewhere, as no process can part from a runtime's threads
+            found = pool.apply(
+                dataset._fields, (self.args.data, "train", self.recipe.second_opinion)
+            )
+        dataset._fields = lambda *_: found
         dataset._cutouts_by_class(self.args.data, self.args.out, "train")
         dataset._other_cutouts(self.args.data, "train")
-
-    def _field(self, item):
-        """Return a field without the labels that another network contradicts."""
-        network = load_backend(load_weights(self.recipe.second_opinion), "onnxruntime")
-        return without_contradicted(load_field(Path(self.args.data) / "sas", *item), network)
 
     def __call__(self, job):
         """Store the image of a sample; return its slot and (N, 5) kinds and boxes."""
@@ -83,10 +75,9 @@ class Maker:
         sample = dataset._make_sample(
             job, data=self.args.data, out=self.args.out, recipe=self.recipe
         )
-        self.store[slot] = (np.clip(sample.image, 0, 1) * 255 + 0.5).astype(np.uint8)
-        x0, y0, x1, y1 = sample.boxes.T / self.recipe.size
-        columns = sample.kinds, (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
-        return slot, np.stack(columns, axis=-1).astype(np.float32)
+        self.store[slot] = dataset._bytes_of(sample)
+        rows = np.column_stack([sample.kinds, dataset._shares_of(sample)])
+        return slot, rows.astype(np.float32)
 
 
 MAKER = None  # of this run: processes that part from it need not be sent it
@@ -157,24 +148,14 @@ class Pool:
 
 def network(torch, pool, recipe, batch):
     """Return the network with the weights that it begins with."""
-    from astro_yolo.training import _trainer, _typed_loss
+    from astro_yolo.training import _trainer
     from astro_yolo.training._warm_start import begin_with
 
-    class Mixed(_trainer.TypedModel):
-        """Trains in bfloat16; hands out float32."""
-
-        def _predict_once(self, x, *args, **kwargs):
-            if not self.training:
-                return super()._predict_once(x, *args, **kwargs)
-            x = x.contiguous(memory_format=torch.channels_last)
-            with torch.autocast(x.device.type, torch.bfloat16):
-                out = super()._predict_once(x, *args, **kwargs)
-            return _trainer._as_float(out)
-
-    layers = Path(_typed_loss.__file__).with_name(recipe.model)
-    model = Mixed(str(layers), nc=len(OUTPUTS), ch=3, verbose=False)
+    layers = Path(_trainer.__file__).with_name(recipe.model)
+    model = _trainer.TypedModel(str(layers), nc=len(OUTPUTS), ch=3, verbose=False)
     model.names = dict(enumerate(OUTPUTS))
     model.args = SimpleNamespace(box=7.5, cls=1.0, dfl=1.5, batch=batch, imgsz=recipe.image_size)
+    model.bfloat16 = True
     some = pool.images[torch.tensor(pool.ready[:64], device=pool.device)]
     begin_with(model, load_weights(recipe.start).path, some.float().cpu() / 255)
     return model.to(pool.device, memory_format=torch.channels_last).train()
@@ -234,7 +215,7 @@ def main():
     pool = Pool(MAKER, results, torch, torch.device(args.device))
     pool.wait(min(args.first, len(MAKER.jobs)))
     trained = train(torch, pool, recipe, args, begin + args.seconds)
-    trained.__class__, trained.criterion = trained.__class__.__mro__[1], None  # as it is stored
+    trained.criterion = None
     torch.save({"ema": trained.cpu(), "model": None}, Path(args.out) / "last.pt")
     makers.terminate()
 

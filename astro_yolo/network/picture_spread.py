@@ -8,18 +8,15 @@ therefore held against the stars of its own brightness, and its error is how the
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial import cKDTree
 
-from astro_yolo.boxes import edges_to_centers
 from astro_yolo.network._profiles import AREAS, LONGEST, RADII, Light
-from astro_yolo.network.calibration import OUTPUTS, strength
-from astro_yolo.network.spread import SURE, unknown_spread
+from astro_yolo.network.calibration import strength
+from astro_yolo.network.spread import SURE, pixel_centers, sure_stars, unknown_spread
 
 __all__ = ["picture_spread"]
 
-_STAR, _NO_GALAXY = 0.6, 0.15  # raw outputs of a star that is sure
-_FEWEST = 40  # of them
-_ALONE = 9.0  # pixels from such a star to the next source
+_FEWEST = 40  # stars that are sure
+_ALONE = 9.0  # pixels from one of them to the next source
 
 _INNER = np.where(RADII < 6, AREAS, 0)  # the light that is called the brightness of a source
 _AROUND = np.where((RADII > 3) & (RADII < 6), AREAS, 0)  # where even bright stars do not saturate
@@ -56,10 +53,10 @@ def picture_spread(planes, boxes, outputs):
     found = unknown_spread(len(boxes))
     if max(planes[0].shape) > LONGEST:
         return found
-    light, centers = Light.of_image(planes), np.stack(edges_to_centers(boxes)[:2], axis=-1)
+    light, centers = Light.of_image(planes), pixel_centers(boxes)
     sources = centers[strength(outputs) >= SURE]
     whole = light.whole(centers)
-    stars = whole & _sure_stars(outputs, centers, sources)
+    stars = whole & sure_stars(outputs, centers, _ALONE)
     if stars.sum() < _FEWEST:
         return found
     profiles = light.profiles(centers, sources)
@@ -73,16 +70,6 @@ def picture_spread(planes, boxes, outputs):
         known &= light_there <= np.sort(light_there[stars])[-1 - _TOP]
     found[known] = np.stack([growth - middle, error], axis=1)[known] / _UNIT
     return found
-
-
-def _sure_stars(outputs, centers, sources):
-    """Return which candidates the network takes for stars for sure, and stand alone."""
-    star = outputs[:, OUTPUTS.index("star")] > _STAR
-    star &= outputs[:, OUTPUTS.index("galaxy")] < _NO_GALAXY
-    if star.any():
-        near = cKDTree(sources).query_ball_point(centers[star], _ALONE, return_length=True)
-        star[star] = near == 1
-    return star
 
 
 def _brightness(profiles):

@@ -18,7 +18,7 @@ from astro_yolo.injection import kernel_fwhm
 from astro_yolo.network.calibration import OUTPUTS, strength
 from astro_yolo.stretch import from_network
 
-__all__ = ["SURE", "PointSpread", "spread_of", "unknown_spread"]
+__all__ = ["SURE", "PointSpread", "pixel_centers", "spread_of", "sure_stars", "unknown_spread"]
 
 #: Raw strength from which a candidate counts as a source beside others. What is fainter must not
 #: matter: whether it is a candidate depends on the score that a user asks for.
@@ -63,6 +63,33 @@ def unknown_spread(number):
         NaN.
     """
     return np.full((number, 2), np.nan)
+
+
+def pixel_centers(boxes):
+    """Return the centres of (N, 4) boxes in edge pixels as 0-based pixels, (N, 2)."""
+    return np.stack(edges_to_centers(boxes)[:2], axis=-1)
+
+
+def sure_stars(outputs, centers, apart):
+    """
+    Tell which candidates the network takes for stars for sure, and stand alone.
+
+    Parameters
+    ----------
+    outputs, centers : (N, 7), (N, 2) arrays
+        Raw outputs, and places in pixels.
+    apart : float
+        Distance in pixels within which there is no other source.
+
+    Returns
+    -------
+    (N,) bool array
+    """
+    star = outputs[:, OUTPUTS.index("star")] > _STAR
+    star &= outputs[:, OUTPUTS.index("galaxy")] < _NO_GALAXY
+    sources = strength(outputs) >= SURE
+    star[sources] &= _distance_to_next(centers[sources]) > apart
+    return star
 
 
 def spread_of(planes, boxes, outputs):
@@ -121,15 +148,12 @@ class PointSpread:
         PointSpread or None
             None where there are fewer than six in every channel.
         """
-        sources = strength(outputs) >= SURE
-        outputs, centers = outputs[sources], _centers(boxes[sources])
-        star = outputs[:, OUTPUTS.index("star")] > _STAR
-        star &= outputs[:, OUTPUTS.index("galaxy")] < _NO_GALAXY
-        star &= _distance_to_next(centers) > _ALONE
-        star &= _inside(centers, planes[0].shape).all(axis=(1, 2))
-        if star.sum() < _FEWEST:
+        centers = pixel_centers(boxes)
+        centers = centers[sure_stars(outputs, centers, _ALONE)]
+        centers = centers[_inside(centers, planes[0].shape).all(axis=(1, 2))]
+        if len(centers) < _FEWEST:
             return None
-        stamps, _ = _centred(planes, sky or _local_sky(planes), centers[star], _WIDTH)
+        stamps, _ = _centred(planes, sky or _local_sky(planes), centers, _WIDTH)
         kernels = np.stack([_stack(stamps[:, k]) for k in range(len(planes))])
         widths = [kernel_fwhm(kernel.astype(np.float32)) for kernel in kernels if kernel.any()]
         return cls(kernels, float(np.median(widths))) if widths else None
@@ -150,7 +174,7 @@ class PointSpread:
             that of the star, and its error: 0 of a star, about 1.5 of such a galaxy. NaN for what
             is neither, where a fifth of the light is left over.
         """
-        centers, sky = _centers(boxes), sky or _local_sky(planes)
+        centers, sky = pixel_centers(boxes), sky or _local_sky(planes)
         sources, noise = centers[strength(outputs) >= SURE], _noise(planes)
         found = unknown_spread(len(boxes))
         for start in range(0, len(boxes), _AT_ONCE):
@@ -211,11 +235,6 @@ def _local_sky(planes):
         some = squares[:, ::4, :, ::2].swapaxes(1, 2).reshape(rows, columns, -1)
         sky.append(from_network(np.median(some, axis=2)))
     return sky
-
-
-def _centers(boxes):
-    """Return the centres of boxes as 0-based pixels, (N, 2)."""
-    return np.stack(edges_to_centers(boxes)[:2], axis=-1)
 
 
 def _inside(places, shape):

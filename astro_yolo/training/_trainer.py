@@ -37,14 +37,14 @@ def stay_offline():
 
 
 class FastModel(DetectionModel):
-    """A detection model that trains in bfloat16 where the CPU has it."""
+    """A detection model that trains in bfloat16, if its attribute of that name is True."""
 
     def _predict_once(self, x, *args, **kwargs):
-        """Run the layers in bfloat16 while training on a CPU; hand out float32."""
-        if not (self.training and x.device.type == "cpu" and self.__dict__.get("bfloat16")):
+        """Run the layers in bfloat16 while training; hand out float32."""
+        if not (self.training and self.__dict__.get("bfloat16")):
             return super()._predict_once(x, *args, **kwargs)
         x = x.contiguous(memory_format=torch.channels_last)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(x.device.type, torch.bfloat16):
             out = super()._predict_once(x, *args, **kwargs)
         return _as_float(out)
 

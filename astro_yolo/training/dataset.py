@@ -290,17 +290,24 @@ def _make_sample(job, *, data, out, recipe):
     return transposed(sample) if rng.random() < 0.5 else sample
 
 
+def _bytes_of(sample):
+    """Return the image of a sample in 8 bits, (3, size, size)."""
+    return (np.clip(sample.image, 0, 1) * 255 + 0.5).astype(np.uint8)
+
+
+def _shares_of(sample):
+    """Return centre, width and height of the boxes of a sample as shares of its side, (N, 4)."""
+    x0, y0, x1, y1 = sample.boxes.T / sample.image.shape[1]
+    return np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=-1)
+
+
 def _save_sample(sample, out, split, stem):
     """Write the image and its label file."""
-    pixels = (np.clip(sample.image, 0, 1) * 255 + 0.5).astype(np.uint8)
-    picture = np.ascontiguousarray(np.moveaxis(pixels[::-1], 0, -1))  # OpenCV: blue first
+    picture = np.ascontiguousarray(np.moveaxis(_bytes_of(sample)[::-1], 0, -1))  # blue first
     path = out / "images" / split / f"{stem}.png"
     cv2.imwrite(str(path), picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    size = sample.image.shape[1]
-    x0, y0, x1, y1 = sample.boxes.T / size
-    columns = np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=-1)
     lines = [
         f"{kind} {row[0]:.5f} {row[1]:.5f} {row[2]:.5f} {row[3]:.5f}\n"
-        for kind, row in zip(sample.kinds, columns, strict=True)
+        for kind, row in zip(sample.kinds, _shares_of(sample), strict=True)
     ]
     (out / "labels" / split / f"{stem}.txt").write_text("".join(lines))

@@ -6,6 +6,8 @@ is unsure of. Model galaxies and stars stand in for them, in the field's own noi
 as the counts of its bright sources promise.
 """
 
+from functools import partial
+
 import numpy as np
 
 from astro_yolo.network.picture_spread import picture_spread
@@ -17,7 +19,9 @@ from astro_yolo.training.model_objects import add_sersic, add_star, draw_compani
 from astro_yolo.training.network_input import PICTURES, through_picture
 from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
-__all__ = ["mock_objects", "outcome_of_field", "outcome_of_fields", "outcome_of_sky"]
+__all__ = [
+    "mock_objects", "outcome_of_field", "outcome_of_fields", "outcome_of_mocks", "outcome_of_sky",
+]  # fmt: skip
 
 # Growth of the counts with magnitude, in dex: of galaxies near r = 20 (Yasuda et al. 2001, AJ
 # 122, 1104), and of stars as in the five fields from r = 18 to 21.5
@@ -59,14 +63,34 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     frames = None if pictures else outcome_of_field(backend, field)
     for model in models:
         found += frames or outcome_of_field(backend, field, rng)
-        if pictures:
-            for _ in range(round(len(field.planes[0]) / _ROWS)):
-                found += _outcome_of_mock_picture(backend, model, rng)
-        else:
-            stars = _stars(backend, model)
-            for _ in range(round(field.planes[0].size / _SIDE**2)):
-                found += _outcome_of_mock(backend, model, rng, stars)
+        found += outcome_of_mocks(backend, model, rng, pictures=pictures)
     return found
+
+
+def outcome_of_mocks(backend, model, rng, *, pictures=False):
+    """
+    Judge what a network finds in mock skies of a field, as much of them as there is of the field.
+
+    Parameters
+    ----------
+    backend, pictures
+        As of `outcome_of_sky`.
+    model : astro_yolo.training.fields.Field
+        Whose seeing, noise and counts they have.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    astro_yolo.training.evaluate.Outcome
+    """
+    ny, nx = model.planes[0].shape
+    if pictures:
+        number, judge_one = round(ny / _ROWS), partial(_outcome_of_mock_picture, backend, model)
+    else:
+        number = round(ny * nx / _SIDE**2)
+        judge_one = partial(_outcome_of_mock, backend, model, stars=_stars(backend, model))
+    return sum((judge_one(rng) for _ in range(number)), Outcome())
 
 
 def _stars(backend, field):
@@ -120,7 +144,7 @@ def outcome_of_field(backend, field, rng=None):
     return judge(*found, boxes, kinds, spread=spread)
 
 
-def _outcome_of_mock(backend, field, rng, stars):
+def _outcome_of_mock(backend, field, rng, *, stars):
     """Judge a mock sky, in which sources are as wide as a field's stars tell."""
     planes, objects = _mock_sky(field, rng, (_SIDE, _SIDE))
     seen = to_network(planes, levels=[(0.0, float(level)) for level in field.noise[::-1]])
