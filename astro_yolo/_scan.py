@@ -18,6 +18,7 @@ from astro_yolo.centering import recenter
 from astro_yolo.network.calibration import strength
 from astro_yolo.network.picture_spread import picture_spread
 from astro_yolo.network.pictures import to_picture
+from astro_yolo.network.singles import precedence, single_boxes
 from astro_yolo.network.spread import SURE, spread_of, unknown_spread
 from astro_yolo.stretch import NETWORK_SKY, levels_of, to_channels, to_network
 
@@ -246,8 +247,8 @@ class _Finder:
         """Return the candidates of all tiles; what two of them found stays once."""
         found = Candidates.join(parts)
         tile = np.repeat(np.arange(len(parts)), [len(part) for part in parts])
-        scores = strength(found.outputs)
-        return found.take(box_math.nms(found.boxes, scores, groups=tile, **box_math.DOUBLES))
+        ranks = precedence(found.outputs)
+        return found.take(box_math.nms(found.boxes, ranks, groups=tile, **box_math.DOUBLES))
 
     def _boxes(self, bands, mask, shape, levels=None):
         """Return the boxes of a window in its own edge pixels, outputs, spreads and types."""
@@ -256,10 +257,9 @@ class _Finder:
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
         boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
         self._meanwhile()
-        kept = box_math.nms(boxes, strength(outputs), **box_math.DOUBLES)
+        boxes, outputs = single_boxes(boxes, outputs)
         planes = [plane[: shape[0], : shape[1]] for plane in x]
-        boxes = recenter(boxes[kept], planes, NETWORK_SKY)
-        boxes, outputs = box_math.clip(boxes, shape), outputs[kept]
+        boxes = box_math.clip(recenter(boxes, planes, NETWORK_SKY), shape)
         spread = self._spread(planes, boxes, outputs)
         return boxes, outputs, spread, self._types(planes, boxes, outputs, spread)
 

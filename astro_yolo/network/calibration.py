@@ -279,7 +279,7 @@ class Calibration:
 
 def strength(raw):
     """
-    Return what decides which of two boxes of one source stays.
+    Return how sure a network is that there is a source.
 
     Parameters
     ----------

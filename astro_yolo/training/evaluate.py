@@ -8,9 +8,10 @@ import numpy as np
 from scipy.optimize import minimize
 from scipy.spatial import cKDTree
 
-from astro_yolo.boxes import DOUBLES, iou, longer_side, nms
+from astro_yolo.boxes import iou, longer_side
 from astro_yolo.catalog import CLASSES
-from astro_yolo.network.calibration import OUTPUTS, strength
+from astro_yolo.network.calibration import OUTPUTS
+from astro_yolo.network.singles import single_boxes
 from astro_yolo.network.spread import unknown_spread
 from astro_yolo.training.cutouts import read_picture
 from astro_yolo.training.samples import IGNORE, STAR
@@ -137,9 +138,7 @@ def evaluate_samples(backend, folder, *, pattern="*.png"):
 
 def candidates(backend, image, min_score=_LOWEST):
     """Return boxes (N, 4) and outputs (N, 7) after suppression, by falling score."""
-    boxes, outputs = backend.predict(image, min_score)
-    keep = nms(boxes, strength(outputs), **DOUBLES)
-    return boxes[keep], outputs[keep]
+    return single_boxes(*backend.predict(image, min_score))
 
 
 def _read_labels(path, size):
