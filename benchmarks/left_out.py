@@ -41,9 +41,10 @@ def left_out(network, *, pictures):
     rows = []
     for k in range(len(fields)):
         others = [j for j in range(len(fields)) if j != k]
-        bright = of_fields[others[0]]
-        sky = sum([of_mocks[j] for j in others] + [bright] * len(others), Outcome())
-        maps = fit_calibration(sky, sum((of_fields[j] for j in others), Outcome()))
+        bright = of_fields[others[0]].of_kinds(-1, 1)
+        sky = [of_mocks[j] + of_fields[j].of_kinds(0) + bright for j in others]
+        sources = [of_fields[j] for j in others]
+        maps = fit_calibration(sum(sky, Outcome()), sum(sources, Outcome()))
         calibration = Calibration.from_metadata(maps)
         for outcome, unknown in ((of_mocks[k], np.inf), (of_fields[k], LABELLED)):
             judged = outcome.kind > -2

@@ -1,6 +1,6 @@
 """How good a network is, and what its raw numbers mean, on samples it was not trained on."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import cv2
@@ -69,6 +69,12 @@ class Outcome:
             self.magnitude = np.full(len(self.kind), np.nan)
         if self.spread is None:
             self.spread = unknown_spread(len(self.kind))
+
+    def of_kinds(self, *kinds):
+        """Return the outcome with the candidates of some kinds only."""
+        chosen = np.isin(self.kind, kinds)
+        columns = ("outputs", "kind", "overlap", "magnitude", "spread")
+        return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
 
     def __add__(self, other):
         """Join the outcomes of two sets."""

@@ -46,8 +46,8 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     field : astro_yolo.training.fields.Field
         A field that took no part in training: what is bright, and what is no source at all.
     models : sequence of astro_yolo.training.fields.Field
-        Fields whose seeing, noise and counts the mock skies have. Of their own pixels only the
-        stars play a part, as the mock skies have no bright ones.
+        Fields whose seeing, noise and counts the mock skies have, and in which what is no source
+        is looked for: that a field's own sources were trained on does not matter there.
     seed : int, optional
         Of the mock skies.
     pictures : bool, optional
@@ -56,13 +56,16 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     Returns
     -------
     astro_yolo.training.evaluate.Outcome
-        The field as many times as there are models, and as much of the mock sky of each.
+        The sources of the field as many times as there are models, and as much of the mock sky
+        and of what is no source of each.
     """
     rng = np.random.default_rng(seed)
-    found = Outcome()
+    draw = rng if pictures else None
     frames = None if pictures else outcome_of_field(backend, field)
+    found = Outcome()
     for model in models:
-        found += frames or outcome_of_field(backend, field, rng)
+        bright = frames or outcome_of_field(backend, field, draw)
+        found += bright.of_kinds(-1, 1) + outcome_of_field(backend, model, draw).of_kinds(0)
         found += outcome_of_mocks(backend, model, rng, pictures=pictures)
     return found
 
@@ -150,7 +153,7 @@ def _outcome_of_mock(backend, field, rng, *, stars):
     seen = to_network(planes, levels=[(0.0, float(level)) for level in field.noise[::-1]])
     boxes, outputs = candidates(backend, seen)
     spread = None if stars is None else stars.spread(seen, boxes, outputs)
-    return _matched(judge(boxes, outputs, *objects, spread=spread))
+    return judge(boxes, outputs, *objects, spread=spread)
 
 
 def _outcome_of_mock_picture(backend, field, rng):
@@ -165,21 +168,13 @@ def _outcome_of_mock_picture(backend, field, rng):
     spread = picture_spread(seen, boxes, outputs)
     of_mock, real = (centers(b)[:, 1] < _ROWS - _SEAM for b in (boxes, objects[0]))
     objects = [values[real] for values in objects]
-    return _matched(judge(boxes[of_mock], outputs[of_mock], *objects, spread=spread[of_mock]))
+    return judge(boxes[of_mock], outputs[of_mock], *objects, spread=spread[of_mock])
 
 
 def _mock_sky(field, rng, shape):
     """Return g, r, i planes with the noise of a field and faint objects, and what these are."""
     planes = rng.normal(0, 1, (3, *shape)).astype(np.float32) * field.noise[:, None, None]
     return planes, mock_objects(planes, field, rng)
-
-
-def _matched(found):
-    """Return what is an object: what is found where nothing was put counts in the real field."""
-    matched = found.kind != 0
-    for name in ("outputs", "kind", "overlap", "magnitude", "spread"):
-        setattr(found, name, getattr(found, name)[matched])
-    return found
 
 
 def _as_picture(planes, rng):

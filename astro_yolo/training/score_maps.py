@@ -17,11 +17,11 @@ __all__ = ["fit_calibration", "isotonic_map", "purity_table", "smooth_map"]
 
 _GALAXY, _STAR = OUTPUTS.index("galaxy"), OUTPUTS.index("star")
 _FEWEST = 50  # candidates of a kind that a map can be measured on
-_KNOTS, _SOURCE_KNOTS = 24, 12  # of the maps; there are few candidates that are no source
+_KNOTS = 24  # of a map
 _TINY = 1e-4  # raw values nearer to 0 and 1 are the same
-# below the smallest value that a map was fitted to it falls to this share of its own, then to 0:
-# what has next to no chance has a score all the same, for those who count everything
-_LEAST, _SHARE_OF_TINY = 1e-6, 0.03
+# at half the smallest value that a map was fitted to it is down to this share of its own: what has
+# next to no chance has a score all the same, for those who count everything
+_SHARE_BELOW = 0.03
 _RIDGE = 1e-4  # keeps the odds finite where the two kinds do not mix
 
 
@@ -53,7 +53,7 @@ def fit_calibration(outcome, sources=None):
             "score": isotonic_map(raw[:, 0], kinds == 1),
             "star": isotonic_map(raw[:, 1], kinds == -1),
         }
-    source = isotonic_map(some.max(axis=1), is_source, _SOURCE_KNOTS)
+    source = smooth_map(some.max(axis=1), is_source)
     maps = {"source": source, **_maps_of_both(source, raw, kinds)}
     known = np.isfinite(spread).all(axis=1)
     if _enough(kinds[known], (1, -1)):
@@ -99,7 +99,7 @@ def _fit_odds(terms, galaxy, bounds=None):
     return minimize(loss, np.zeros(terms.shape[1]), jac=True, bounds=bounds, method="L-BFGS-B").x
 
 
-def isotonic_map(raw, right, knots=_KNOTS):
+def isotonic_map(raw, right):
     """
     Return the monotone map from a raw value to the share that is right.
 
@@ -109,8 +109,6 @@ def isotonic_map(raw, right, knots=_KNOTS):
         Values in 0..1.
     right : (N,) bool array
         What is so.
-    knots : int, optional
-        Largest number of knots.
 
     Returns
     -------
@@ -122,7 +120,7 @@ def isotonic_map(raw, right, knots=_KNOTS):
     order = np.argsort(raw)
     raw, right = raw[order], right[order].astype(float)
     share = isotonic_regression(right).x
-    edges = np.unique(np.linspace(0, len(raw), knots + 1).astype(int))
+    edges = np.unique(np.linspace(0, len(raw), _KNOTS + 1).astype(int))
     x = [raw[a:b].mean() for a, b in pairwise(edges)]
     y = [share[a:b].mean() for a, b in pairwise(edges)]
     # strictly rising both ways, so that every probability has one raw score
@@ -132,7 +130,7 @@ def isotonic_map(raw, right, knots=_KNOTS):
     return {"x": [round(float(v), 6) for v in x[keep]], "y": [round(float(v), 6) for v in y[keep]]}
 
 
-def smooth_map(raw, right, knots=_KNOTS):
+def smooth_map(raw, right):
     """
     Return the map from a raw value to the share that is right, by beta calibration.
 
@@ -142,7 +140,7 @@ def smooth_map(raw, right, knots=_KNOTS):
 
     Parameters
     ----------
-    raw, right, knots
+    raw, right
         As of `isotonic_map`.
 
     Returns
@@ -152,12 +150,12 @@ def smooth_map(raw, right, knots=_KNOTS):
     """
     if len(raw) < _FEWEST:
         return {"x": [0.0, 1.0], "y": [0.0, 1.0]}
-    edges = np.quantile(raw, np.linspace(0, 1, knots))
+    edges = np.quantile(raw, np.linspace(0, 1, _KNOTS))
     x = np.unique(np.clip(edges, _TINY, 1 - _TINY).round(6))
     a, b, c = _fit_odds(_beta_terms(raw), right, bounds=[(0, None), (0, None), (None, None)])
     y = 1 / (1 + np.exp(-_beta_terms(x) @ [a, b, c]))
-    y = np.r_[0, _SHARE_OF_TINY * y[0], y, max(y[-1], 0.999)]
-    x, y = np.r_[0, _LEAST, x, 1], np.clip(y + np.linspace(0, 1e-4, len(y)), 0, 1)
+    y = np.r_[0, _SHARE_BELOW * y[0], y, max(y[-1], 0.999)]
+    x, y = np.r_[0, x[0] / 2, x, 1], np.clip(y + np.linspace(0, 1e-4, len(y)), 0, 1)
     return {"x": [round(float(v), 6) for v in x], "y": [round(float(v), 6) for v in y]}
 
 

@@ -23,7 +23,8 @@ LICENSE = "BSD-3-Clause"
 # most of what is smaller is noise
 _SMALLEST = 20.0
 _SHRUNK = 35.0  # pixels: the galaxies of a field are small, those of a cutout are not
-_EXPONENTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+_EXPONENTS = (0.0, 0.25, 0.5)
+_COMMON = 3  # elliptical, spiral and edge-on; what is rarer keeps the weight that training gave it
 
 
 def make_types(data, cutouts, out, recipe=None, *, name, version, device="cpu", report=None):
@@ -78,9 +79,11 @@ def make_types(data, cutouts, out, recipe=None, *, name, version, device="cpu", 
 
 
 def _sky_over_drawn(training, recipe):
-    """Return how often each class is seen in the sky over how often training draws it."""
-    shares = np.bincount(training.labels[training.linear], minlength=len(CLASSES))
-    return shares / shares.sum() / [dict(recipe.class_shares)[label] for label in CLASSES]
+    """Return how often each common class is in the sky over how often training draws it, (5,)."""
+    shares = np.bincount(training.labels[training.linear], minlength=len(CLASSES))[:_COMMON]
+    weights = shares / [dict(recipe.class_shares)[label] for label in CLASSES[:_COMMON]]
+    weights /= np.exp(np.log(weights).mean())
+    return np.r_[weights, np.ones(len(CLASSES) - _COMMON)]
 
 
 def _outputs(model, cutouts):
@@ -106,7 +109,7 @@ def _calibrate(logits, labels, weights):
     Return temperature and prior.
 
     The full correction for how often training drew each class is right for the sky's mean and costs
-    the rare classes: the power of it is taken that has the best mean of accuracy and macro recall.
+    spirals: the power of it is taken that has the best mean of accuracy and macro recall.
     """
     def merit(exponent):
         found = score_types(calibrated_types(logits, 1.0, weights**exponent), labels)
