@@ -5,6 +5,7 @@ import pytest
 
 from astro_yolo.injection import moffat_kernel
 from astro_yolo.training import mock_skies
+from astro_yolo.training.evaluate import Outcome
 from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR, Field
 from astro_yolo.training.labels import Sources
 from astro_yolo.training.samples import STAR
@@ -108,11 +109,27 @@ def test_skies_are_seen_as_frames_or_as_pictures(pictures):
     field.planes[:] = np.random.default_rng(1).normal(0, 0.02, field.planes.shape)
     network = _Keeps()
     mock_skies.outcome_of_sky(network, field, [field], pictures=pictures)
-    # three skies of 256 rows above the field; once more as frames, for the stars of its mock sky
+    # once for its sources, once for what is none; three skies of 256 rows above the field, or as
+    # frames once more for the stars of its mock sky
     mocks = [(3, 992, 736)] * 3 if pictures else [(3, 736, 736)] * 2
-    assert [image.shape for image in network.seen] == [(3, 736, 736), *mocks]
+    assert [image.shape for image in network.seen] == [(3, 736, 736)] * 2 + mocks
     levels = [len(np.unique(plane)) for image in network.seen for plane in image]
     assert max(levels) <= 3 * 255 + 1 if pictures else min(levels) > 5000
+
+
+def test_a_field_trained_on_tells_only_what_is_no_source(monkeypatch):
+    """Sources are those of the held-out field, once for each other; the rest is of all fields."""
+    held_out, trained = make_field(galaxies=2, stars=1), make_field(galaxies=1, stars=2)
+    kinds = {id(held_out): [1, 1, -1, 0], id(trained): [1, -1, -1, 0, 0]}
+
+    def judged(_backend, field, _rng=None):
+        kind = np.array(kinds[id(field)])
+        return Outcome(np.zeros((len(kind), 7)), kind, np.zeros(len(kind)))
+
+    monkeypatch.setattr(mock_skies, "outcome_of_field", judged)
+    monkeypatch.setattr(mock_skies, "outcome_of_mocks", lambda *_, **__: Outcome())
+    found = mock_skies.outcome_of_sky(None, held_out, [held_out, trained])
+    assert found.kind.tolist() == [1, 1, -1, 0, 1, 1, -1, 0, 0]
 
 
 def test_sources_of_a_mock_sky_are_held_against_the_stars_of_the_picture(monkeypatch):
@@ -133,6 +150,6 @@ def test_sources_of_a_mock_sky_are_held_against_the_stars_of_the_picture(monkeyp
     rng = np.random.default_rng(1)
     found = mock_skies._outcome_of_mock_picture(network, field, rng)
     assert asked == [((3, 256 + 300, 300), 5, 5)]
-    assert found.kind.tolist() == [-1, 1]
-    assert found.spread[:, 0].tolist() == [0, 1]
-    assert found.magnitude.tolist() == [21.0, 22.0]
+    assert found.kind.tolist() == [-1, 1, 0]
+    assert found.spread[:, 0].tolist() == [0, 1, 3]
+    np.testing.assert_array_equal(found.magnitude, [21.0, 22.0, np.nan])

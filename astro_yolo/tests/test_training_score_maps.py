@@ -141,3 +141,11 @@ def test_a_smooth_map_is_right_and_rises_everywhere():
         assert (np.diff(knots["y"]) > 0).all()
         found = np.interp([0.3, 0.7, 0.9], knots["x"], knots["y"])
         np.testing.assert_allclose(found, wanted, atol=0.03)
+
+
+def test_below_what_a_smooth_map_was_fitted_to_there_is_next_to_no_chance():
+    """Of values from 0.2 on, all as often right, one of 0.1 has 3 % of that, and one of 0 none."""
+    raw = np.linspace(0.2, 1, 1000)
+    knots = smooth_map(raw, np.arange(1000) % 2 == 0)
+    found = np.interp([0, 0.1, 0.2, 0.6], knots["x"], knots["y"])
+    np.testing.assert_allclose(found, [0, 0.015, 0.5, 0.5], atol=0.01)

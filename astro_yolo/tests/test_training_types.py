@@ -1,5 +1,7 @@
 """Training the network of types: its stamps, their variation, its targets and its file."""
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from astro_yolo.network.types import TypeClassifier, calibrated_types
 from astro_yolo.stretch import NETWORK_SKY
 from astro_yolo.training.cutouts import Cutout
 from astro_yolo.training.export import write_metadata
+from astro_yolo.training.types import _sky_over_drawn
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 network = pytest.importorskip("astro_yolo.training._type_network")
@@ -123,6 +126,14 @@ def test_targets_name_the_sense_of_winding():
     soft = network._targets(labels, torch.tensor([1, -1, 0, 0]), 0.06)
     np.testing.assert_allclose(soft.sum(dim=1), 1, atol=1e-6)
     assert float(soft[3].min()) == pytest.approx(0.01)
+
+
+def test_common_types_have_the_weight_of_the_sky():
+    """Of 8 ellipticals, 1 spiral and 1 edge-on drawn alike, 4, 1/2 and 1/2; what is rare has 1."""
+    labels = np.repeat([0, 1, 2, 3], [8, 1, 1, 3])
+    known = SimpleNamespace(labels=labels, linear=np.ones(len(labels), dtype=bool))
+    recipe = network.TypeRecipe(class_shares=tuple((name, 0.2) for name in CLASSES))
+    np.testing.assert_allclose(_sky_over_drawn(known, recipe), [4, 0.5, 0.5, 1, 1])
 
 
 def test_mirror_images_wind_the_other_way(stamps):

@@ -80,8 +80,9 @@ def make_types(data, cutouts, out, recipe=None, *, name, version, device="cpu", 
 
 def _sky_over_drawn(training, recipe):
     """Return how often each common class is in the sky over how often training draws it, (5,)."""
-    shares = np.bincount(training.labels[training.linear], minlength=len(CLASSES))[:_COMMON]
-    weights = shares / [dict(recipe.class_shares)[label] for label in CLASSES[:_COMMON]]
+    known = np.bincount(training.labels[training.linear], minlength=len(CLASSES))[:_COMMON]
+    drawn = [dict(recipe.class_shares)[label] for label in CLASSES[:_COMMON]]
+    weights = np.maximum(known, 1) / drawn  # a small set may lack a class
     weights /= np.exp(np.log(weights).mean())
     return np.r_[weights, np.ones(len(CLASSES) - _COMMON)]
 
