@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 from astro_yolo.boxes import edges_to_centers
 from astro_yolo.injection import kernel_fwhm
+from astro_yolo.network._neighbours import HALF, RADIUS, X, Y, light_of_neighbours, own_pixels
 from astro_yolo.network.calibration import OUTPUTS, strength
 from astro_yolo.stretch import from_network
 
@@ -30,17 +31,12 @@ _FEWEST = 6  # stars of a stack
 _ALONE = 13.0  # pixels from a star of the stack to the next source
 _ODD = 2.5  # times the median distance to the stack: saturated stars and blends
 
-_HALF = 10  # pixels, of stamps
 _TAPS = 4  # of the Lanczos kernel on either side
 _FARTHEST = 2.5  # pixels that a centre moves at most; beyond lies another source
-_Y, _X = np.indices((2 * _HALF + 1,) * 2, dtype=np.float32) - _HALF
-_RADIUS = np.hypot(_X, _Y)
 _WIDTH = 1.5  # pixels, standard deviation of the window that stars are centred in
 
 _SCALE = 0.3  # scale length of the galaxy that a source is held against, in units of the FWHM
 _APERTURE = 1.6  # radius that counts, in units of the FWHM
-_TWIN = 1.5  # pixels; what is nearer is the same source
-_NEIGHBOURS = 6  # of a source, whose pixels are theirs
 _MISFIT = 0.2, 1.3  # left over: share of the light, and over its noise; then it is something else
 _AT_ONCE = 2048  # candidates: 60 MB of stamps
 _MESH = 64  # pixels, of the squares whose medians are the local sky
@@ -174,16 +170,33 @@ class PointSpread:
             that of the star, and its error: 0 of a star, about 1.5 of such a galaxy. NaN for what
             is neither, where a fifth of the light is left over.
         """
-        centers, sky = pixel_centers(boxes), sky or _local_sky(planes)
-        sources, noise = centers[strength(outputs) >= SURE], _noise(planes)
-        found = unknown_spread(len(boxes))
-        for start in range(0, len(boxes), _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            stamps, places = _centred(planes, sky, centers[part], self.fwhm / 2.355)
-            counts = _own_pixels(places, sources) & _inside(places, planes[0].shape)
-            counts &= _APERTURE * self.fwhm > _RADIUS
-            found[part] = self._fit(stamps, counts.astype(np.float32), noise)
+        sky, noise, centers = sky or _local_sky(planes), _noise(planes), pixel_centers(boxes)
+        sure, shape, radius = strength(outputs) >= SURE, planes[0].shape, _APERTURE * self.fwhm
+        parts = [slice(k, k + _AT_ONCE) for k in range(0, len(boxes), _AT_ONCE)]
+        places, flux = np.empty_like(centers), np.zeros((len(boxes), len(planes)))
+        for part in parts:
+            stamps, places[part] = _centred(planes, sky, centers[part], self.fwhm / 2.355)
+            counts = self._counts(places[part], centers[sure], shape)
+            flux[part] = np.maximum(self._fit_star(*_flat(stamps, counts))[0], 0)
+        found, sources = unknown_spread(len(boxes)), places[sure]
+        for part in parts:
+            if len(parts) > 1:  # else they are still there
+                stamps, _ = _centred(planes, sky, centers[part], self.fwhm / 2.355)
+            counts = self._counts(places[part], sources, shape)
+            stamps -= light_of_neighbours(places[part], sources, flux[sure], self.kernels, radius)
+            found[part] = self._fit(stamps, counts, noise)
         return found
+
+    def _counts(self, places, sources, shape):
+        """Return 1 for the pixels of stamps that count, 0 for the others, (N, 21, 21)."""
+        counts = own_pixels(places, sources) & _inside(places, shape)
+        return (counts & (_APERTURE * self.fwhm > RADIUS)).astype(np.float32)
+
+    def _fit_star(self, light, pixels):
+        """Return the fluxes of stars fitted to flat stamps, and the squares of their kernels."""
+        star = self.kernels.reshape(len(self.kernels), -1)
+        norm = np.maximum(pixels @ (star**2).T, 1e-12)
+        return np.einsum("nbp,bp->nb", light, star) / norm, norm
 
     def _fit(self, stamps, counts, noise):
         """
@@ -203,15 +216,14 @@ class PointSpread:
         (N, 2) array
             As of `spread`.
         """
-        pixels = counts.reshape(len(counts), -1)
-        light = stamps.reshape(*stamps.shape[:2], -1) * pixels[:, None]
+        light, pixels = _flat(stamps, counts)
+        flux, norm = self._fit_star(light, pixels)
         star = self.kernels.reshape(len(self.kernels), -1)
         galaxy = np.stack([_as_galaxy(kernel, _SCALE * self.fwhm) for kernel in self.kernels])
         galaxy = galaxy.reshape(star.shape)
-        norm, overlap = np.maximum(pixels @ (star**2).T, 1e-12), pixels @ (star * galaxy).T
+        overlap = pixels @ (star * galaxy).T
         # what a galaxy has and a star has not is the part that is orthogonal to the star
         power = np.maximum(pixels @ (galaxy**2).T - overlap**2 / norm, 1e-12)
-        flux = np.einsum("nbp,bp->nb", light, star) / norm
         rest = np.einsum("nbp,bp->nb", light, galaxy) - overlap * flux
         left = (light**2).sum(axis=2) - flux**2 * norm - rest**2 / power
         number = len(star) * pixels.sum(axis=1)
@@ -223,6 +235,12 @@ class PointSpread:
             amplitude = (flux * rest).sum(axis=1) / weight
             error = np.sqrt(np.einsum("nb,bc,nc->n", size, noise, size)) / weight
         return np.where(odd | (weight == 0), np.nan, [amplitude, error]).T
+
+
+def _flat(stamps, counts):
+    """Return the pixels of stamps that count, (N, 3, 441), and which these are, (N, 441)."""
+    pixels = counts.reshape(len(counts), -1)
+    return stamps.reshape(*stamps.shape[:2], -1) * pixels[:, None], pixels
 
 
 def _local_sky(planes):
@@ -239,7 +257,7 @@ def _local_sky(planes):
 
 def _inside(places, shape):
     """Return which pixels of stamps about some places lie inside an image."""
-    x, y = places.T[:, :, None, None] + np.stack([_X, _Y])[:, None]
+    x, y = places.T[:, :, None, None] + np.stack([X, Y])[:, None]
     return (x >= 0) & (x <= shape[1] - 1) & (y >= 0) & (y <= shape[0] - 1)
 
 
@@ -272,7 +290,7 @@ def _centred(planes, sky, centers, width):
     places : (N, 2) array
         The centroids.
     """
-    half = _HALF + _TAPS + int(np.ceil(_FARTHEST))
+    half = HALF + _TAPS + int(np.ceil(_FARTHEST))
     offset = np.arange(-half, half + 1)
     corner = np.round(centers).astype(int)
     rows, columns = (
@@ -306,7 +324,7 @@ def _centroid(light, offset, start, width):
 
 def _lanczos(offset, shift):
     """Return the matrices (N, 21, n) that draw stamps about places between pixels."""
-    wanted = np.arange(-_HALF, _HALF + 1) + shift[:, None]
+    wanted = np.arange(-HALF, HALF + 1) + shift[:, None]
     u = (wanted[:, :, None] - offset).astype(np.float32)
     kernel = np.where(np.abs(u) < _TAPS, np.sinc(u) * np.sinc(u / _TAPS), 0).astype(np.float32)
     return kernel / kernel.sum(axis=2, keepdims=True)
@@ -343,42 +361,28 @@ def _noise(planes):
     return np.cov(steps[:, sky]) * _BLOCK**2 / 2 if sky.sum() > 1 else np.eye(len(planes))
 
 
-def _own_pixels(places, sources):
-    """Return which pixels of each stamp are nearer to its middle than to another source."""
-    own = np.ones((len(places), *_X.shape), dtype=bool)
-    if not len(sources):
-        return own
-    number = list(range(1, min(_NEIGHBOURS + 1, len(sources)) + 1))
-    distance, which = cKDTree(sources).query(places, k=number, distance_upper_bound=2 * _HALF)
-    for near, index in zip(distance.T, which.T, strict=True):
-        chosen = np.flatnonzero((near > _TWIN) & np.isfinite(near))
-        dx, dy = (sources[index[chosen]] - places[chosen]).T[:, :, None, None]
-        own[chosen] &= np.hypot(_X - dx, _Y - dy) >= _RADIUS
-    return own
-
-
 def _stack(stamps):
     """Return the median of bright stamps of unit sum without odd ones; zeros of too few."""
-    flux = (stamps * (_RADIUS < _HALF / 2)).sum(axis=(1, 2))
+    flux = (stamps * (RADIUS < HALF / 2)).sum(axis=(1, 2))
     bright = flux > _BRIGHT
     if bright.sum() < _FEWEST:
         return np.zeros(stamps.shape[1:], dtype=np.float32)
     stars = stamps[bright] / flux[bright, None, None]
     kernel = np.median(stars, axis=0)
     for _ in range(2):
-        distance = np.sqrt((((stars - kernel) * (_RADIUS < 6)) ** 2).sum(axis=(1, 2)))
+        distance = np.sqrt((((stars - kernel) * (RADIUS < 6)) ** 2).sum(axis=(1, 2)))
         kernel = np.median(stars[distance <= _ODD * np.median(distance)], axis=0)
     return _normalised(np.maximum(kernel, 0))
 
 
 def _normalised(stamp):
     """Return a stamp of unit sum in its middle; the zeros of a channel without stars stay."""
-    return stamp / max((stamp * (_RADIUS < 8)).sum(), 1e-6)
+    return stamp / max((stamp * (RADIUS < 8)).sum(), 1e-6)
 
 
 def _as_galaxy(kernel, scale):
     """Return a round exponential galaxy of a scale length in pixels, seen through a kernel."""
     part = (np.arange(5) - 2) / 5  # of a pixel
-    radius = np.hypot(_X[..., None, None] + part, _Y[..., None, None] + part[:, None])
+    radius = np.hypot(X[..., None, None] + part, Y[..., None, None] + part[:, None])
     shape = np.exp(-radius / scale).mean(axis=(2, 3))
     return _normalised(cv2.filter2D(kernel.astype(np.float32), -1, shape / shape.sum()))

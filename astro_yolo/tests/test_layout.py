@@ -23,8 +23,9 @@ LAYERS = (
     ("region_text", "region_parser", "_picture", "overlays"),
     ("_apertures", "_foreign_light", "_sersic", "_shape_of_light", "_measure_source", "measuring"),
     # 2: the network
-    ("network", "network.calibration", "network._onnx_file", "network.spread", "network._profiles",
-     "network.singles", "network.picture_spread", "network.pictures", "network.weights",
+    ("network", "network.calibration", "network._onnx_file", "network._neighbours",
+     "network.spread", "network._profiles", "network.singles", "network.picture_spread",
+     "network.pictures", "network.weights",
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection

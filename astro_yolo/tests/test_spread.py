@@ -103,6 +103,16 @@ def test_pixels_of_a_neighbour_do_not_count():
     assert not (np.abs(blended[-len(pairs) :, 0]) < 0.25).any()
 
 
+def test_the_light_of_a_neighbour_makes_no_star_wider():
+    """A star five pixels from one ten times as bright is no wider than one that stands alone."""
+    scene = Scene(["star"] * 8, np.full(8, 300.0), seed=5)
+    bright = scene.places[20:] + np.array([3.6, 3.6])
+    for place in bright:
+        scene.add("star", 3000.0, place)
+    _, found = scene.measure(places=np.concatenate([scene.places, bright]))
+    assert np.nanmax(found[20:28, 0]) < 0.1
+
+
 def test_what_is_neither_has_no_spread():
     """Two equal stars four pixels apart, taken for one source, are not known."""
     scene = Scene([], [])
