@@ -19,9 +19,9 @@ _GALAXY, _STAR = OUTPUTS.index("galaxy"), OUTPUTS.index("star")
 _FEWEST = 50  # candidates of a kind that a map can be measured on
 _KNOTS = 24  # of a map
 _TINY = 1e-4  # raw values nearer to 0 and 1 are the same
-# at half the smallest value that a map was fitted to it is down to this share of its own: what has
-# next to no chance has a score all the same, for those who count everything
-_SHARE_BELOW = 0.03
+# Below the smallest value that a map was fitted to, at these shares of it, it is down to these of
+# its own: what has next to no chance has a score all the same, for those who count everything
+_BELOW, _SHARES_BELOW = np.array([0.005, 0.5]), np.array([0.003, 0.03])
 _RIDGE = 1e-4  # keeps the odds finite where the two kinds do not mix
 
 
@@ -154,8 +154,8 @@ def smooth_map(raw, right):
     x = np.unique(np.clip(edges, _TINY, 1 - _TINY).round(6))
     a, b, c = _fit_odds(_beta_terms(raw), right, bounds=[(0, None), (0, None), (None, None)])
     y = 1 / (1 + np.exp(-_beta_terms(x) @ [a, b, c]))
-    y = np.r_[0, _SHARE_BELOW * y[0], y, max(y[-1], 0.999)]
-    x, y = np.r_[0, x[0] / 2, x, 1], np.clip(y + np.linspace(0, 1e-4, len(y)), 0, 1)
+    y = np.r_[0, _SHARES_BELOW * y[0], y, max(y[-1], 0.999)]
+    x, y = np.r_[0, _BELOW * x[0], x, 1], np.clip(y + np.linspace(0, 1e-4, len(y)), 0, 1)
     return {"x": [round(float(v), 6) for v in x], "y": [round(float(v), 6) for v in y]}
 
 
