@@ -15,7 +15,7 @@ from astro_yolo.network.backends import load_backend
 from astro_yolo.network.calibration import Calibration
 from astro_yolo.network.weights import load_weights
 from astro_yolo.training.evaluate import Outcome
-from astro_yolo.training.mock_skies import outcome_of_field, outcome_of_mocks
+from astro_yolo.training.mock_skies import outcome_of_field, outcome_of_mocks, whole_sky
 from astro_yolo.training.score_maps import fit_calibration
 from astro_yolo.training.ship import galaxy_fields
 
@@ -41,8 +41,7 @@ def left_out(network, *, pictures):
     rows = []
     for k in range(len(fields)):
         others = [j for j in range(len(fields)) if j != k]
-        bright = of_fields[others[0]].of_kinds(-1, 1)
-        sky = [of_mocks[j] + of_fields[j].of_kinds(0) + bright for j in others]
+        sky = [whole_sky(of_fields[others[0]], of_fields[j], of_mocks[j]) for j in others]
         sources = [of_fields[j] for j in others]
         maps = fit_calibration(sum(sky, Outcome()), sum(sources, Outcome()))
         calibration = Calibration.from_metadata(maps)

@@ -41,7 +41,7 @@ def single_boxes(boxes, outputs):
     pairs = np.setdiff1d(np.flatnonzero(_merger_share(outputs) > 0.5), kept)
     singles, values = boxes[kept], outputs[kept]
     for k in pairs:
-        same = np.flatnonzero(_same_source(boxes[k], singles))[:1]
+        same = _same_source(boxes[k], singles)[:1]
         surer = same[strength(values[same]) < outputs[k, _GALAXY]]
         values[surer, _STAR:] = outputs[k, _STAR:]
     return singles, values
@@ -70,10 +70,8 @@ def _merger_share(outputs):
     return outputs[:, _MERGER] / np.maximum(outputs[:, _CLASSES].sum(axis=1), _TINY)
 
 
-def _same_source(box, others):
-    """Return which boxes are one source with a box, as non-maximum suppression tells it, (N,)."""
-    low, high = others[:, :2], others[:, 2:]
-    limit = box_math.DOUBLES["concentric"] * np.minimum(high - low, box[2:] - box[:2])
-    near = np.abs(high + low - box[2:] - box[:2]) / 2 <= limit
-    overlap = box_math.iou(box[None], others)[0]
-    return near.all(axis=1) | (overlap > box_math.DOUBLES["iou_threshold"])
+def _same_source(box, singles):
+    """Return which of the boxes that stay non-maximum suppression takes for the box's source."""
+    boxes = np.concatenate([box[None], singles])
+    others = box_math.nms(boxes, -np.arange(len(boxes)), **box_math.DOUBLES)
+    return np.setdiff1d(np.arange(1, len(boxes)), others) - 1

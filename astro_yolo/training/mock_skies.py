@@ -21,6 +21,7 @@ from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
 __all__ = [
     "mock_objects", "outcome_of_field", "outcome_of_fields", "outcome_of_mocks", "outcome_of_sky",
+    "whole_sky",
 ]  # fmt: skip
 
 # Growth of the counts with magnitude, in dex: of galaxies near r = 20 (Yasuda et al. 2001, AJ
@@ -44,7 +45,7 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     backend : astro_yolo.network.backends.Backend
         The network.
     field : astro_yolo.training.fields.Field
-        A field that took no part in training: what is bright, and what is no source at all.
+        A field that took no part in training: the bright sources.
     models : sequence of astro_yolo.training.fields.Field
         Fields whose seeing, noise and counts the mock skies have, and in which what is no source
         is looked for: that a field's own sources were trained on does not matter there.
@@ -65,9 +66,29 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     found = Outcome()
     for model in models:
         bright = frames or outcome_of_field(backend, field, draw)
-        found += bright.of_kinds(-1, 1) + outcome_of_field(backend, model, draw).of_kinds(0)
-        found += outcome_of_mocks(backend, model, rng, pictures=pictures)
+        own = outcome_of_field(backend, model, draw)
+        found += whole_sky(bright, own, outcome_of_mocks(backend, model, rng, pictures=pictures))
     return found
+
+
+def whole_sky(bright, own, mocks):
+    """
+    Join what is known of the sky of a field.
+
+    Parameters
+    ----------
+    bright : astro_yolo.training.evaluate.Outcome
+        Of a field not trained on: its sources count.
+    own : astro_yolo.training.evaluate.Outcome
+        Of the field itself: what is no source counts.
+    mocks : astro_yolo.training.evaluate.Outcome
+        Of its mock skies.
+
+    Returns
+    -------
+    astro_yolo.training.evaluate.Outcome
+    """
+    return bright.of_kinds(-1, 1) + own.of_kinds(0) + mocks
 
 
 def outcome_of_mocks(backend, model, rng, *, pictures=False):

@@ -14,7 +14,7 @@ import numpy as np
 from accuracy_sections.calibration import print_reliability, reliability
 from accuracy_sections.session import rate, text
 from accuracy_sections.sheets import draw_disagreements
-from astro_yolo.boxes import iou
+from astro_yolo.boxes import area, iou
 from astro_yolo.catalog import CLASSES, pixel_boxes
 from astro_yolo.training.cutouts import Cutout, measure_cutout, read_picture, split_of
 from astro_yolo.training.ship import held_out_cutouts
@@ -81,13 +81,14 @@ def _judge(session, cutout, types):
     """Return what became of the galaxy in the middle of one cutout."""
     table = session.detector.detect(read_picture(cutout.path), score=ANY_SCORE)
     row = {"truth": cutout.label, "zoo": types[cutout.path.stem], "iou": 0.0, "found": False,
-           "score": 0.0, "label": "", "probability": 0.0, "default": 0.0}
+           "score": 0.0, "label": "", "probability": 0.0, "default": 0.0, "size": np.nan}
     if not len(table):
         return row
     boxes = edge_boxes(table)
     overlap = iou(boxes, cutout.box[None])[:, 0]
     score = np.asarray(table["score"])
     row["iou"] = float(overlap.max())
+    row["size"] = float(np.sqrt(area(boxes[[overlap.argmax()]]) / area(cutout.box[None]))[0])
     row["default"] = float(overlap[score >= session.score].max(initial=0))
     good = np.flatnonzero(overlap > OVERLAP)
     if len(good):
@@ -129,11 +130,23 @@ def _report(rows, undecided, threshold):
     print(f"  {'macro recall of the five classes':<36}{found['macro recall']:.3f}")
     print(f"  {'mean IoU of all':<36}{found['mean IoU']:.3f} ± {found['mean IoU error']:.3f}, "
           f"median {np.median(overlap):.3f}")
+    found["missed"] = _missed([row for row in rows if not row["found"]])
     said = np.array([row["probability"] for row in seen])
     found["class calibration"] = reliability(said, right)
     print_reliability(found["class calibration"])
     found["confusion"] = _confusion(rows + undecided)
     return found
+
+
+def _missed(rows):
+    """Print and return how large the boxes nearest to the galaxies that are not found are."""
+    counts = {}
+    for name, low, high in (("over 1.5 times", 1.5, np.inf), ("less than 0.7 times", 0, 0.7)):
+        group = [row["truth"] for row in rows if low < row["size"] < high]
+        counts[name] = {"boxes": len(group), "of mergers": group.count("merger")}
+        print(f"  of {len(rows)} not found, the nearest box is {name} as wide for {len(group)}, "
+              f"of which {group.count('merger')} mergers")
+    return counts
 
 
 def _confusion(rows):
