@@ -15,6 +15,7 @@ from astro_yolo import boxes as box_math
 from astro_yolo import tiling
 from astro_yolo._sampling import Resampled, joined, suitable_zoom
 from astro_yolo.centering import recenter
+from astro_yolo.network.blanked import with_blanked_stars
 from astro_yolo.network.calibration import strength
 from astro_yolo.network.picture_spread import picture_spread
 from astro_yolo.network.pictures import to_picture
@@ -260,6 +261,8 @@ class _Finder:
         boxes, outputs = single_boxes(boxes, outputs)
         planes = [plane[: shape[0], : shape[1]] for plane in x]
         boxes = box_math.clip(recenter(boxes, planes, NETWORK_SKY), shape)
+        if self._finished:
+            outputs = with_blanked_stars(to_channels(bands), boxes, outputs)
         spread = self._spread(planes, boxes, outputs)
         return boxes, outputs, spread, self._types(planes, boxes, outputs, spread)
 

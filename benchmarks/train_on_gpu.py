@@ -4,14 +4,16 @@ Run from the repository root: ``python benchmarks/train_on_gpu.py DATA OUT --sec
 samples are those of `astro_yolo.training.dataset.DatasetRecipe`; all cores but two make them, in an
 order of chance, and each batch is drawn from those that there are. They stay in the memory of the
 GPU, 21 GB of them. Loss, network and flips are those of `astro_yolo.training.train`, the schedule
-is by the clock. ``OUT/last.pt`` is a checkpoint for `astro_yolo.training.export.export_onnx`, whose
-file `astro_yolo.training.ship.calibrate` completes. `python -m astro_yolo.training` needs no GPU
-and does it all in one go, by the trainer of ultralytics.
+is by the clock. ``OUT/last.pt``, written every thousand steps, is a checkpoint for
+`astro_yolo.training.export.export_onnx`, whose file `astro_yolo.training.ship.calibrate` completes.
+`python -m astro_yolo.training` needs no GPU and does it all in one go, by the trainer of
+ultralytics.
 """
 
 # ruff: noqa: SLF001 - it takes the training of the package apart
 
 import argparse
+import copy
 import math
 import mmap
 import multiprocessing
@@ -32,6 +34,7 @@ from astro_yolo.training.train import TrainRecipe
 FORK = multiprocessing.get_context("fork")  # the samples' memory and the fields are shared
 FIRST = 3000  # samples that the training waits for
 WARM_UP = 150  # steps
+SAVED_EVERY = 1000  # steps: a lent machine may be gone before the end
 
 
 def arguments():
@@ -61,10 +64,10 @@ class Maker:
 
     def read(self):
         """Read fields and cutouts once, before the processes part."""
-        with FORK.Pool(1) as pool:  # elsewhere, as no process can part from a runtime's threads
-            found = pool.apply(
-                dataset._fields, (self.args.data, "train", self.recipe.second_opinion)
-            )
+        rules = dataset._rules("train")
+        jobs = [(self.args.data, name, self.recipe.second_opinion) for name in rules]
+        with FORK.Pool(len(rules)) as pool:  # none can part from the threads of a runtime
+            found = pool.starmap(dataset._read_field, jobs), dataset._field_shares(rules)
         dataset._fields = lambda *_: found
         dataset._cutouts_by_class(self.args.data, self.args.out, "train")
         dataset._other_cutouts(self.args.data, "train")
@@ -192,9 +195,21 @@ def train(torch, pool, recipe, args, end):
         mean.update(model)
         step += 1
         if step % 250 == 0:
-            print(f"{step} steps, {len(pool.ready)} samples, loss {float(loss) / args.batch:.3f}")
+            loss = float(loss.detach()) / args.batch
+            print(f"{step} steps, {len(pool.ready)} samples, loss {loss:.3f}", flush=True)
+        if step % SAVED_EVERY == 0:
+            save(torch, mean.ema, args.out)
     print(f"{step} steps of {args.batch}, {len(pool.ready)} samples")
     return mean.ema
+
+
+def save(torch, model, out):
+    """Write a checkpoint in one go."""
+    model = copy.deepcopy(model).cpu()
+    model.criterion = None
+    part = Path(out) / "last.part"
+    torch.save({"ema": model, "model": None}, part)
+    part.replace(part.with_suffix(".pt"))
 
 
 def main():
@@ -214,9 +229,7 @@ def main():
     torch.backends.cudnn.benchmark = True
     pool = Pool(MAKER, results, torch, torch.device(args.device))
     pool.wait(min(args.first, len(MAKER.jobs)))
-    trained = train(torch, pool, recipe, args, begin + args.seconds)
-    trained.criterion = None
-    torch.save({"ema": trained.cpu(), "model": None}, Path(args.out) / "last.pt")
+    save(torch, train(torch, pool, recipe, args, begin + args.seconds), args.out)
     makers.terminate()
 
 

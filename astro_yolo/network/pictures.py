@@ -5,7 +5,24 @@ import numpy as np
 
 from astro_yolo.stretch import to_channels, to_rgb
 
-__all__ = ["to_picture"]
+__all__ = ["to_picture", "white_of"]
+
+
+def white_of(channels):
+    """
+    Return the value of white in a picture of 8 or 16 bits.
+
+    Parameters
+    ----------
+    channels : sequence of (ny, nx) arrays
+        The picture.
+
+    Returns
+    -------
+    int
+        255, or 65535 where something is brighter than that.
+    """
+    return 255 if max(np.max(channel, initial=0) for channel in channels) <= 255 else 65535
 
 
 def to_picture(bands, mask, *, stretch, zoom=1.0, finished=False):
@@ -36,8 +53,7 @@ def to_picture(bands, mask, *, stretch, zoom=1.0, finished=False):
         channels = [np.where(mask, np.float32(0), channel) for channel in channels]
     if finished:
         stacked = np.stack(channels, axis=-1)
-        white = 255 if stacked.max(initial=0) <= 255 else 65535
-        rgb = (np.clip(stacked / white, 0, 1) * 255 + 0.5).astype(np.uint8)
+        rgb = (np.clip(stacked / white_of(channels), 0, 1) * 255 + 0.5).astype(np.uint8)
     else:
         rgb = to_rgb(channels, stretch)
     ny, nx = rgb.shape[:2]

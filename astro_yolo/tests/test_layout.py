@@ -25,7 +25,7 @@ LAYERS = (
     # 2: the network
     ("network", "network.calibration", "network._onnx_file", "network._neighbours",
      "network.spread", "network._profiles", "network.singles", "network.picture_spread",
-     "network.pictures", "network.weights",
+     "network.pictures", "network.blanked", "network.weights",
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection

@@ -188,15 +188,28 @@ def _load_cutouts(cache, folder):
 @lru_cache(maxsize=1)
 def _fields(data, split, second_opinion):
     """Return the fields of a split, read once in each process, and how often each is drawn."""
-    root = Path(data) / "sas"
-    rules = {name: rule for name, rule in FIELDS.items() if rule.split == split}
+    rules = _rules(split)
+    return [_read_field(data, name, second_opinion) for name in rules], _field_shares(rules)
+
+
+def _rules(split):
+    """Return the rules of the fields of a split by name."""
+    return {name: rule for name, rule in FIELDS.items() if rule.split == split}
+
+
+def _read_field(data, name, second_opinion):
+    """Return a field by name, its labels heard against the second opinion."""
+    field = load_field(Path(data) / "sas", name, FIELDS[name])
+    if not second_opinion:
+        return field
+    return without_contradicted(field, load_backend(load_weights(second_opinion), "onnxruntime"))
+
+
+def _field_shares(rules):
+    """Return how often each field is drawn."""
     # clusters and nebulae teach what is no galaxy; the galaxies are in the others
     share = np.array([0.5 if r.cluster or r.no_galaxies else 1.0 for r in rules.values()])
-    fields = [load_field(root, *item) for item in rules.items()]
-    if second_opinion:
-        network = load_backend(load_weights(second_opinion), "onnxruntime")
-        fields = [without_contradicted(field, network) for field in fields]
-    return fields, share / share.sum()
+    return share / share.sum()
 
 
 @lru_cache(maxsize=2)
