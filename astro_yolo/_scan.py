@@ -13,6 +13,7 @@ import numpy as np
 
 from astro_yolo import boxes as box_math
 from astro_yolo import tiling
+from astro_yolo._flatness import warn_of_uneven_sky
 from astro_yolo._sampling import Resampled, joined, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.blanked import with_blanked_stars
@@ -175,6 +176,7 @@ def scan(
     passes : dict
         How the image was cut: number of tiles, binnings, zoom.
     """
+    warn_of_uneven_sky(image)
     if zoom is None:  # networks for pictures have a zoom of their own
         zoom = 1.0 if backend.weights.takes_pictures else suitable_zoom(image)
     shape, image = image.shape, (image if zoom == 1 else Resampled(image, zoom))

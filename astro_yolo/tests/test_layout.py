@@ -29,7 +29,7 @@ LAYERS = (
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
-    ("_sampling", "_scan", "detection"),
+    ("_sampling", "_flatness", "_scan", "detection"),
     # 4: what uses detections
     ("_match_geometry", "_match_inputs", "matching", "comparison"),
     ("training", "training._progress", "training.transfer", "training.sdss", "training.download",
