@@ -18,7 +18,7 @@ _SMALLEST_BOX = 12.0  # pixels; in smaller ones a hole is no longer black
 _BLACK, _BRIGHT = 0.12, 0.5  # shares of white: the hole at most, its rim at least
 _FEWEST = 4  # pixels of a hole
 _NARROWEST = 4  # pixels of a stamp with a hole and its rim: two each way
-_OFF = 0.15  # of the longer side: distance of the hole from the middle
+_OFF = 0.2  # of the longer side: distance of the hole from the middle
 
 
 def with_blanked_stars(bands, boxes, outputs):
