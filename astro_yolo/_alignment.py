@@ -1,6 +1,7 @@
 """A band on the pixel grid of another, resampled window by window as it is read."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -13,6 +14,9 @@ _LONGEST = 20_000  # pixels, even where turned by 45 degrees: OpenCV resamples s
 _STRIP = 1024  # rows remapped at a time: coordinate maps of a whole large image would not fit
 _BLUR = 0.35  # of the larger pixel; see `averaged`
 _SMOOTH_FROM = 1.5  # band pixels per reference pixel from which plain sampling would skip pixels
+# places in a unit square, spread evenly, but on no lattice that pixels could keep step with
+_PLACES = np.arange(1, 257) * np.array([[0.7548776662], [0.5698402910]]) % 1
+_HARMONICS = np.arange(1, 4)
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,6 +181,91 @@ def averaged(values, side):
     spread one NaN along a whole row.
     """
     return cv2.GaussianBlur(values, (0, 0), _BLUR * side)
+
+
+def area_ratio(mapping):
+    """
+    Return how many of a band's pixels a reference pixel covers.
+
+    A sum over a resampled band times this is the sum over its own pixels: resampling keeps the
+    value of a pixel, but there are more or fewer of them.
+
+    Parameters
+    ----------
+    mapping : AffineMapping, GridMapping or None
+        From the reference grid to the band's.
+
+    Returns
+    -------
+    float
+        1 for a band that was not resampled.
+    """
+    return 1.0 if mapping is None else mapping.step**2
+
+
+def noise_ratio(mapping, window):
+    """
+    Return how much noisier sums over resampled pixels are than the noise of single ones says.
+
+    Interpolation mixes neighbours: it takes noise from each pixel, and makes it common to several.
+    A sum over many of them has the noise of the band's own pixels all the same.
+
+    Parameters
+    ----------
+    mapping : AffineMapping, GridMapping or None
+        From the reference grid to the band's.
+    window : tuple of int
+        ``(y0, y1, x0, x1)`` of the reference grid: where pixels are hit in the middle and where
+        between them differs from place to place.
+
+    Returns
+    -------
+    float
+        1 for a band that was not resampled, or moved by whole pixels; 2 for one moved by half a
+        pixel along both axes. It is for white noise in the band as given.
+    """
+    if mapping is None:
+        return 1.0
+    own, beside = _blur_products(mapping.step)
+    part = _placed(mapping, window) % 1
+    # of two neighbours with the weights part and 1 - part, along each axis
+    along_x, along_y = own - 2 * (own - beside) * part * (1 - part)
+    single = np.sqrt(along_x * along_y).mean()
+    return float(_unevenness(mapping.step) / (mapping.step * single))
+
+
+def _placed(mapping, window):
+    """Return band positions of some pixels of a window: those of its corners, and in between."""
+    y0, y1, x0, x1 = window
+    size = np.array([[x1 - x0], [y1 - y0]])
+    x, y = np.floor(_PLACES * size) / size
+    corners = mapping(np.array([x0, x1, x0, x1], float), np.array([y0, y0, y1, y1], float))
+    return np.array(corners) @ [(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y]
+
+
+@lru_cache
+def _blur_products(step):
+    """Return the sums of the blur's weights squared, and times their neighbours, along an axis."""
+    if step < _SMOOTH_FROM:
+        return 1.0, 0.0
+    side = 2 * int(4 * _BLUR * step + 2) + 1
+    point = np.zeros((side, side), dtype=np.float32)
+    point[side // 2, side // 2] = 1
+    weights = averaged(point, step).sum(axis=0, dtype=float)
+    return float(weights @ weights), float(weights[1:] @ weights[:-1])
+
+
+@lru_cache
+def _unevenness(step):
+    """
+    Return what the noise of a sum gains because it takes more of some band pixels than others.
+
+    The root mean square over the mean of the weights of band pixels, by Poisson's sum formula
+    from the transforms of the interpolation and of the blur.
+    """
+    blur = np.exp(-2 * (np.pi * _BLUR * _HARMONICS) ** 2) if step >= _SMOOTH_FROM else 1.0
+    # along each of two axes the square root of this
+    return float(1 + 2 * np.sum(np.sinc(_HARMONICS / step) ** 4 * blur**2))
 
 
 def nonfinite(values):

@@ -62,7 +62,8 @@ def add_parsers(commands):
                          help="of the catalogue, from -99 to 99: others stand for none")
     compare.add_argument("--table-magnitude", metavar="COLUMN",
                          help="of the table; without it there is no purity by magnitude")
-    compare.add_argument("--bins", type=_edges, metavar="A,B,...", help="edges of the bins")
+    compare.add_argument("--bins", type=_edges, metavar="A,B,...",
+                         help="edges of the bins of --magnitude")
     compare.add_argument("--catalog-label", metavar="COLUMN", help="classes of the catalogue")
     compare.add_argument("--regions", metavar="FILE", help="write matched, missed and spurious "
                          "objects as DS9 regions in three colours")
@@ -121,6 +122,7 @@ def _sides(options):
 
 def _match(options):
     """Match, write and print the numbers."""
+    from astro_yolo._match_inputs import has_motion
     from astro_yolo.catalog import write_table
     from astro_yolo.matching import crossmatch
 
@@ -129,10 +131,13 @@ def _match(options):
     tables = [*outputs.values(), options.save_catalog]
     check_tables(tables)
     refuse_existing(tables, overwrite=options.overwrite)
+    sides = _sides(options)
     found = crossmatch(
-        *_sides(options), _radius(options.radius), mode=options.mode, correct=options.correct,
+        *sides, _radius(options.radius), mode=options.mode, correct=options.correct,
         epoch=options.epoch,
     )
+    if options.epoch is not None and not any(map(has_motion, sides)):
+        complain("--epoch moves nothing: neither side has proper motions")
     for name, path in outputs.items():
         if path:
             write_table(getattr(found, name), path, overwrite=options.overwrite)
@@ -166,6 +171,8 @@ def _compare(options):
     for rows in (found.bins, found.classes, found.confusion):
         if len(rows):
             _print_rows(rows)
+    if len(found.outside):
+        print(f"left out: {len(found.outside)} objects of the catalogue beyond the image searched")
     if options.magnitude and not options.table_magnitude:
         complain("no purity by magnitude: --table-magnitude names that of false detections")
 

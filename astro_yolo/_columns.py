@@ -1,5 +1,6 @@
 """What the columns, classes and flags of a result table are."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +18,10 @@ __all__ = [
     "decode_flags",
     "floats",
     "is_result",
+    "one_line",
     "plain",
+    "sky_places",
+    "stacked",
     "whole",
 ]
 
@@ -30,7 +34,7 @@ LABELS = (*CLASSES, "star")
 #: What each bit of the column ``flags`` means.
 FLAG_DESCRIPTIONS = {
     "edge": (1, "the box touches the border of the image"),
-    "masked": (2, "pixels in the box are masked or not finite"),
+    "masked": (2, "a tenth of the box or its centre is masked or not finite"),
     "saturated": (4, "pixels in the box are saturated"),
     "seam": (8, "the box touches a seam between tiles"),
     "out_of_domain": (16, "pixel scale or depth lie outside what the network was trained on"),
@@ -206,6 +210,55 @@ def floats(column):
     return np.where(mask, np.nan, values.astype(float))
 
 
+def one_line(text):
+    """Return a text without line breaks, as XML has them inside a text; None stays None."""
+    return " ".join(text.split()) if isinstance(text, str) else text
+
+
+def sky_places(table):
+    """
+    Return where the rows of a table are on the sky by its own columns.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Any table.
+
+    Returns
+    -------
+    (4, N) array
+        ra and dec in degrees, width and height in arcsec; NaN where there is none.
+    """
+    places = np.full((4, len(table)), np.nan)
+    for values, name in zip(places, ("ra", "dec", "width", "height"), strict=True):
+        if name in table.colnames:
+            with suppress(ValueError, TypeError):  # another's column: text, or no angle
+                values[:] = conform(table[[name]])[name].value
+    places[2:][places[2:] <= 0] = np.nan
+    return places
+
+
+def stacked(table):
+    """
+    Tell apart the rows of tables that were stacked, by their ids: each counts them upwards.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Any table.
+
+    Returns
+    -------
+    (N,) array of int
+        The same number for rows of one table; all 0 where the ids do not tell.
+    """
+    none = np.zeros(len(table), int)
+    if not len(table) or "id" not in table.colnames or table["id"].dtype.kind not in "iu":
+        return none
+    groups = np.cumsum(np.diff(np.asarray(table["id"]), prepend=0) <= 0)
+    return none if groups[-1] > len(table) / 3 else groups  # more: the rows were sorted
+
+
 def whole(table):
     """
     Return a table, also where one row of it is given.
@@ -287,7 +340,7 @@ def _text(values, dtype):
 
 def _describe(target, source, column):
     if column is None:
-        target.info.description = source.info.description
+        target.info.description = one_line(source.info.description)
         target.info.meta = source.info.meta
         return
     target.info.description = column.description

@@ -12,7 +12,7 @@ from numbers import Real
 import numpy as np
 from astropy.io import fits
 
-from astro_yolo._fits_scan import HDUEntry, choose, scan, trim
+from astro_yolo._fits_scan import HDUEntry, choose, mask_beside, scan, trim
 from astro_yolo._headers import facts, filter_name, saturation_level, wcs_or_error, zero_point
 from astro_yolo._planes import ArrayDigest, FileDigest, MappedImage, Pixels, Plane
 from astro_yolo.exceptions import ImageError, InputWarning, warn_user
@@ -64,7 +64,11 @@ def read_fits_file(path, hdu=None):
     tables = partial(_open_bytes, buffer)
     headers = [facts(text, label) for text in dict.fromkeys((header_text, entries[0].text))]
     wcs = wcs_or_error(header_text, label=label, open_tables=tables)
-    return _planes(pixels, label, headers, wcs, FileDigest(path))
+    planes = _planes(pixels, label, headers, wcs, FileDigest(path))
+    mask = mask_beside(entries, entry)
+    if mask is None or mask.compressed or mask.facts["BITPIX"] != 8 or "BZERO" in mask.facts:
+        return planes
+    return _with_mask(planes, np.ndarray(mask.shape, np.uint8, buffer, mask.start))
 
 
 def read_hdu_list(hdus, hdu=None):
@@ -89,7 +93,9 @@ def read_hdu_list(hdus, hdu=None):
         msg = f"{name}: must hold an image, got an empty HDUList"
         raise ImageError(msg)
     entry = choose(entries, hdu, name)
-    return _read_unit(hdus[entry.index], f"{name}[{entry.index}]", hdus)
+    planes = _read_unit(hdus[entry.index], f"{name}[{entry.index}]", hdus)
+    mask = mask_beside(entries, entry)
+    return planes if mask is None else _with_mask(planes, np.asarray(hdus[mask.index].data))
 
 
 def read_hdu(unit):
@@ -114,6 +120,14 @@ def _read_unit(unit, label, hdus=None):
     wcs = wcs_or_error(text, label=label, open_tables=tables)
     pixels = Pixels(_squeezed(data), blank=_blank(unit.header, data.dtype, label))
     return _planes(pixels, label, headers, wcs, ArrayDigest(data))
+
+
+def _with_mask(planes, mask):
+    """Planes with the mask beside their image, if it is of bytes: others are sums of flags."""
+    if mask.dtype != np.uint8:
+        return planes
+    bad = mask.astype(bool).reshape(len(planes), *planes[0].shape)
+    return [replace(plane, bad=one) for plane, one in zip(planes, bad, strict=True)]
 
 
 def _text(unit):

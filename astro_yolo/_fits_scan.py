@@ -11,6 +11,9 @@ _STRUCTURE = {
     "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "GROUPS", "EXTNAME", "EXTVER", "ZIMAGE",
     "ZBITPIX", "ZNAXIS", "BSCALE", "BZERO", "BLANK", "ZBLANK",
 }  # fmt: skip
+# What astropy writes beside an image (CCDData, distortions of a WCS), and what it calls its mask.
+MASK = "MASK"
+_BESIDE = {MASK, "UNCERT", "PSFIMAGE", "WCSDVARR", "D2IMARR"}
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,8 @@ def choose(entries, hdu, name):
     entries : list of HDUEntry
         All of the file.
     hdu : int, str, (str, int) or None
-        The caller's choice. Without one: the only image, or the only one called ``SCI`` (as the
-        Hubble and Webb pipelines name it).
+        The caller's choice. Without one: the only image, mask, uncertainty and distortions beside
+        it aside, or the only one called ``SCI`` (as the Hubble and Webb pipelines name it).
     name : str
         The file, for messages.
 
@@ -58,13 +61,36 @@ def choose(entries, hdu, name):
         found = ", ".join(_describe(entry) for entry in entries)
         msg = f"{name}: must hold an image of two dimensions, or three (bands first), got {found}"
         raise ImageError(msg)
+    alone = [entry for entry in images if entry.name.upper() not in _BESIDE]
     science = [entry for entry in images if entry.name.upper() == "SCI"]
-    for candidates in (images, science):
+    for candidates in (images, alone, science):
         if len(candidates) == 1:
             return candidates[0]
     found = ", ".join(_describe(entry) for entry in images)
     msg = f"{name}: holds several images, one must be chosen with hdu=, got {found}"
     raise ImageError(msg)
+
+
+def mask_beside(entries, chosen):
+    """
+    Find the mask that astropy's CCDData writes beside its image.
+
+    Parameters
+    ----------
+    entries : list of HDUEntry
+        All of the file.
+    chosen : HDUEntry
+        The image.
+
+    Returns
+    -------
+    HDUEntry or None
+        None for an image that is not the primary one: in the extensions of a pipeline a bit of
+        a mask may say that there is a galaxy.
+    """
+    masks = [entry for entry in entries if entry.name.upper() == MASK and entry is not chosen]
+    fits = len(masks) == 1 and masks[0].shape == chosen.shape and chosen.index == 0
+    return masks[0] if fits else None
 
 
 def _chosen(entries, hdu, name):

@@ -5,6 +5,7 @@ import threading
 import warnings
 
 import numpy as np
+from astropy import units as u
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.wcsapi import BaseHighLevelWCS, BaseLowLevelWCS
@@ -13,6 +14,7 @@ from astro_yolo._bands import wavelength
 from astro_yolo.exceptions import InputWarning, WCSError, warn_user
 
 CARD = 80
+_SCALE_ERROR = 0.01  # of the matrix of a WCS, from which the scale is that of the image's centre
 # Everything WCS papers I-III, SIP, TPV and astropy's lookup tables use. Dates are left out: no
 # celestial position needs them, and SDSS writes them in a form that costs a repair and a warning.
 _WCS_CARD = re.compile(
@@ -24,7 +26,17 @@ _TABLE_DISTORTION = re.compile(r"(?:CPDIS|D2IMDIS)\d")
 _RENAMED = {"RADECSYS=": "RADESYS =", "EPOCH   =": "EQUINOX ="}
 _FILTER_KEYWORDS = ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "BAND")
 _MAGNITUDE_KEYWORDS = ("MAGZERO", "MAGZPT", "ZEROPNT", "ZPAB", "PHOTZP")
-_ZERO_POINT_KEYWORDS = ("BUNIT", *_MAGNITUDE_KEYWORDS, "PHOTFLAM", "PHOTPLAM", "PIXAR_SR")
+_ZERO_POINT_KEYWORDS = (
+    "BUNIT", *_MAGNITUDE_KEYWORDS, "PHOTFLAM", "PHOTPLAM", "EXPTIME", "PIXAR_SR",
+)  # fmt: skip
+_JANSKY = 8.90  # AB magnitude
+_MAGGY = u.Unit("maggy")
+# Spellings of units that Astropy does not know, in lower case.
+_UNITS = {"nanomaggies": "nanomaggy", "mjy/sr": "MJy/sr"}
+# What Hubble counts in, with and without a "per second".
+_COUNTS = r"(?:electrons?|e-?|photons?|ph|counts?|cts?|dn|adu)"
+_SECOND = r"(?:s|secs?|seconds?)"
+_RATE = re.compile(rf"cps|{_COUNTS}(?: ?/ ?{_SECOND}|[ .*]{_SECOND}(?:\^|\*\*)?\(?-1\)?)")
 _SATURATION_KEYWORDS = ("SATURATE", "SATLEVEL")
 _FACTS = {*_FILTER_KEYWORDS, *_ZERO_POINT_KEYWORDS, *_SATURATION_KEYWORDS}
 # `warnings.catch_warnings` swaps state of the whole process: one thread at a time may do it here.
@@ -151,22 +163,39 @@ def pixel_scale(wcs, shape):
     wcs : object or None
         Celestial WCS.
     shape : tuple of int
-        Rows and columns: a WCS that is not `~astropy.wcs.WCS` is probed at the centre.
+        Rows and columns.
 
     Returns
     -------
     float or None
-        Arcseconds: the square root of the pixel's area.
+        Arcseconds: the square root of the pixel's area, as a FITS header has it in its matrix. At
+        the centre of the image where that is more than 1 % off, as far from the reference point
+        of some projections and in distorted images, and for a WCS without a matrix.
     """
     if wcs is None:
         return None
-    if isinstance(wcs, WCS):
-        return float(np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix))) * 3600.0)
-    x, y = shape[1] / 2, shape[0] / 2
-    sky = wcs.pixel_to_world([x, x + 1, x], [y, y, y + 1])
-    steps = sky[0].spherical_offsets_to(sky[1:])
-    area = steps[0][0] * steps[1][1] - steps[0][1] * steps[1][0]
-    return float(np.sqrt(abs(area.to_value("arcsec2"))))
+    if not isinstance(wcs, WCS):
+        x, y = shape[1] / 2, shape[0] / 2
+        sky = wcs.pixel_to_world([x, x + 1, x], [y, y, y + 1])
+        steps = sky[0].spherical_offsets_to(sky[1:])
+        area = steps[0][0] * steps[1][1] - steps[0][1] * steps[1][0]
+        return float(np.sqrt(abs(area.to_value("arcsec2"))))
+    stated = float(np.sqrt(abs(np.linalg.det(wcs.pixel_scale_matrix))) * 3600.0)
+    central = _central_scale(wcs, shape)
+    # below that all cutouts of one frame keep the one scale
+    return stated if not abs(central / stated - 1) > _SCALE_ERROR else central
+
+
+def _central_scale(wcs, shape):
+    """Side in arcseconds of the pixel at the centre of an image; NaN where there is no sky."""
+    x, y = (shape[1] - 1) / 2, (shape[0] - 1) / 2
+    with np.errstate(all="ignore"):
+        world = np.radians(wcs.all_pix2world([x - 1, x + 1, x, x], [y, y, y - 1, y + 1], 0))
+    longitude, latitude = world[wcs.wcs.lng], world[wcs.wcs.lat]
+    places = np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude),
+                       np.sin(latitude)], axis=-1)  # fmt: skip
+    area = np.linalg.norm(np.cross(places[1] - places[0], places[3] - places[2])) / 4
+    return float(np.degrees(np.sqrt(area)) * 3600)
 
 
 def facts(text, label):
@@ -230,31 +259,84 @@ def filter_name(*headers):
     return (known or names or [None])[0]
 
 
-def zero_point(*headers):
+def zero_point(*headers, unit=None):
     """
     Return the AB magnitude of one unit of the pixels that some headers tell, or None.
 
-    The rules, in this order: pixels in nanomaggies (SDSS, Legacy Surveys: 22.5); a number under
-    MAGZERO, MAGZPT, ZEROPNT, ZPAB or PHOTZP; PHOTFLAM and PHOTPLAM (Hubble; ACS Data Handbook,
-    section 5.1); MJy/sr with PIXAR_SR (Webb: 1 Jy is 8.90 mag).
+    The rules, in this order: pixels in janskys of any prefix (1 Jy is 8.90 mag) or nanomaggies
+    (SDSS, Legacy Surveys: 22.5); a number under MAGZERO, MAGZPT, ZEROPNT, ZPAB or PHOTZP; PHOTFLAM
+    and PHOTPLAM (Hubble; ACS Data Handbook, section 5.1), which are of a count per second, with
+    EXPTIME for counts; a surface brightness such as MJy/sr (Webb) with PIXAR_SR.
+
+    Parameters
+    ----------
+    *headers : mapping
+        The extension's header first, then the primary one.
+    unit : `~astropy.units.Unit`, optional
+        Of the pixels as they are now. Where BUNIT is another one, the numbers of the headers are
+        of that, and are brought to this one if it can be done.
+
+    Returns
+    -------
+    float or None
+        None as well where a number that is needed, such as EXPTIME, is not there.
     """
     known = {key: next((h[key] for h in headers if key in h), None) for key in _ZERO_POINT_KEYWORDS}
-    unit = str(known["BUNIT"] or "").strip().lower()
-    if unit.startswith("nanomagg"):
-        return 22.5
+    told = str(known["BUNIT"] or "")
+    if unit is None or not str(unit):
+        return _zero_point(known, told)
+    step = _magnitudes_between(_as_unit(told), u.Unit(unit))
+    if told and step is not None:
+        found = _zero_point(known, told)
+        return None if found is None else found + step
+    return _zero_point(known, str(unit))
+
+
+def _zero_point(known, unit):
+    """Zero point of pixels in the unit that the cards are about."""
     numbers = {
         key: float(value) for key, value in known.items()
         if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
     }
+    measure, area = _as_unit(unit), numbers.get("PIXAR_SR", 0)
+    for base, magnitude in ((u.Jy, _JANSKY), (u.Jy / u.pix, _JANSKY), (_MAGGY, 0.0)):
+        step = _magnitudes_between(base, measure)
+        if step is not None:
+            return magnitude + step
     for key in _MAGNITUDE_KEYWORDS:
         if key in numbers:
             return numbers[key]
-    flam, plam, area = (numbers.get(key, 0) for key in ("PHOTFLAM", "PHOTPLAM", "PIXAR_SR"))
-    if flam > 0 and plam > 0:
-        return float(-2.5 * np.log10(flam) - 5 * np.log10(plam) - 2.408)
-    if unit == "mjy/sr" and area > 0:
-        return float(8.90 - 2.5 * np.log10(1e6 * area))
-    return None
+    brightness = _magnitudes_between(u.Jy / u.sr, measure)
+    if brightness is None:
+        return _hubble_zero_point(numbers, unit)
+    return float(_JANSKY + brightness - 2.5 * np.log10(area)) if area > 0 else None
+
+
+def _hubble_zero_point(numbers, unit):
+    """Zero point by PHOTFLAM, which is the flux of one count per second."""
+    flam, plam, time = (numbers.get(key, 0) for key in ("PHOTFLAM", "PHOTPLAM", "EXPTIME"))
+    if flam <= 0 or plam <= 0:
+        return None
+    found = float(-2.5 * np.log10(flam) - 5 * np.log10(plam) - 2.408)
+    unit = unit.strip().lower()
+    if not unit or _RATE.fullmatch(unit):
+        return found
+    counts = re.fullmatch(_COUNTS, unit)
+    return float(found + 2.5 * np.log10(time)) if counts and time > 0 else None
+
+
+def _as_unit(text):
+    """Return the unit that a header names; one that converts to nothing if it is not known."""
+    text = text.strip()
+    return u.Unit(_UNITS.get(text.lower(), text), parse_strict="silent")
+
+
+def _magnitudes_between(old, new):
+    """Return what the zero point of one unit has more than that of another; None if unrelated."""
+    try:
+        return round(float(-2.5 * np.log10(new.to(old))), 9)  # 22.5, not a hair beside it
+    except (u.UnitConversionError, TypeError, ValueError):
+        return None
 
 
 def saturation_level(*headers):

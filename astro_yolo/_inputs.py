@@ -178,7 +178,7 @@ def _load_one(image, hdu):
     if _is_nddata(image):
         return _load_nddata(image)
     if isinstance(image, Quantity):
-        return _load_array(image.value)
+        return _in_unit(_load_array(image.value), image.unit)
     if isinstance(image, np.ndarray) or hasattr(image, "__array__"):
         return _load_array(image)
     msg = f"image must be {_KINDS}; got {type(image).__name__}"
@@ -236,56 +236,78 @@ def _plane_names(planes):
 
 
 def _load_nddata(image):
-    """Load CCDData or NDData with its own WCS, mask and header."""
-    field = _load_array(np.asarray(getattr(image.data, "value", image.data)))
+    """Load CCDData or NDData with its own WCS, mask, unit and header."""
+    field = _load_array(getattr(image.data, "value", image.data), image.mask)
     meta = image.meta if isinstance(image.meta, Mapping | fits.Header) else {}
     if isinstance(meta, fits.Header):
         meta = facts(meta.tostring(endcard=False, padding=False), field.title)
-    bad = image.mask if isinstance(image.mask, np.ndarray) else None
     planes = tuple(
         replace(
             plane,
             wcs=as_wcs(image.wcs, "the WCS of image"),
-            bad=_mask_of(bad, plane, k),
             band=filter_name(meta),
             saturation=saturation_level(meta),
-            zero_point=zero_point(meta),
+            zero_point=zero_point(meta, unit=image.unit),
         )
-        for k, plane in enumerate(field.planes)
+        for plane in field.planes
     )
     names = field.names if len(planes) > 1 else _plane_names(planes)
     return replace(field, names=names, planes=planes)
 
 
-def _mask_of(bad, plane, k):
-    """Mask of plane k, joined with what the plane has already."""
-    if bad is None:
-        return plane.bad
-    bad = np.asarray(bad, dtype=bool)
-    bad = bad if bad.ndim == 2 else bad[k]
-    if bad.shape != plane.shape:
-        msg = f"the mask of {plane.label} must have its shape {plane.shape}, got {bad.shape}"
-        raise ImageError(msg)
-    return bad if plane.bad is None else bad | plane.bad
+def _in_unit(field, unit):
+    """Field whose pixels are in a unit."""
+    found = zero_point(unit=unit)
+    planes = tuple(replace(plane, zero_point=found) for plane in field.planes)
+    return replace(field, planes=planes)
 
 
-def _load_array(array):
-    """Load a bare array, taken as given: row 0 is the bottom of the sky image."""
-    masked = np.ma.getmask(array) if np.ma.isMaskedArray(array) else np.ma.nomask
-    data = np.ma.getdata(array) if np.ma.isMaskedArray(array) else np.asarray(array)
+def _load_array(array, mask=None):
+    """Load an array, taken as given: row 0 is the bottom of the sky image."""
+    data, own = _unmasked(array)
     digest = ArrayDigest(data)
-    if data.ndim == 3 and data.shape[2] == 3 and data.dtype == np.uint8:
+    picture = data.ndim == 3 and data.shape[2] == 3 and data.dtype == np.uint8
+    if picture:
         cube, names, kind = np.moveaxis(data, 2, 0)[::-1], RGB_BANDS, "picture"
-        masked = np.moveaxis(masked, 2, 0)[::-1] if masked is not np.ma.nomask else masked
     else:
         cube, names, kind = _as_cube(data), None, "array"
     labels = ["array"] if len(cube) == 1 else [f"array plane {k}" for k in range(len(cube))]
     planes = [
         Plane(Pixels(raw), label, digest=digest) for raw, label in zip(cube, labels, strict=True)
     ]
-    if masked is not np.ma.nomask:
-        planes = [replace(p, bad=_mask_of(masked, p, k)) for k, p in enumerate(planes)]
+    for given in (own, mask):
+        if given is not None:
+            bad = _mask_cube(given, data, cube, picture=picture)
+            planes = [_with_mask(plane, one) for plane, one in zip(planes, bad, strict=True)]
     return Field(names or _plane_names(planes), tuple(planes), kind, "array")
+
+
+def _unmasked(array):
+    """Array without its mask, and the mask or None: numpy's kind of masked array or astropy's."""
+    if np.ma.isMaskedArray(array):
+        mask = np.ma.getmask(array)
+        return np.ma.getdata(array), None if mask is np.ma.nomask else mask
+    if hasattr(array, "unmasked"):
+        return np.asarray(array.unmasked), array.mask
+    return np.asarray(array), None
+
+
+def _mask_cube(mask, data, cube, *, picture):
+    """Mask of every plane of a cube: one of the data's shape, or of what numpy spreads to it."""
+    mask = np.asarray(mask, dtype=bool)
+    if picture and mask.ndim == 2:
+        mask = mask[..., np.newaxis]  # of all colours
+    try:
+        mask = np.broadcast_to(mask, data.shape)
+    except ValueError as error:
+        msg = f"the mask of array must have its shape {data.shape}, got {mask.shape}"
+        raise ImageError(msg) from error
+    return np.moveaxis(mask, 2, 0)[::-1] if picture else mask.reshape(cube.shape)
+
+
+def _with_mask(plane, bad):
+    """Plane with a mask, joined with what it has already."""
+    return replace(plane, bad=bad if plane.bad is None else bad | plane.bad)
 
 
 def _as_cube(data):

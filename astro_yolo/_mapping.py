@@ -1,6 +1,7 @@
 """Where the pixels of one band lie on another: an affine where it is exact, else a WCS grid."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -30,7 +31,7 @@ class AffineMapping:
         m = self.matrix
         return m[0, 0] * x + m[0, 1] * y + m[0, 2], m[1, 0] * x + m[1, 1] * y + m[1, 2]
 
-    @property
+    @cached_property
     def step(self):
         """Band pixels per reference pixel."""
         return float(np.sqrt(abs(np.linalg.det(self.matrix[:, :2]))))

@@ -5,6 +5,7 @@ import numpy as np
 __all__ = [
     "all_pairs",
     "density",
+    "displaced",
     "nearest",
     "offsets",
     "position_angle",
@@ -67,6 +68,27 @@ def tangent_axes(vectors):
     longitude = np.where(at_pole, 0.0, np.arctan2(y, x))
     east = np.stack([-np.sin(longitude), np.cos(longitude), np.zeros_like(z)], axis=-1)
     return east, np.cross(vectors, east)
+
+
+def displaced(vectors, east, north):
+    """
+    Return positions moved on the tangent plane, as a proper motion moves a star.
+
+    Parameters
+    ----------
+    vectors : (N, 3) array
+        Unit vectors.
+    east, north : (N,) arrays or float
+        Radians.
+
+    Returns
+    -------
+    (N, 3) array
+        Unit vectors.
+    """
+    to_east, to_north = tangent_axes(vectors)
+    moved = vectors + np.expand_dims(east, -1) * to_east + np.expand_dims(north, -1) * to_north
+    return moved / np.linalg.norm(moved, axis=1, keepdims=True)
 
 
 def offsets(first, second):

@@ -1,19 +1,23 @@
-"""Positions and radii for matching, from tables, files and sky coordinates."""
+"""Positions for matching, from tables, files and sky coordinates."""
 
+import re
+import warnings
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import SkyCoord
+from astropy.coordinates import Angle, RadialDifferential, SkyCoord
 from astropy.table import QTable, Table
+from astropy.time import Time
 
 from astro_yolo._columns import conform, floats, is_result, whole
-from astro_yolo._match_geometry import tangent_axes, unit_vectors
-from astro_yolo._table_files import read_plain
-from astro_yolo.exceptions import MatchError
+from astro_yolo._match_geometry import displaced, unit_vectors
+from astro_yolo._table_files import check_table_path, read_plain
+from astro_yolo.exceptions import InputWarning, MatchError, MissingExtraError, warn_user
 
-__all__ = ["Positions", "as_table", "positions_of", "radius_of", "without_unit"]
+__all__ = ["Positions", "as_table", "has_motion", "numbers_of", "positions_of", "without_unit"]
 
 # Pairs of column names in the order in which they are tried, in lower case.
 _NAMES = (
@@ -27,7 +31,13 @@ _NAMES = (
     ("s_ra", "s_dec"),
 )
 _CENTROID = ("alpha_centroid", "delta_centroid")  # of a table that was measured
-_MAS_PER_YEAR = u.mas / u.yr
+# Of VizieR's Gaia: its RAJ2000 and DEJ2000 are of another epoch than the one it names.
+_OF_EPOCH = ("ra_icrs", "de_icrs")
+_MOTIONS = (("pmra", "pmdec"), ("pmra", "pmde"), ("pm_ra_cosdec", "pm_dec"), ("pm_ra", "pm_dec"))
+_EPOCHS = ("ref_epoch", "refepoch", "epoch")
+_YEARS = (1000, 3000)  # a number outside is no Julian year: a Julian date, say
+_SEXAGESIMAL = re.compile(r"[:hd]|\d\s+\d", re.IGNORECASE)
+_NO_TEXT = {"", "nan", "--", "none", "null"}
 
 
 @dataclass(frozen=True)
@@ -80,15 +90,25 @@ def as_table(catalog, name, unit=None):
 
 def _read(path, name):
     """Return the table of a file, whoever wrote it."""
+    read = read_plain if _is_ours(path) else Table.read
     try:
-        return read_plain(path)
-    except ValueError:
-        pass  # an ending that our own tables do not have
-    try:
-        return Table.read(path)
+        return read(path)
+    except (FileNotFoundError, MissingExtraError):
+        raise
     except Exception as error:  # readers of many formats raise as many classes
         msg = f"{name} must be a table that Astropy reads, got {path}: {error}"
         raise MatchError(msg) from error
+
+
+def _is_ours(path):
+    """Say whether the ending of a file is one that our own tables have."""
+    try:
+        check_table_path(path)
+    except MissingExtraError:
+        pass  # to read it less may be needed
+    except ValueError:
+        return False
+    return True
 
 
 def without_unit(table):
@@ -103,11 +123,18 @@ def without_unit(table):
     Returns
     -------
     list of str
-        Names in ``table``; empty where a SkyCoord stands for the position, or there is none.
+        Names in ``table``; empty where a SkyCoord stands for the position, or there is none. Text
+        such as 10:00:42.5 needs no unit.
     """
     if _sky_column(table) is not None:
         return []
-    return [name for name in _pair(table) if getattr(table[name], "unit", None) is None]
+    return _unitless(table, _pair(table))
+
+
+def _unitless(table, names):
+    """Return the columns that have no unit and need one."""
+    bare = [name for name in names if getattr(table[name], "unit", None) is None]
+    return [name for name in bare if not any(map(_SEXAGESIMAL.search, _words(table[name])))]
 
 
 def _with_unit(table, unit):
@@ -118,7 +145,7 @@ def _with_unit(table, unit):
     if not bare or unit is None:
         return table
     table = table.copy(copy_data=False)  # the caller's own table stays as it is
-    for name in bare:
+    for name in {*bare, *_unitless(table, _pair(table, moving=True))}:
         # a unit that is none is refused later, with the name of the column
         table[name].unit = u.Unit(unit, parse_strict="silent")
     return table
@@ -130,16 +157,16 @@ def positions_of(table, name, *, epoch=None):
 
     A SkyCoord column is taken if there is one, else the first pair of the usual names (ra and dec,
     RAJ2000 and DEJ2000, ...). In a table that was measured, the centre of the light stands for that
-    of the box where it is known. With ``epoch``, columns ``pmra`` (with the cosine of the
-    declination) and ``pmdec``, and ``ref_epoch`` in Julian years, move the positions.
+    of the box where it is known. With ``epoch``, the motion of the SkyCoord, or columns ``pmra``
+    (with the cosine of the declination), ``pmdec`` and ``ref_epoch`` or like VizieR's, move them.
 
     Parameters
     ----------
-    table : `~astropy.table.Table`
+    table : `~astropy.table.Table` or `~astropy.coordinates.SkyCoord`
         The table, of `as_table`.
     name : str
         Name of the argument, for messages.
-    epoch : float, optional
+    epoch : float or `~astropy.time.Time`, optional
         Julian year to move the positions to.
 
     Returns
@@ -149,18 +176,78 @@ def positions_of(table, name, *, epoch=None):
     Raises
     ------
     MatchError
-        If there are no such columns, or they have no unit.
+        If there are no such columns, or they have no unit, or motions no reference epoch.
     """
-    place = _sky_column(table)
+    epoch = None if epoch is None else _julian_year(epoch)
+    place = table.ravel() if isinstance(table, SkyCoord) else _sky_column(table)
+    moves = epoch is not None and _moves(place)
+    if moves:
+        place = _moved_place(place, name, epoch)
     if place is None:
-        longitude, latitude = _coordinate_columns(table, name)
+        longitude, latitude = _coordinate_columns(table, name, epoch)
     else:
-        longitude, latitude = place.icrs.ra.radian, place.icrs.dec.radian
+        longitude, latitude = floats(place.icrs.ra.rad), floats(place.icrs.dec.rad)
     good = np.isfinite(longitude) & np.isfinite(latitude) & (np.abs(latitude) <= np.pi / 2 + 1e-12)
     vectors = unit_vectors(np.where(good, longitude, np.nan), latitude)
-    if epoch is not None:
-        vectors = _moved(vectors, table, epoch)
+    if epoch is not None and not moves and isinstance(table, Table):
+        vectors = _moved(vectors, table, name, epoch)
     return Positions(vectors, good)
+
+
+def has_motion(table):
+    """
+    Say whether a table has proper motions, which an epoch would move.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        The table, of `as_table`.
+
+    Returns
+    -------
+    bool
+    """
+    return _moves(_sky_column(table)) or bool(_motion_columns(table, "table"))
+
+
+def numbers_of(column, name, unit=None):
+    """
+    Return the numbers of a column.
+
+    Parameters
+    ----------
+    column, name : column of a table, str
+        Of any type, and what a message calls it.
+    unit : unit, optional
+        Wanted; of the numbers as well where the column has none.
+
+    Returns
+    -------
+    array of float
+        NaN where masked.
+
+    Raises
+    ------
+    MatchError
+        If it has none, or another kind of unit.
+    """
+    try:
+        values = floats(column)
+        found = getattr(column, "unit", None)
+        return values if unit is None or found is None else (values * u.Unit(found)).to_value(unit)
+    except (u.UnitConversionError, ValueError, TypeError) as error:
+        msg = f"{name} must be numbers{f' in {unit}' if unit else ''}, got {error}"
+        raise MatchError(msg) from error
+
+
+def _julian_year(epoch):
+    """Return an epoch as a Julian year."""
+    if isinstance(epoch, Time) and epoch.isscalar:
+        epoch = epoch.jyear
+    if isinstance(epoch, bool) or not isinstance(epoch, Real) or not np.isfinite(epoch):
+        msg = f"epoch must be a Julian year such as 2004.7, or one Time, got {epoch!r}"
+        raise MatchError(msg)
+    return float(epoch)
 
 
 def _sky_column(table):
@@ -168,21 +255,60 @@ def _sky_column(table):
     return next((col for col in table.itercols() if isinstance(col, SkyCoord)), None)
 
 
-def _pair(table):
+def _moves(place):
+    """Say whether a SkyCoord has a motion across the sky; None has not."""
+    motion = None if place is None else place.data.differentials.get("s")
+    return motion is not None and not isinstance(motion, RadialDifferential)
+
+
+def _moved_place(place, name, epoch):
+    """Move a SkyCoord to an epoch; what has no motion stays."""
+    place = place.icrs
+    motion = floats(place.pm_ra_cosdec) + floats(place.pm_dec)
+    known = np.isfinite(motion) & np.isfinite(floats(place.ra) + floats(place.dec))
+    ra, dec = floats(place.ra.rad), floats(place.dec.rad)
+    if known.any():
+        if place.obstime is None:
+            raise _no_epoch(name, "obstime")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # ERFA, that a star without a distance is given one
+            there = place[known].apply_space_motion(new_obstime=Time(epoch, format="jyear"))
+        ra[known], dec[known] = floats(there.ra.rad), floats(there.dec.rad)
+    return SkyCoord(ra, dec, unit="rad")
+
+
+def _no_epoch(name, key):
+    """Build the error for motions that nobody can apply."""
+    return MatchError(
+        f"{name} must have {key} beside its proper motions where epoch is given, got none: "
+        "nobody knows of which epoch the positions are"
+    )
+
+
+def _pair(table, *, moving=False):
     """Return the names of the position's two columns; none where there are none."""
-    lower = {column.lower(): column for column in table.colnames}
-    found = next((pair for pair in _NAMES if set(pair) <= set(lower)), ())
+    lower = _lower(table)
+    names = (_OF_EPOCH, *_NAMES) if moving else _NAMES
+    found = next((pair for pair in names if set(pair) <= set(lower)), ())
     return [lower[key] for key in found]
 
 
-def _coordinate_columns(table, name):
+def _lower(table):
+    """Return the names of columns by the same in lower case."""
+    return {column.lower(): column for column in table.colnames}
+
+
+def _coordinate_columns(table, name, epoch):
     """Return longitude and latitude in radians, NaN where masked."""
-    pair = _pair(table)
+    pair = _pair(table, moving=epoch is not None)
     if not pair:
         msg = f"{name} must have columns ra and dec (or a SkyCoord), got {table.colnames}"
         raise MatchError(msg)
-    place = [_radians(table[key], f"{name}[{key!r}]") for key in pair]
-    lower = {column.lower(): column for column in table.colnames}
+    place = [
+        _radians(table[key], f"{name}[{key!r}]", sexagesimal=unit)
+        for key, unit in zip(pair, (u.hourangle, u.deg), strict=True)
+    ]
+    lower = _lower(table)
     if set(_CENTROID) <= set(lower):
         # the names are our own, and CSV has lost their unit
         light = [_radians(table[lower[key]], key, u.deg) for key in _CENTROID]
@@ -191,80 +317,84 @@ def _coordinate_columns(table, name):
     return tuple(place)
 
 
-def _radians(column, name, unit=None):
+def _radians(column, name, unit=None, *, sexagesimal=u.deg):
     """Return an angle column in radians, NaN where masked."""
     found = getattr(column, "unit", None) or unit
-    if found is None:
-        msg = f'{name} must have a unit, got none: set it, or say unit="deg" (--unit deg)'
-        raise MatchError(msg)
-    values = floats(column)
+    words = _words(column)
     try:
-        return (values * u.Unit(found)).to_value(u.rad)
+        if words:
+            return _angles(words, found, sexagesimal)
+        if found is not None:
+            return (floats(column) * u.Unit(found)).to_value(u.rad)
     except (u.UnitConversionError, ValueError, TypeError) as error:
-        msg = f"{name} must be an angle, got unit {found}"
+        got = f"unit {found}" if found is not None and not words else error
+        msg = f"{name} must be an angle, got {got}"
         raise MatchError(msg) from error
+    msg = f'{name} must have a unit, got none: set it, or say unit="deg" (--unit deg)'
+    raise MatchError(msg)
 
 
-def _moved(vectors, table, epoch):
+def _words(column):
+    """Return the values of a column of text, empty where masked; nothing for numbers."""
+    kind = getattr(getattr(column, "dtype", None), "kind", "")
+    if kind not in {"S", "U", "O"}:
+        return []
+    values = np.ma.filled(getattr(column, "filled", lambda _: column)(""), "").tolist()
+    words = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
+    return [word.strip() for word in words]
+
+
+def _angles(words, unit, sexagesimal):
+    """Return text as radians: 10:00:42.5 in the unit of such, a number in that of the column."""
+    known = np.array([word.lower() not in _NO_TEXT for word in words])
+    marked = np.array([bool(_SEXAGESIMAL.search(word)) for word in words])
+    found = np.full(len(words), np.nan)
+    if isinstance(unit, u.UnrecognizedUnit):
+        unit = None  # "h:m:s", as VizieR has it
+    # what says "h" or "d" itself is of that, whatever the unit here
+    for rows, of_rows in ((known & marked, sexagesimal), (known & ~marked, unit or u.deg)):
+        if rows.any():
+            found[rows] = Angle(np.array(words)[rows], of_rows).rad
+    return found
+
+
+def _motion_columns(table, name):
+    """Return the names of the two columns of a proper motion; none where there is none."""
+    lower = _lower(table)
+    found = next((pair for pair in _MOTIONS if set(pair) <= set(lower)), ())
+    alone = [lower[key] for pair in _MOTIONS for key in pair if key in lower]
+    if alone and not found:
+        msg = f"{name} must have both columns of a proper motion, got {alone[0]!r} alone"
+        raise MatchError(msg)
+    return [lower[key] for key in found]
+
+
+def _moved(vectors, table, name, epoch):
     """Move positions along their proper motion to an epoch; what has none stays."""
-    lower = {column.lower(): column for column in table.colnames}
-    if not {"pmra", "pmdec", "ref_epoch"} <= set(lower):
+    pair = _motion_columns(table, name)
+    rates = [numbers_of(table[key], f"{name}[{key!r}]", u.mas / u.yr) for key in pair]
+    moving = np.isfinite(rates).all(axis=0) if pair else np.zeros(len(table), bool)
+    if not moving.any():
         return vectors
-    east, north = tangent_axes(vectors)
-    rates = []
-    for key in ("pmra", "pmdec"):
-        column = table[lower[key]]
-        rate = floats(column) * u.Unit(getattr(column, "unit", None) or _MAS_PER_YEAR)
-        rates.append(np.nan_to_num(rate.to_value(u.rad / u.yr)))
-    years = np.nan_to_num(epoch - floats(table[lower["ref_epoch"]]))
-    vectors = vectors + (rates[0] * years)[:, None] * east + (rates[1] * years)[:, None] * north
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    years = epoch - _reference_years(table, name)
+    lost = moving & ~np.isfinite(years)
+    if lost.any():
+        warn_user(f"{name}: {lost.sum()} rows have a proper motion and no reference epoch; they "
+                  "stay where they are", InputWarning)
+    steps = [np.where(moving & ~lost, rate * years, 0) * u.mas.to(u.rad) for rate in rates]
+    return displaced(vectors, *steps)
 
 
-def radius_of(radius, table):
-    """
-    Return the largest separation of a pair for each row.
-
-    Parameters
-    ----------
-    radius : `~astropy.units.Quantity`, str
-        An angle, one for all or one a row; the name of a column; or "size": half of the longer
-        side of the source's box.
-    table : `~astropy.table.Table`
-        The table whose rows look for a partner.
-
-    Returns
-    -------
-    (N,) array
-        Radians; NaN where a row has none.
-
-    Raises
-    ------
-    MatchError
-        If it is not a positive angle.
-    """
-    if isinstance(radius, str):
-        radius = _radius_column(radius, table)
-    try:
-        values = u.Quantity(radius).to_value(u.rad)
-    except (u.UnitConversionError, TypeError) as error:
-        msg = f"radius must be an angle such as 2 * u.arcsec, got {radius!r}"
-        raise MatchError(msg) from error
-    if values.ndim and values.shape != (len(table),):
-        msg = f"radius must be one angle or one a row ({len(table)}), got shape {values.shape}"
+def _reference_years(table, name):
+    """Return the Julian years that the positions are of."""
+    lower = _lower(table)
+    key = next((lower[key] for key in _EPOCHS if key in lower), None)
+    if key is None:
+        raise _no_epoch(name, "a column ref_epoch (Julian years)")
+    column = table[key]
+    label = f"{name}[{key!r}]"
+    years = floats(column.jyear) if isinstance(column, Time) else numbers_of(column, label, u.yr)
+    if np.any((years < _YEARS[0]) | (years > _YEARS[1])):
+        msg = f"{label} must be Julian years such as 2016.0, got {years[np.isfinite(years)][0]}"
         raise MatchError(msg)
-    if np.any(values <= 0) or np.any(np.isinf(values)):
-        msg = f"radius must be positive, got {radius!r}"
-        raise MatchError(msg)
-    return np.broadcast_to(values, (len(table),)).astype(float)
-
-
-def _radius_column(name, table):
-    """Return the radii of a column, or half of the longer side of the box for "size"."""
-    wanted = ("width", "height") if name == "size" else (name,)
-    missing = [key for key in wanted if key not in table.colnames]
-    if missing:
-        msg = f"radius={name!r} needs the column {missing[0]!r}, got {table.colnames}"
-        raise MatchError(msg)
-    values = [floats(table[key]) * u.Unit(table[key].unit or "") for key in wanted]
-    return np.maximum(values[0], values[1]) / 2 if name == "size" else values[0]
+    return years

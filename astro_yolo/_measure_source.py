@@ -30,6 +30,8 @@ FLAG_BITS = {"edge": 1, "masked": 2, "neighbour": 4, "background": 8, "shape": 1
 _FEWEST_SKY = 40  # pixels
 _WINDOW, _SKY_FROM = 3.2, 2.2  # in units of the box's ellipse
 _MANY = 0.05  # share of the aperture from which filled pixels are flagged
+_MOST = 0.5  # share of bad pixels in the box above which there is no source to measure
+_SAMPLE = 512  # pixels that tell how large the numbers of a band are
 _SMALLEST_KRON = 1.0  # of the rms semi-major axis: a point source has 1.25
 _ELLIPSE_TO_LIMIT = 6.0
 _BOX_TO_LIMIT = 2.5  # of the moment: the box reaches to 1.05 Petrosian radii
@@ -44,8 +46,8 @@ class Source:
     squares of its axes with the weight that matches and with the wider one; ``kron`` semi-major
     axis of the Kron aperture (already times 3) and ``radii`` (20, 50, 80 % of the light), pixels;
     ``fraction`` the estimated share of all light inside the Kron aperture; ``kron_flux``,
-    ``aperture_flux`` with errors, ``sky`` and ``noise``, per band, image units; ``flags`` a sum of
-    `FLAG_BITS`.
+    ``aperture_flux`` with errors, ``sky`` and ``noise``, per band, units of the band's own pixels;
+    ``flags`` a sum of `FLAG_BITS`.
     """
 
     ellipse: Ellipse
@@ -93,12 +95,53 @@ def measure_source(image, box, neighbours, aperture, psf=None):
     bands, bad = image.window(y0, y1, x0, x1)
     unusable = ~np.isfinite(bands).all(axis=0)
     bad = unusable if bad is None else bad | unusable
-    if bad.all():
-        return _nothing(image.n_bands, middle)
     corner = np.array([x0, y0])
-    piece = _piece(bands, bad, middle - corner, half, neighbours - np.tile(corner, 2))
+    if _box_pixels(bad, middle - corner, half).mean() > _MOST:
+        return _nothing(image.n_bands, middle)
+    bands, exponents = _of_order_one(bands, bad)
+    ratios = image.noise_ratios(y0, y1, x0, x1)
+    piece = _piece(bands, bad, middle - corner, half, neighbours - np.tile(corner, 2), ratios)
     cut = y0 == 0 or x0 == 0 or y1 == image.shape[0] or x1 == image.shape[1]
-    return _measured(piece, half, aperture, psf, corner, cut=cut)
+    source = _measured(piece, half, aperture, psf, corner, cut=cut)
+    return _in_units(source, exponents, image.area_ratios)
+
+
+def _box_pixels(plane, place, half):
+    """Return the pixels of a plane whose centre is in the box: one at least."""
+    low = np.maximum(np.ceil(place - half), 0).astype(int)
+    high = np.maximum(np.floor(place + half), low).astype(int) + 1
+    return plane[low[1] : high[1], low[0] : high[0]]
+
+
+def _of_order_one(bands, bad):
+    """
+    Return bands times a power of two each, so that their noise is about 1, and the exponents.
+
+    In physical units their squares and inverses would leave the range of float32. Powers of two
+    round nothing.
+    """
+    if bad.any():
+        bands[:, bad] = 0
+    good = np.flatnonzero(~bad)
+    flat = bands.reshape(len(bands), -1)
+    sample = np.sort(flat[:, good[:: max(len(good) // _SAMPLE, 1)]].astype(float), axis=1)
+    quarter = sample.shape[1] // 4
+    spread = sample[:, -1 - quarter] - sample[:, quarter]
+    largest = np.abs(flat).max(axis=1).astype(float)
+    # where half of the pixels are equal, or all but, what there is must not leave the range either
+    spread = np.where(spread > 0, np.maximum(spread, largest * 2.0**-60), largest)
+    exponents = np.frexp(spread)[1]
+    return np.ldexp(bands, -exponents[:, None, None]), exponents
+
+
+def _in_units(source, exponents, area_ratios):
+    """Return a source in the units of the bands, with sums over their own pixels."""
+    units = np.ldexp(1.0, exponents)
+    fluxes = {
+        name: getattr(source, name) * units * area_ratios
+        for name in ("kron_flux", "kron_error", "aperture_flux", "aperture_error")
+    }
+    return replace(source, sky=source.sky * units, noise=source.noise * units, **fluxes)
 
 
 @dataclass(frozen=True)
@@ -108,7 +151,8 @@ class _Piece:
 
     ``place`` is the middle of its box; ``light`` (bands, ny, nx) without sky and ``detection``, of
     all bands in units of the noise, have other sources replaced; ``sky`` and ``noise`` of the
-    bands, from the pixels ``around``; ``bad`` and ``foreign`` pixels; ``flags`` so far.
+    bands, from the pixels ``around``, and ``noise_of_sums``, that of a sum of pixels over the root
+    of their number; ``bad`` and ``foreign`` pixels; ``flags`` so far.
     """
 
     place: np.ndarray
@@ -116,13 +160,14 @@ class _Piece:
     detection: np.ndarray
     sky: np.ndarray
     noise: np.ndarray
+    noise_of_sums: np.ndarray
     around: np.ndarray
     bad: np.ndarray
     foreign: np.ndarray
     flags: int
 
 
-def _piece(bands, bad, place, half, others):
+def _piece(bands, bad, place, half, others, ratios):
     """Take the sky off a piece of the image, and other sources out of it."""
     radius = box_radius(bad.shape, place, half)
     sky, noise, around, flags = _background(bands, bad, place, half)
@@ -135,7 +180,8 @@ def _piece(bands, bad, place, half, others):
     if hidden.any():
         light = mirrored(light, hidden, own_peak(detection, hidden, radius, place, half))
         detection = _detection(light, noise)
-    return _Piece(place, light, detection, sky, noise, around, bad, foreign, flags)
+    many = noise * ratios
+    return _Piece(place, light, detection, sky, noise, many, around, bad, foreign, flags)
 
 
 def _detection(light, noise):
@@ -158,6 +204,9 @@ def _measured(piece, half, aperture, psf, corner, *, cut):
     )
     circle = Aperture(ellipse.x, ellipse.y, aperture, aperture, 0.0)
     circular = np.sqrt((columns - ellipse.x) ** 2 + (rows - ellipse.y) ** 2)
+    if _all_bad(kron, piece.bad):
+        return _nothing(len(piece.light), piece.place + corner)
+    seen = np.nan if _all_bad(circle, piece.bad) else 1.0
     return Source(
         replace(ellipse, x=float(ellipse.x + corner[0]), y=float(ellipse.y + corner[1])),
         ratio,
@@ -166,9 +215,9 @@ def _measured(piece, half, aperture, psf, corner, *, cut):
         growth_radii(piece.detection, circular, reach, (0.2, 0.5, 0.8)),
         _fraction(piece, ellipse, elliptical, kron),
         kron.sums(piece.light),
-        piece.noise * np.sqrt(kron.area),
-        circle.sums(piece.light),
-        piece.noise * np.sqrt(circle.area),
+        piece.noise_of_sums * np.sqrt(kron.area),
+        circle.sums(piece.light) * seen,
+        piece.noise_of_sums * np.sqrt(circle.area) * seen,
         piece.sky,
         piece.noise,
         piece.flags | flags | _aperture_flags(kron, piece, cut=cut),
@@ -225,7 +274,7 @@ def _background(bands, bad, place, half):
 
 
 def _level(values):
-    """Return sky and noise of sorted values, those of sources clipped."""
+    """Return sky and noise of sorted values about as large as 1, those of sources clipped."""
     for _ in range(5):
         distance = values - _middle(values)
         noise = 1.4826 * _deviation(distance)
@@ -257,6 +306,14 @@ def _deviation(distance):
         for k in {(n + 1) // 2, n // 2 + 1}
     ]
     return sum(smallest) / len(smallest)
+
+
+def _all_bad(aperture, bad):
+    """Say whether an aperture holds pixels, but none that can be used."""
+    if not bad.any():
+        return False
+    _, inside, (unusable,) = aperture.counts([bad])
+    return 0 < inside == unusable
 
 
 def _aperture_flags(aperture, piece, *, cut):

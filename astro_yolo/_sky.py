@@ -19,9 +19,11 @@ __all__ = [
     "SkyBoxes",
     "celestial",
     "field_border",
+    "fit_wcs",
     "is_equatorial",
     "north_in_pixels",
     "pixel_to_sky",
+    "separation",
     "sky_boxes",
     "sky_to_pixel",
     "wcs_from_text",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _ARCSEC = 180 * 3600 / np.pi
+_SLACK, _SCALES = 0.02, 0.1  # of the span of boxes, and of a size, that a fitted WCS may be off
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,26 @@ class SkyBoxes:
         determinant = a * d - b * c
         step_x, step_y = -b / determinant, a / determinant
         return np.degrees(np.arctan2(step_y, step_x)), 1 / np.hypot(step_x, step_y)
+
+    def points(self, step_x, step_y):
+        """
+        Return sky positions in and around the boxes, as if the sky were flat there.
+
+        Parameters
+        ----------
+        step_x, step_y : (K,) array
+            Steps from the centre along the axes of the image, in widths and heights.
+
+        Returns
+        -------
+        ra, dec : (N, K) array
+            Degrees.
+        """
+        axes = [axis.T[..., None] for axis in (self.x_axis, self.y_axis)]
+        steps = 2 / _ARCSEC * (step_x * axes[0] + step_y * axes[1])[..., None]
+        east, north = (axis[:, None] for axis in _tangent_basis(self.ra, self.dec))
+        middle = _unit_vectors(self.ra, self.dec)[:, None]
+        return _angles(middle + steps[0] * east + steps[1] * north)
 
 
 def celestial(wcs):
@@ -184,6 +207,60 @@ def field_border(wcs, shape, steps=16):
     x = np.concatenate([share, one, 1 - share, zero]) * nx - 0.5
     y = np.concatenate([zero, share, one, 1 - share]) * ny - 0.5
     return pixel_to_sky(wcs, x, y)
+
+
+def separation(ra, dec, other_ra, other_dec):
+    """
+    Return the angles between positions.
+
+    Parameters
+    ----------
+    ra, dec, other_ra, other_dec : (N,) array
+        Degrees.
+
+    Returns
+    -------
+    (N,) array
+        Arcsec; NaN where a position is.
+    """
+    return _chord_to_angle(_unit_vectors(ra, dec) - _unit_vectors(other_ra, other_dec))
+
+
+def fit_wcs(boxes, places):
+    """
+    Return the plain tangential WCS that is nearest to boxes whose places on the sky are known.
+
+    Parameters
+    ----------
+    boxes, places : (4, N) array
+        x, y, width, height in 0-based pixels; ra, dec in degrees, width, height in arcsec.
+
+    Returns
+    -------
+    `~astropy.wcs.WCS` or None
+        None where the boxes do not tell: fewer than three, all on one line, or not of one image.
+    """
+    rows = np.isfinite(np.sum([*boxes, *places], axis=0))
+    (x, y, *sizes), (ra, dec, width, _) = boxes[:, rows], places[:, rows]
+    pixels = np.stack([x, y, np.ones_like(x)], axis=1)
+    if len(x) < 3 or np.linalg.matrix_rank(pixels) < 3:
+        return None
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.radesys = ("RA---TAN", "DEC--TAN"), "ICRS"
+    vectors = _unit_vectors(ra, dec)
+    wcs.wcs.crval = center = _angles(vectors.sum(axis=0))
+    middle = _unit_vectors(*center)
+    plane = [vectors @ axis / (vectors @ middle) for axis in _tangent_basis(*center)]
+    matrix = np.degrees(np.linalg.lstsq(pixels, np.transpose(plane))[0].T)
+    if np.linalg.matrix_rank(matrix[:, :2]) < 2:
+        return None
+    wcs.wcs.cd = matrix[:, :2]
+    wcs.wcs.crpix = 1 - np.linalg.solve(matrix[:, :2], matrix[:, 2])
+    found = sky_boxes(wcs, x, y, *sizes)
+    scale = np.median(found.width / width)
+    off = np.median(separation(found.ra, found.dec, ra, dec) / found.width * sizes[0])
+    fits = off < _SLACK * np.hypot(np.ptp(x), np.ptp(y)) and abs(scale - 1) < _SCALES
+    return wcs if fits else None
 
 
 def sky_boxes(wcs, x, y, width, height):
@@ -296,6 +373,12 @@ def _unit_vectors(ra, dec):
     """Return positions as (..., 3) unit vectors: they know no pole and no 0 h line."""
     ra, dec = np.radians(ra), np.radians(dec)
     return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
+
+
+def _angles(vectors):
+    """Return right ascension and declination, in degrees, of vectors of any length."""
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    return np.degrees(np.arctan2(y, x)) % 360, np.degrees(np.arctan2(z, np.hypot(x, y)))
 
 
 def _tangent_basis(ra, dec):

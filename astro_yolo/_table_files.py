@@ -12,7 +12,7 @@ from astropy.table import MaskedColumn, QTable, Table, represent_mixins_as_colum
 from astropy.table.meta import get_header_from_yaml
 from astropy.time import Time
 
-from astro_yolo._columns import conform, plain, whole
+from astro_yolo._columns import conform, one_line, plain, whole
 from astro_yolo._files import replacing
 from astro_yolo.exceptions import InputWarning, require, warn_user
 
@@ -21,6 +21,9 @@ __all__ = ["check_table_path", "read_plain", "read_table", "write_table"]
 _MIXINS = "__serialized_columns__"  # how Astropy says that a column was a Quantity
 # UCDs and descriptions where TOPCAT and STILTS look for them in FITS; Astropy has its own place.
 _COLUMN_CARDS = re.compile(r"T(UCD|COMM)[1-9]\d*")
+# What Astropy takes for the comments and the history of a FITS file, both lists of lines.
+_REMARKS = {"comment": "comments", "comments": "comments", "history": "HISTORY"}
+_SHAPE = re.compile(r"\[([\d,]+)\]$")  # of the arrays of a column, behind their type
 _ZEROS = {"i": 0, "u": 0, "b": False}  # what stands under a mask, by kind of number
 _FORMATS = {
     ".ecsv": "ecsv", ".fits": "fits", ".fit": "fits", ".fits.gz": "fits", ".vot": "votable",
@@ -41,8 +44,9 @@ def write_table(table, path, *, format=None, overwrite=False):  # noqa: A002 - a
         File to write.
     format : {"ecsv", "fits", "votable", "parquet", "csv"}, optional
         By default told from the ending of ``path``. Units, descriptions, UCDs and meta survive in
-        all but CSV, which keeps the numbers alone. FITS keeps the keys of the meta in upper case.
-        In VOTable a SkyCoord ``c`` becomes ``c.ra`` and ``c.dec`` (ICRS), a Time ISO text.
+        all but CSV, which keeps the numbers alone. FITS keeps the keys of the meta in upper case,
+        and ``comments`` and ``history`` in lines of 72 characters. In VOTable a SkyCoord ``c``
+        becomes ``c.ra`` and ``c.dec`` (ICRS), a Time ISO text.
     overwrite : bool, optional
         Replace an existing file.
 
@@ -51,14 +55,15 @@ def write_table(table, path, *, format=None, overwrite=False):  # noqa: A002 - a
     OSError
         If the file exists and ``overwrite`` is false, or it cannot be written.
     ValueError
-        If the format is not known, is FITS and a column has text that is not ASCII, or is VOTable
-        and a column is neither numbers, text, positions nor times.
+        If the format is not known, is FITS and a column has text that is not ASCII, is VOTable and
+        a column is neither numbers, text, positions nor times, or is Parquet and a column has
+        arrays with gaps or of several lengths.
     MissingExtraError
         If Parquet is asked for and pyarrow is not installed.
     """
     writer = _WRITERS[_format(path, format)]
     with replacing(path, overwrite=overwrite) as temporary:
-        writer(whole(table), temporary)
+        writer(_tidied(whole(table)), temporary)
 
 
 def check_table_path(path, *, format=None):  # noqa: A002 - as in Astropy
@@ -148,6 +153,18 @@ def _format(path, name):
     return name
 
 
+def _tidied(table):
+    """Return a table whose descriptions are one line each: FITS leaves out those with more."""
+    said = {name: table[name].info.description for name in table.colnames}
+    said = {name: text for name, text in said.items() if isinstance(text, str)}
+    if not any(one_line(text) != text for text in said.values()):
+        return table
+    copy = table.copy(copy_data=False)
+    for name, text in said.items():
+        copy[name].info.description = one_line(text)
+    return copy
+
+
 def _flat_meta(meta):
     """Return meta that every format holds: nested values as JSON, None left out."""
     flat = {}
@@ -177,15 +194,32 @@ def _write_csv(table, path):
 
 def _write_fits(table, path):
     _require_ascii(table)
-    meta = _flat_meta(table.meta)
+    meta = {key: value for key, value in table.meta.items() if key.lower() not in _REMARKS}
+    meta = _flat_meta(meta)
     kept = {key: value for key, value in meta.items() if _fits_holds(value)}
-    if dropped := sorted(meta.keys() - kept.keys()):
-        warn_user(f"FITS holds finite numbers and ASCII text: meta {dropped} left out",
+    dropped = meta.keys() - kept.keys()
+    for key, line in _remarks(table.meta):
+        if _fits_holds(line):
+            kept.setdefault(_REMARKS[key.lower()], []).append(line)
+        else:
+            dropped |= {key}
+    if dropped:
+        warn_user(f"FITS holds finite numbers and ASCII text: meta {sorted(dropped)} left out",
                   InputWarning)
     with warnings.catch_warnings():
         # A key of more than 8 characters becomes a HIERARCH card, which is read back as it was.
         warnings.filterwarnings("ignore", ".*HIERARCH", VerifyWarning)
         _with_meta(table, kept | _column_cards(table)).write(path, format="fits")
+
+
+def _remarks(meta):
+    """Return the lines of comments and history as (key of the meta, line) pairs."""
+    pairs = []
+    for key in (key for key in meta if key.lower() in _REMARKS and meta[key] is not None):
+        parts = meta[key] if isinstance(meta[key], list | tuple) else [meta[key]]
+        words = [part if isinstance(part, str) else json.dumps(part, default=str) for part in parts]
+        pairs += [(key, line.expandtabs()) for text in words for line in text.splitlines() or [""]]
+    return pairs
 
 
 def _require_ascii(table):
@@ -204,7 +238,8 @@ def _column_cards(table):
     cards, number = {}, 1
     for column in table[:0].itercols():  # values do not matter, and a slice has infos of its own
         texts = {"TUCD": (column.info.meta or {}).get("ucd"), "TCOMM": column.info.description}
-        cards |= {f"{key}{number}": text for key, text in texts.items() if text and text.isascii()}
+        texts = {key: text for key, text in texts.items() if text and _fits_holds(text)}
+        cards |= {f"{key}{number}": text for key, text in texts.items()}
         number += _fits_columns(column)
     return cards
 
@@ -217,7 +252,8 @@ def _fits_columns(column):
 
 
 def _fits_holds(value):
-    return value.isascii() if isinstance(value, str) else math.isfinite(value)
+    text = isinstance(value, str)
+    return value.isascii() and value.isprintable() if text else math.isfinite(value)
 
 
 def _write_votable(table, path):
@@ -228,7 +264,26 @@ def _write_votable(table, path):
 
 def _write_parquet(table, path):
     require("pyarrow", extra="parquet", feature="Writing Parquet")
+    for name in table.colnames:
+        _require_arrays(name, table[name])
     QTable(table, copy=False).write(path, format="parquet")
+
+
+def _require_arrays(name, column):
+    """Raise if a column has arrays that Parquet, as Astropy writes it, does not hold."""
+    dtype = getattr(column, "dtype", None)
+    if dtype is None or not (column.ndim > 1 or dtype.kind == "O"):
+        return
+    if dtype.kind == "O":
+        got = "Python objects or arrays of several lengths"
+    elif 0 in column.shape[1:]:
+        got = f"empty arrays, of the shape {column.shape[1:]}"
+    elif np.any(getattr(column, "mask", False)):
+        got = "arrays in which some are masked"
+    else:
+        return
+    raise ValueError(f"table[{name!r}] must be numbers, text, or arrays of one shape without gaps"
+                     f" for Parquet, got {got}")
 
 
 def _read_ecsv(path):
@@ -258,7 +313,14 @@ def _read_parquet(path):
     content = parquet.read_table(path)
     header = (content.schema.metadata or {}).get(b"table_meta_yaml")
     header = get_header_from_yaml(header.decode().split("\n")) if header else {}
-    table = Table({name: _arrow_values(content[name]) for name in content.column_names})
+    types = {entry["name"]: entry.get("subtype", "") for entry in header.get("datatype", [])}
+    table = Table()
+    for name in content.column_names:
+        if hasattr(content[name].type, "value_field"):  # a list
+            length = (content.schema.metadata or {}).get(f"table::len::{name}".encode(), b"")
+            table[name] = _arrow_arrays(name, content[name], types.get(name, ""), length.decode())
+        else:
+            table[name] = _arrow_values(content[name])
     for entry in header.get("datatype", []):
         for attribute in {"unit", "description", "meta"} & set(entry):
             setattr(table[entry["name"]].info, attribute, entry[attribute])
@@ -276,6 +338,25 @@ def _arrow_values(column):
         return values
     mask = column.is_null().to_numpy()
     return MaskedColumn(column.fill_null(zero).to_numpy(), mask=mask)
+
+
+def _arrow_arrays(name, column, subtype, length):
+    """Return the values of a column of pyarrow's lists, in the shape that Astropy noted."""
+    kind, sides = column.type, []
+    while hasattr(kind, "value_field"):
+        sides.append(getattr(kind, "list_size", 0))
+        kind = kind.value_type
+    text = {"string": "U", "large_string": "U", "binary": "S", "large_binary": "S"}.get(str(kind))
+    kind = f"{text}{length}" if text else kind.to_pandas_dtype()
+    if shape := _SHAPE.search(subtype):
+        sides = [int(side) for side in shape[1].split(",")]
+    try:
+        values = np.array(column.to_pylist(), dtype=kind)
+        return values.reshape(len(column), *(sides if shape or not len(column)
+                                             else values.shape[1:]))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"column {name!r} of the file must have arrays of one length, without"
+                         f" gaps: {error}") from error
 
 
 def _unite_masks(table, mixins):

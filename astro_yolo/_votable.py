@@ -53,6 +53,8 @@ def write_votable(table, path, meta):
     for field in content.fields:
         field.ref = "icrs" if field.name in sky else None
         field.xtype = "timestamp" if field.name in times else None
+        if table[field.name].ndim > 2:  # the axis that runs fastest comes first there
+            field.arraysize = "x".join(str(side) for side in table[field.name].shape[:0:-1])
     for number, (key, value) in enumerate(meta.items(), 1):
         content.params.append(_param(document, f"meta{number}", key, value))
     document.to_xml(str(path))
@@ -104,16 +106,23 @@ def _spelled_out(table):
             columns = _positions(name, values)
         elif isinstance(values, Time | TimeDelta):
             columns = {name: _times(values)}
-        elif np.dtype(getattr(values, "dtype", "V")).kind == "V":
-            kind = type(values).__name__
+        elif got := _unfit(values):
             raise ValueError(f"table[{name!r}] must be numbers, text, a SkyCoord or a Time for"
-                             f" VOTable, got {kind}")
+                             f" VOTable, got {got}")
         else:
             continue
         at = plain.index_column(name)
         plain.remove_column(name)
         plain.add_columns(list(columns.values()), [at] * len(columns), list(columns))
     return plain
+
+
+def _unfit(values):
+    """Return what a column is that VOTable does not hold, or None."""
+    kind = np.dtype(getattr(values, "dtype", "V")).kind
+    if kind == "V":
+        return type(values).__name__
+    return "arrays of text" if kind in "SU" and values.ndim > 1 else None
 
 
 def _positions(name, place):

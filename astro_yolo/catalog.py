@@ -10,6 +10,7 @@ import json
 from numbers import Real
 
 import numpy as np
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
@@ -121,7 +122,7 @@ def sky(table):
     Parameters
     ----------
     table : `~astropy.table.Table`
-        Table with the columns ``ra`` and ``dec``.
+        Table with the columns ``ra`` and ``dec``: angles, in degrees where they have no unit.
 
     Returns
     -------
@@ -131,11 +132,18 @@ def sky(table):
     Raises
     ------
     WCSError
-        If the table has no sky columns.
+        If the table has no sky columns, or they are no angles.
     """
     if "ra" not in table.colnames:
         raise WCSError("table must have the columns ra and dec: the image had no sky coordinates")
-    return SkyCoord(floats(table["ra"]), floats(table["dec"]), unit="deg", frame="icrs")
+    try:
+        ra, dec = (
+            floats(table[name]) * u.Unit(getattr(table[name], "unit", None) or u.deg)
+            for name in ("ra", "dec")
+        )
+        return SkyCoord(ra, dec, frame="icrs")
+    except (u.UnitsError, TypeError) as error:
+        raise WCSError(f"table must have angles in ra and dec, got: {error}") from error
 
 
 def pixel_boxes(table):

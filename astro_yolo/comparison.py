@@ -1,6 +1,6 @@
 """How complete and how pure a table is, judged by a catalogue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,9 +10,12 @@ from astropy.coordinates import SkyCoord
 from astropy.stats import binom_conf_interval
 from astropy.table import QTable
 
+from astro_yolo import _match_geometry as sphere
 from astro_yolo._columns import floats
 from astro_yolo._files import replacing
 from astro_yolo._match_inputs import as_table, positions_of
+from astro_yolo._sky import field_border, pixel_to_sky, sky_to_pixel
+from astro_yolo.catalog import table_wcs
 from astro_yolo.exceptions import InputWarning, MatchError, warn_user
 from astro_yolo.matching import Match, crossmatch
 
@@ -24,6 +27,7 @@ COLORS = {"matched": "#00e676", "missed": "#ff5252", "spurious": "#ffd740"}
 # Magnitudes from here on, of either sign, stand for none: SDSS writes -9999, SExtractor 99.
 _NO_MAGNITUDE = 99
 _LEVEL = 0.6827  # of the intervals, one standard deviation of a normal distribution
+_BORDER = 10  # pixels that the light of a source may lie beyond the image it was found in
 
 
 @dataclass(frozen=True)
@@ -34,7 +38,7 @@ class Comparison:
     Attributes
     ----------
     match : Match
-        The one-to-one match.
+        The one-to-one match; without `outside`.
     bins : `~astropy.table.QTable`
         A row per bin of magnitude, or one row "all": ``low``, ``high``; ``n_catalog``,
         ``n_found``, ``recall``, ``recall_low``, ``recall_high``; ``n_table``, ``n_true``,
@@ -47,12 +51,17 @@ class Comparison:
     confusion : `~astropy.table.QTable`
         Rows: classes of the catalogue, and "(spurious)"; columns: classes of the table, and
         "(missed)"; empty unless both have classes.
+    outside : `~astropy.table.Table`
+        Rows of the catalogue that are in no other table and no number: those without a partner
+        that lie beyond the image the table was made from, where it knows that. Their number is
+        ``bins.meta["OUTSIDE"]`` as well.
     """
 
     match: Match
     bins: QTable
     classes: QTable
     confusion: QTable
+    outside: QTable
 
     def regions(self, size=5 * u.arcsec):
         """
@@ -163,7 +172,8 @@ def compare(
         Column of the table, for the rows whose partner is missing or has no magnitude. Without
         it there is no purity in bins of magnitude: nobody knows in which a false detection is.
     bins : sequence of float, optional
-        Edges of the bins, rising; whole magnitudes that hold all of the catalogue by default.
+        Edges of the bins of ``magnitude``, rising; whole magnitudes that hold all of the catalogue
+        by default.
     label : str, optional
         Column of the table with the classes, if it is there.
     catalog_label : str, optional
@@ -176,10 +186,15 @@ def compare(
     Raises
     ------
     MatchError
-        If a column is missing, the edges do not rise, or the tables cannot be matched.
+        If a column is missing, the edges do not rise or are of no magnitude, or the tables cannot
+        be matched. It is a `ValueError`.
 
     Notes
     -----
+    A table of detections knows the image it was made from (``meta["WCS"]``), and was not asked
+    about what lies beyond: such rows of the catalogue are in ``outside``, unless they have
+    a partner. Where the table has rows elsewhere, from several images, all of the catalogue counts.
+
     Rows without a usable position are left out of all numbers; they are in ``match``. So are, of
     the bins of magnitude, rows without a magnitude; a warning counts the false detections among
     them, which make the purity of the bins look better than it is.
@@ -188,27 +203,62 @@ def compare(
     _check_column(table, "table_magnitude", table_magnitude)
     _check_column(catalog, "magnitude", magnitude)
     _check_column(catalog, "catalog_label", catalog_label)
+    if bins is not None and magnitude is None:
+        msg = f"bins must come with magnitude, the column that they are of, got {bins!r} alone"
+        raise MatchError(msg)
     match = crossmatch(table, catalog, radius)
-    ours = positions_of(table, "table").good
-    theirs = positions_of(catalog, "catalog").good
+    ours, theirs = positions_of(table, "table"), positions_of(catalog, "catalog")
     pairs = np.stack([match.matched["row"], match.matched["row_cat"]], axis=1)
     true, found = np.zeros(len(table), bool), np.zeros(len(catalog), bool)
     true[pairs[:, 0]], found[pairs[:, 1]] = True, True
+    searched = found | _searched(table, ours, theirs)
+    outside, ours, theirs = theirs.good & ~searched, ours.good, theirs.good & searched
     truth = _magnitudes(catalog, magnitude)
     measured = _measured(table, table_magnitude, truth, pairs)
     if magnitude and table_magnitude:
         _warn_of_lost(ours & ~true & np.isnan(measured))
     rows = [
         _row(found, theirs & inside(truth), true, ours & inside(measured), low=low, high=high)
-        for low, high, inside in _ranges(truth[theirs], bins if magnitude else None)
+        for low, high, inside in _ranges(truth[theirs], bins)
     ]
     names = (_text(table, label), _text(catalog, catalog_label))
     return Comparison(
-        match=match,
-        bins=QTable(rows=rows),
+        match=replace(match, unmatched_catalog=catalog[theirs & ~found]),
+        bins=QTable(rows=rows, meta={"OUTSIDE": int(outside.sum())}),
         classes=_classes(names, found, theirs, true, ours),
         confusion=_confusion(names, pairs, theirs & ~found, ours & ~true),
+        outside=catalog[outside],
     )
+
+
+def _searched(table, ours, theirs):
+    """Say which rows of the catalogue lie in the image of a table; all where it is not known."""
+    everywhere = np.ones(len(theirs), bool)
+    try:
+        wcs = table_wcs(table)
+    except (TypeError, ValueError):
+        return everywhere  # somebody else's key
+    if wcs is None or wcs.pixel_shape is None:
+        return everywhere
+    if not _in_field(wcs, ours.vectors[ours.good], _BORDER).all():
+        warn_user("table: has rows beyond the image that it says it is of; it is held against all "
+                  "of the catalogue", InputWarning)
+        return everywhere
+    return _in_field(wcs, theirs.vectors)
+
+
+def _in_field(wcs, vectors, border=0):
+    """Say which positions lie in an image, or within a border of some pixels about it."""
+    ny, nx = wcs.pixel_shape[::-1]
+    edges = field_border(wcs, (ny + 2 * border, nx + 2 * border))
+    middle = sphere.unit_vectors(*np.radians(pixel_to_sky(wcs, (nx - 1) / 2, (ny - 1) / 2)))
+    reach = sphere.separation(sphere.unit_vectors(*np.radians(edges)), middle).max() + 1e-9
+    # projections show the far side of the sky as well, and distortion has no end there
+    inside = ~(sphere.separation(vectors, middle) > reach) & np.isfinite(vectors).all(axis=1)
+    x, y = sky_to_pixel(wcs, *np.degrees(_angles(vectors[inside])))
+    edge = border + 0.5
+    inside[inside] = (x >= -edge) & (x <= nx - 1 + edge) & (y >= -edge) & (y <= ny - 1 + edge)
+    return inside
 
 
 def _check_column(table, argument, name):
@@ -315,5 +365,10 @@ def _confusion(names, pairs, missed, spurious):
 
 def _places(table):
     """Return the sky positions of rows."""
-    x, y, z = positions_of(table, "rows").vectors.T
-    return SkyCoord(np.arctan2(y, x) % (2 * np.pi), np.arcsin(np.clip(z, -1, 1)), unit="rad")
+    return SkyCoord(*_angles(positions_of(table, "rows").vectors), unit="rad")
+
+
+def _angles(vectors):
+    """Return longitude and latitude of unit vectors in radians."""
+    x, y, z = vectors.T
+    return np.arctan2(y, x) % (2 * np.pi), np.arcsin(np.clip(z, -1, 1))

@@ -52,7 +52,8 @@ class Detector:
 
     Notes
     -----
-    The weights are read at the first use. Calls from several threads wait for each other.
+    The weights are read at the first use. Calls from several threads wait for each other. Other
+    processes may get a detector as well (process pools, Dask): it reads the weights again there.
 
     Examples
     --------
@@ -71,6 +72,13 @@ class Detector:
 
     def __repr__(self):
         return f"Detector({self._model!r}, device={self._device!r}, backend={self._choice!r})"
+
+    def __getstate__(self):
+        # the lock and what a runtime loaded belong to this process
+        return self.__dict__ | dict.fromkeys(("_weights", "_backend", "_classifier", "_lock"))
+
+    def __setstate__(self, state):
+        self.__dict__.update(state, _lock=Lock())
 
     @property
     def weights(self):
@@ -165,8 +173,7 @@ class Detector:
         wanted = _wanted_labels(classes, include_stars=include_stars)
         weights = class_weights(priors)
         if zoom is not None and not _ZOOMS[0] <= zoom <= _ZOOMS[1]:
-            msg = f"zoom must be in {_ZOOMS[0]:g}..{_ZOOMS[1]:g}, got {zoom}"
-            raise ValueError(msg)
+            raise ValueError(f"zoom must be in {_ZOOMS[0]:g}..{_ZOOMS[1]:g}, got {zoom}")
         with self._lock:
             threshold = self._threshold(score, min_purity)
             frame = read_image(image, wcs=wcs, mask=mask, hdu=hdu)
@@ -205,15 +212,13 @@ class Detector:
     def _threshold(self, score, min_purity):
         """Return the score threshold that the arguments ask for."""
         if score is not None and min_purity is not None:
-            msg = f"give score or min_purity, not both, got {score} and {min_purity}"
-            raise ValueError(msg)
+            raise ValueError(f"give score or min_purity, not both, got {score} and {min_purity}")
         if min_purity is not None:
             return self.weights.score_for_purity(min_purity)
         if score is None:
             return self.weights.default_score
         if not 0 <= score <= 1:
-            msg = f"score must be in 0..1, got {score}"
-            raise ValueError(msg)
+            raise ValueError(f"score must be in 0..1, got {score}")
         return float(score)
 
     def _table(self, frame, found, threshold, provenance):
@@ -353,19 +358,9 @@ def detect(
     >>> table = detect(["g.fits", "r.fits", "i.fits"], min_purity=0.9)  # doctest: +SKIP
     """
     return Detector(model, device=device, backend=backend).detect(
-        image,
-        wcs=wcs,
-        mask=mask,
-        hdu=hdu,
-        score=score,
-        min_purity=min_purity,
-        classes=classes,
-        include_stars=include_stars,
-        priors=priors,
-        zoom=zoom,
-        measure=measure,
-        progress=progress,
-    )
+        image, wcs=wcs, mask=mask, hdu=hdu, score=score, min_purity=min_purity, classes=classes,
+        include_stars=include_stars, priors=priors, zoom=zoom, measure=measure, progress=progress,
+    )  # fmt: skip
 
 
 def _wanted_labels(classes, *, include_stars):

@@ -4,11 +4,13 @@ import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
 
 import numpy as np
+from astropy.wcs import WCS
 
-from astro_yolo._alignment import AlignedBand
+from astro_yolo._alignment import AlignedBand, area_ratio, noise_ratio
 from astro_yolo._headers import as_wcs, pixel_scale
 from astro_yolo._inputs import load
 from astro_yolo._mapping import fit_mapping
@@ -61,6 +63,8 @@ class SkyImage:
     checksums : mapping of str to str, optional
         SHA-256 per band: of the file as it is on disk, or of the array's bytes. Computed when first
         asked for.
+    mappings : tuple, optional
+        Per band how it lies on the pixel grid, where it was resampled; else `None`.
     """
 
     bands: tuple
@@ -73,6 +77,7 @@ class SkyImage:
     kind: str = "array"
     checksums: Mapping = field(default_factory=dict)
     zero_points: tuple = ()
+    mappings: tuple = ()
 
     @property
     def shape(self):
@@ -142,6 +147,31 @@ class SkyImage:
             return None if self.saturated is None else self.saturated[y0:y1, x0:x1]
         return _union([band.read_saturated((y0, y1, x0, x1)) for band in self.data])
 
+    @cached_property
+    def area_ratios(self):
+        """How many of its own pixels a pixel of the grid covers, per band."""
+        return np.array([area_ratio(mapping) for mapping in self._mappings])
+
+    @property
+    def _mappings(self):
+        return self.mappings or (None,) * self.n_bands
+
+    def noise_ratios(self, y0, y1, x0, x1):
+        """
+        Find how much noisier sums over pixels are than the noise of single ones says.
+
+        Parameters
+        ----------
+        y0, y1, x0, x1 : int
+            As in `window`.
+
+        Returns
+        -------
+        1D `~numpy.ndarray`
+            Per band; 1 for one that was not resampled.
+        """
+        return np.array([noise_ratio(mapping, (y0, y1, x0, x1)) for mapping in self._mappings])
+
     def _check_window(self, y0, y1, x0, x1):
         ny, nx = self.shape
         if not (0 <= y0 < y1 <= ny and 0 <= x0 < x1 <= nx):
@@ -197,7 +227,9 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
     -----
     Bands are resampled by linear interpolation at positions from both WCSs: through an affine
     where that is exact to 0.1 pixel, else through the WCSs at every 16th pixel. It serves for
-    finding objects; do photometry on the original frames. Pixels outside a band are bad.
+    finding objects; do precise photometry on the original frames. Values stay those of a band's own
+    pixels: where these are larger or smaller than the grid's, a sum over the grid times
+    `SkyImage.area_ratios` is the flux. Pixels outside a band are bad.
 
     Mosaics are 0 where no exposure lies. Such regions are bad, as NaN is, where they take up more
     than 2 % of each band, or a fifth of one: squares of exact zeros of 9 pixels and more, in an
@@ -221,7 +253,7 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
     grid, bands = _align(given)
     mask = _checked_mask(mask, bands[0].shape)
     wcs = as_wcs(wcs)
-    grid = grid if wcs is None else wcs
+    grid = _with_size(grid if wcs is None else wcs, bands[0].shape)
     data, mask, saturated = _read(bands, mask)
     return SkyImage(
         bands=given.names,
@@ -236,6 +268,7 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
             {name: p.digest for name, p in zip(given.names, given.planes, strict=True)}
         ),
         zero_points=tuple(plane.zero_point for plane in given.planes),
+        mappings=tuple(band.mapping for band in bands),
     )
 
 
@@ -271,6 +304,15 @@ def _align(given):
     return reference.wcs, [
         AlignedBand(plane, reference.shape, _mapping(plane, reference)) for plane in given.planes
     ]
+
+
+def _with_size(wcs, shape):
+    """Return a WCS that knows the size of the image read; the caller's own stays as it is."""
+    if not isinstance(wcs, WCS) or wcs.pixel_shape == shape[::-1]:
+        return wcs
+    wcs = wcs.deepcopy()
+    wcs.pixel_shape = shape[::-1]
+    return wcs
 
 
 def _mapping(plane, reference):

@@ -4,14 +4,17 @@ Angles are true separations on the sphere, so that poles and right ascension 0 a
 other. A row is matched, unmatched or rejected (without a usable position); nothing is dropped.
 """
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.table import QTable, hstack
+from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_yolo import _match_geometry as sphere
-from astro_yolo._match_inputs import as_table, positions_of, radius_of
+from astro_yolo._match_inputs import as_table, numbers_of, positions_of
 from astro_yolo.exceptions import MatchError
 
 __all__ = ["MODES", "Match", "Offset", "crossmatch"]
@@ -96,8 +99,9 @@ def crossmatch(
     ----------
     table, catalog : `~astropy.table.Table`, path-like or `~astropy.coordinates.SkyCoord`
         Tables need a SkyCoord column or columns ``ra`` and ``dec`` (or other usual names), ICRS,
-        with a unit, in a file too. Where a table was measured, the centre of the light
-        (``alpha_centroid``, ``delta_centroid``) stands for that of the box.
+        with a unit, in a file too; or text, such as 10:00:42.5 (hours) and +02:12:21. Where
+        a table was measured, the centre of the light (``alpha_centroid``, ``delta_centroid``)
+        stands for that of the box.
     radius : `~astropy.units.Quantity` or str, optional
         Largest separation: an angle; one angle a row of ``table``; the name of a column of it;
         or "size", half of the longer side of each source's box.
@@ -109,8 +113,10 @@ def crossmatch(
     unit : unit, optional
         Of coordinate columns that have none. Those of this package's own tables are in degrees,
         also where CSV has lost their unit.
-    epoch : float, optional
-        Julian year to which positions with ``pmra``, ``pmdec`` and ``ref_epoch`` are moved.
+    epoch : float or `~astropy.time.Time`, optional
+        Julian year, or time, to which positions with proper motions are moved: those of a SkyCoord
+        with ``obstime``, or of columns ``pmra``, ``pmdec`` and ``ref_epoch`` (VizieR: ``pmRA``,
+        ``pmDE`` and ``Epoch``). What has no motion stays where it is.
 
     Returns
     -------
@@ -119,7 +125,8 @@ def crossmatch(
     Raises
     ------
     MatchError
-        If positions, their units or the radius are missing or wrong, or the mode is unknown.
+        If positions, their units or the radius are missing or wrong, the mode is unknown, or
+        there are an ``epoch`` and proper motions without the epoch that the positions are of.
 
     Examples
     --------
@@ -136,17 +143,20 @@ def crossmatch(
     if mode not in MODES:
         msg = f"mode must be one of {', '.join(MODES)}, got {mode!r}"
         raise MatchError(msg)
-    table, catalog = as_table(table, "table", unit), as_table(catalog, "catalog", unit)
-    reach = radius_of(radius, table)
-    ours = positions_of(table, "table", epoch=epoch)
-    theirs = positions_of(catalog, "catalog", epoch=epoch)
+    (table, ours), (catalog, theirs) = (
+        _side(given, name, unit, epoch)
+        for given, name in ((table, "table"), (catalog, "catalog"))
+    )
+    reach = _radius_of(radius, table)
     good = ours.good & np.isfinite(reach)
     rows, places = np.flatnonzero(good), np.flatnonzero(theirs.good)
     first, second, reach = ours.vectors[rows], theirs.vectors[places], reach[rows]
     pairs = _pairs(first, second, reach, mode)
     offset = _offset(first[pairs[:, 0]], second[pairs[:, 1]])
     if correct and len(pairs):
-        first = _shifted(first, offset)
+        first = sphere.displaced(first, *(
+            middle.to_value(u.rad) for middle in (offset.east, offset.north)
+        ))
         pairs = _pairs(first, second, reach, mode)
     chance, expected = _chance(first, second, pairs, reach)
     numbers = np.stack([rows[pairs[:, 0]], places[pairs[:, 1]]], axis=1)
@@ -161,6 +171,44 @@ def crossmatch(
         offset=offset,
         expected_by_chance=expected,
     )
+
+
+def _side(given, name, unit, epoch):
+    """Return one side of the match as a table, and its positions."""
+    table = as_table(given, name, unit)
+    # a SkyCoord may know more of its motion than a table holds
+    place = given if isinstance(given, SkyCoord) else table
+    return table, positions_of(place, name, epoch=epoch)
+
+
+def _radius_of(radius, table):
+    """Return the largest separation of a pair for each row, radians; NaN where it has none."""
+    if isinstance(radius, str):
+        radius = _radius_column(radius, table)
+    try:
+        values = u.Quantity(radius).to_value(u.rad)
+    except (u.UnitConversionError, TypeError) as error:
+        msg = f"radius must be an angle such as 2 * u.arcsec, got {radius!r}"
+        raise MatchError(msg) from error
+    if values.ndim and values.shape != (len(table),):
+        msg = f"radius must be one angle or one a row ({len(table)}), got shape {values.shape}"
+        raise MatchError(msg)
+    if np.any(values <= 0) or np.any(np.isinf(values)):
+        msg = f"radius must be positive, got {radius!r}"
+        raise MatchError(msg)
+    return np.broadcast_to(values, (len(table),)).astype(float)
+
+
+def _radius_column(name, table):
+    """Return the radii of a column, or half of the longer side of the box for "size"."""
+    wanted = ("width", "height") if name == "size" else (name,)
+    missing = [key for key in wanted if key not in table.colnames]
+    if missing:
+        msg = f"radius={name!r} needs the column {missing[0]!r}, got {table.colnames}"
+        raise MatchError(msg)
+    values = [numbers_of(table[key], f"radius={key!r}") * u.Unit(table[key].unit or "")
+              for key in wanted]  # fmt: skip
+    return np.maximum(values[0], values[1]) / 2 if name == "size" else values[0]
 
 
 def _pairs(first, second, reach, mode):
@@ -194,13 +242,6 @@ def _offset(first, second):
     return Offset(*middles, *spreads)
 
 
-def _shifted(vectors, offset):
-    """Move positions by an offset."""
-    east, north = sphere.tangent_axes(vectors)
-    moved = vectors + offset.east.to_value(u.rad) * east + offset.north.to_value(u.rad) * north
-    return moved / np.linalg.norm(moved, axis=1, keepdims=True)
-
-
 def _chance(first, second, pairs, reach):
     """Return the chance probability of each pair, and the expected number of chance matches."""
     crowding = sphere.density(first, second)
@@ -219,15 +260,23 @@ def _measured(first, second):
 
 def _joined(table, catalog, numbers, measured):
     """Return the table of pairs."""
-    left, right = QTable(table[numbers[:, 0]]), QTable(catalog[numbers[:, 1]])
     found = QTable({"row": numbers[:, 0], "row_cat": numbers[:, 1], **measured})
+    with warnings.catch_warnings():
+        # text with a unit, "h:m:s" say, is no Quantity, and stays what it is
+        warnings.filterwarnings("ignore", ".*has a unit but is kept as a", AstropyUserWarning)
+        left, right = QTable(table[numbers[:, 0]]), QTable(catalog[numbers[:, 1]])
+        _rename(left, right, found)
+        return hstack([left, right, found], join_type="exact", metadata_conflicts="silent")
+
+
+def _rename(left, right, found):
+    """Rename the columns of both sides whose names are taken."""
     taken = {*left.colnames, *found.colnames}
     for name in right.colnames:
         if name in taken:
             right.rename_column(name, _free(f"{name}_cat", {*taken, *right.colnames}))
     for name in set(left.colnames) & set(found.colnames):
         left.rename_column(name, _free(f"{name}_1", taken))
-    return hstack([left, right, found], join_type="exact", metadata_conflicts="silent")
 
 
 def _free(name, taken):

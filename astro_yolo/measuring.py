@@ -11,6 +11,7 @@ from astro_yolo._columns import whole
 from astro_yolo._measure_source import FLAG_BITS, KRON_FACTOR, measure_source
 from astro_yolo._shape_of_light import psf_squares
 from astro_yolo._sky import pixel_to_sky
+from astro_yolo._table_grid import check_grid
 from astro_yolo.catalog import BOX_COLUMNS, conform, pixel_boxes
 from astro_yolo.exceptions import MeasurementError, warn_user
 from astro_yolo.image import read_image
@@ -20,7 +21,7 @@ __all__ = ["MEASURE_FLAGS", "measure"]
 
 #: Bits of the column ``measure_flags``: the image ends in the aperture; it holds masked pixels; a
 #: neighbour covered a twentieth of it; too little free sky; no shape settled, the box's was taken;
-#: nothing could be measured.
+#: nothing could be measured, as outside of the image or where most of the box is masked.
 MEASURE_FLAGS = FLAG_BITS
 
 _DEFAULT_APERTURE = 3.0  # arcsec across, as SDSS's fibres
@@ -40,7 +41,8 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
     table : `~astropy.table.Table` or one row of it
         Result of ``detect``, or any table with ``xmin, ymin, xmax, ymax`` (0-based pixels).
     image : path, dict, list, array or SkyImage
-        Anything that `~astro_yolo.read_image` reads, on the pixel grid of the table.
+        Anything that `~astro_yolo.read_image` reads, on the pixel grid of the table: of several
+        bands all, as given to ``detect``.
     zeropoint : float, dict or sequence of float, optional
         AB magnitude of one unit of the image: for all bands, by band, or in their order. By
         default from the headers: nanomaggies, MAGZPT and its like, PHOTFLAM and PHOTPLAM,
@@ -67,7 +69,8 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
     Raises
     ------
     MeasurementError
-        If a column, a zero point, the aperture or the PSF is missing or wrong.
+        If a column, a zero point, the aperture or the PSF is missing or wrong, or the table is not
+        on the pixel grid of the image.
     ImageError
         If the image cannot be used.
 
@@ -91,7 +94,7 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
       most, whose light grows in the aperture as the galaxy's does, less what the profile adds to
       the sky;
     * ``sky_B``, ``kron_flux_B``, ``kron_flux_err_B``, ``aper_flux_B``, ``aper_flux_err_B``: units
-      of the image;
+      of the image, as summed over the band's own pixels;
     * ``kron_mag_B``, ``kron_mag_err_B``, ``aper_mag_B``, ``aper_mag_err_B``, ``mu_B``: AB
       magnitudes, and mean surface brightness within the half-light radius, where there is a zero
       point;
@@ -106,6 +109,7 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
     image = read_image(image, wcs=wcs, hdu=hdu)
     table = whole(table)
     boxes = _boxes(table)
+    check_grid(table, image)
     radius = _aperture_radius(aperture, image)
     zero = _zero_points(zeropoint, image)
     psf = _psf_squares(psf, image)
@@ -199,6 +203,7 @@ def _psf_squares(psf, image):
 def _squares_of_stars(stars, image):
     """Return the median squares of the axes of bright, undisturbed stars."""
     boxes = _boxes(stars)
+    check_grid(stars, image, "psf")
     near = _neighbours(boxes)
     found = [measure_source(image, box, boxes[k], _DEFAULT_PIXELS)
              for box, k in zip(boxes, near, strict=True)]  # fmt: skip

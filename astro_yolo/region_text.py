@@ -10,6 +10,10 @@ agree where the image is a plain undistorted one. Polygons are exact in both, ev
 ICRS a box is written as the polygon of its corners, and an ellipse or circle as such only where a
 reader of either kind is right to a tenth of a pixel, elsewhere (distortion, pole, galactic images,
 pixels that are not square) as a polygon of 32 corners.
+
+A row of a sky file is where its ``ra`` and ``dec`` say. Those of an image are where its WCS has
+the pixels, and that tells how they lie there; the rows of a stacked table come from several
+images, and that of one alone is known. How another one lies is then fitted to its rows.
 """
 
 from string import Formatter
@@ -17,12 +21,19 @@ from string import Formatter
 import numpy as np
 from astropy.table import Column
 
-from astro_yolo._columns import whole
-from astro_yolo._sky import is_equatorial, pixel_to_sky, sky_boxes
+from astro_yolo._columns import sky_places, stacked, whole
+from astro_yolo._sky import (
+    SkyBoxes,
+    fit_wcs,
+    is_equatorial,
+    pixel_to_sky,
+    separation,
+    sky_boxes,
+)
 from astro_yolo.catalog import BOX_COLUMNS, LABELS, pixel_boxes, table_wcs
 from astro_yolo.exceptions import InputWarning, RegionError, warn_user
 
-__all__ = ["CLASS_COLORS", "CLEAN", "FRAMES", "SHAPES", "TEXT", "format_regions"]
+__all__ = ["CLASS_COLORS", "CLEAN", "FRAMES", "SHAPES", "at_pixels", "format_regions"]
 
 #: Colour of each class in region files and pictures.
 CLASS_COLORS = dict(zip(
@@ -34,8 +45,7 @@ SHAPES = ("box", "ellipse", "circle", "polygon")
 #: Coordinate systems of a region file.
 FRAMES = ("image", "icrs")
 
-#: Text beside a region: unique, as the id is in it.
-TEXT = "{id} {label} {score:.2f}"
+_AUTO = {"id": "", "label": "", "score": ".2f"}  # text by default: unique, as the id is in it
 
 _HEADER = "# Region file format: DS9 version 4.1\n"
 _OTHER_COLOR = "#00ff00"  # DS9's own green, for a label that has no colour
@@ -48,7 +58,7 @@ CLEAN = str.maketrans({"{": "(", "}": ")", "\n": " ", "\r": " "})
 
 
 def format_regions(
-    table, *, shape="ellipse", frame=None, wcs=None, color=None, text=TEXT, tags=("astro_yolo",),
+    table, *, shape="ellipse", frame=None, wcs=None, color=None, text="auto", tags=("astro_yolo",),
     decimals=None,
 ):
     """
@@ -58,19 +68,24 @@ def format_regions(
     ----------
     table : `~astropy.table.Table` or one row of it
         Table with ``xmin, ymin, xmax, ymax`` (0-based pixels), and ``id`` and ``label`` if known.
+        On the sky a row is drawn at its ``ra`` and ``dec``, with its ``width`` and ``height``,
+        where these are not what the WCS says: rows of several images, or an edited position.
     shape : {"box", "ellipse", "circle", "polygon"}, optional
         An ellipse is inscribed in the box; a circle has the area of that ellipse; a polygon has
         the corners of the box.
     frame : {"image", "icrs"}, optional
-        Coordinate system; by default ICRS if the sky coordinates of the image are known. In ICRS
-        a box is written as the polygon of its corners, and an ellipse or circle as a polygon where
-        DS9 would draw it more than 0.1 pixel off (see the text of this module).
+        Coordinate system; by default ICRS if the table has sky columns or the sky coordinates of
+        the image are known. In ICRS a box is written as the polygon of its corners, and an ellipse
+        or circle as a polygon where DS9 would draw it more than 0.1 pixel off (see the text of
+        this module).
     wcs : WCS, optional
-        Sky coordinates of the image; by default those that the table keeps.
+        Sky coordinates of the image; by default those that the table keeps. Without any the sky
+        columns tell them, from three rows on.
     color : str or dict, optional
         One colour, or colours by label that replace those of `CLASS_COLORS`.
     text : str or None, optional
-        Format of the text beside a region; any column may be named. Braces in a value become
+        Format of the text beside a region; any column may be named. By default, "auto", what is
+        known of ``"{id} {label} {score:.2f}"``. Braces in a value become
         parentheses, since DS9 cannot hold them. A text that differs in every row (one with
         ``{id}``) lets other programs tell the rows apart.
     tags : sequence of str, optional
@@ -87,22 +102,20 @@ def format_regions(
     Raises
     ------
     RegionError
-        If ``shape``, ``frame`` or ``text`` is not valid, a pixel column is missing, or ICRS is
-        asked for without sky coordinates.
+        If ``shape``, ``frame`` or ``text`` is not valid, a pixel column is missing, ICRS is asked
+        for without sky coordinates, or pixels where rows are of several images.
     """
     if shape not in SHAPES:
         raise RegionError(f"shape must be one of {', '.join(SHAPES)}, got {shape!r}")
     table = whole(table)
     wcs = table_wcs(table) if wcs is None else wcs
-    frame = choose_frame(frame, wcs)
-    x, y, width, height = _extents(table)
-    good = np.isfinite(x + y + width + height) & (width > 0) & (height > 0)
-    draw = _image_shapes if frame == "image" else _sky_shapes
-    shapes = np.full(len(table), "", dtype=object)
-    if good.any():
-        boxes = (values[good] for values in (x, y, width, height))
-        shapes[good] = draw(shape, *boxes, wcs, decimals)
-    good &= np.array([s != "" and "nan" not in s for s in shapes.tolist()], bool)  # NaN: no sky
+    boxes = _extents(table)
+    frame = choose_frame(frame, wcs, table)
+    if frame == "image":
+        shapes = _image_shapes(shape, *boxes, decimals)
+    else:
+        shapes = _sky_shapes(shape, boxes, table, wcs, decimals)
+    good = np.array([s != "" and "nan" not in s for s in shapes], bool)  # NaN: no box, or no sky
     if not good.all():
         warn_user(f"{np.sum(~good)} of {len(table)} rows have no finite region: left out",
                   InputWarning)
@@ -111,24 +124,62 @@ def format_regions(
     return "\n".join([_HEADER + frame, *lines, ""])
 
 
-def choose_frame(frame, wcs):
+def choose_frame(frame, wcs, table):
     """Return the coordinate system to write, checked against what is known."""
+    placed = np.isfinite(sky_places(table).sum(axis=0))
+    on_sky = wcs is not None or (placed.any() if len(table) else "ra" in table.colnames)
     if frame is None:
-        return "image" if wcs is None else "icrs"
+        return "icrs" if on_sky else "image"
     if frame not in FRAMES:
         raise RegionError(f"frame must be one of {', '.join(FRAMES)}, got {frame!r}")
-    if frame == "icrs" and wcs is None:
+    if frame == "icrs" and not on_sky:
         raise RegionError("frame 'icrs' needs the sky coordinates of the image: give wcs=")
+    if frame == "image" and wcs is not None and not (same := at_pixels(table, wcs)).all():
+        raise RegionError(f"frame 'image': the rows are of several images or were changed, as ra"
+                          f" and dec of {np.sum(~same)} of {len(table)} are not where the WCS has"
+                          " their pixels; frame 'icrs' draws them there")
     return frame
 
 
+def at_pixels(table, wcs):
+    """
+    Say which rows are at one place by their sky columns and by their pixels.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Table with ``xmin, ymin, xmax, ymax``.
+    wcs : WCS
+        Sky coordinates of an image.
+
+    Returns
+    -------
+    (N,) array of bool
+        True to a tenth of a pixel, and where a row lacks one of the two.
+    """
+    boxes, places, same = _extents(table), sky_places(table), np.ones(len(table), bool)
+    rows = np.isfinite(boxes[0] + places[0] + places[1])
+    if rows.any():
+        boxes, places = boxes[:, rows], places[:, rows]
+        same[rows] = _pixels_away(sky_boxes(wcs, *boxes), boxes, places) <= _TOLERANCE
+    return same
+
+
+def _pixels_away(on_sky, boxes, places):
+    """Return by how many pixels boxes are off their places; NaN where one has no sky."""
+    pixel = np.minimum(on_sky.width / boxes[2], on_sky.height / boxes[3])
+    return separation(on_sky.ra, on_sky.dec, *places[:2]) / pixel
+
+
 def _extents(table):
-    """Return centre and size of the boxes of a table."""
+    """Return centre and size of the boxes of a table, (4, N); NaN where there is none."""
     missing = [name for name in BOX_COLUMNS if name not in table.colnames]
     if missing:
         raise RegionError(f"table must have the columns xmin, ymin, xmax, ymax; {missing} missing")
     xmin, ymin, xmax, ymax = pixel_boxes(table).T
-    return (xmin + xmax) / 2, (ymin + ymax) / 2, xmax - xmin, ymax - ymin
+    boxes = np.stack([(xmin + xmax) / 2, (ymin + ymax) / 2, xmax - xmin, ymax - ymin])
+    good = np.isfinite(boxes.sum(axis=0)) & (boxes[2:] > 0).all(axis=0)
+    return np.where(good, boxes, np.nan)
 
 
 def _fill(template, numbers):
@@ -137,7 +188,7 @@ def _fill(template, numbers):
     return (f"{template}\n" * len(rows) % tuple(rows.ravel().tolist())).split("\n")[:-1]
 
 
-def _image_shapes(shape, x, y, width, height, _wcs, decimals):
+def _image_shapes(shape, x, y, width, height, decimals):
     """Return shapes in image coordinates, which count from 1."""
     number = f"%.{4 if decimals is None else decimals}f"
     x, y = x + 1, y + 1
@@ -146,26 +197,76 @@ def _image_shapes(shape, x, y, width, height, _wcs, decimals):
     if shape == "box":
         return _fill(f"box({number},{number},{number},{number},0)", np.c_[x, y, width, height])
     if shape == "circle":
-        return _fill(f"circle({number},{number},{number})", np.c_[x, y, _radius(width, height)])
+        radius = np.sqrt(width * height) / 2
+        return _fill(f"circle({number},{number},{number})", np.c_[x, y, radius])
     return _fill(f"ellipse({number},{number},{number},{number},0)",
                  np.c_[x, y, width / 2, height / 2])
 
 
-def _sky_shapes(shape, x, y, width, height, wcs, decimals):
+def _sky_shapes(shape, boxes, table, wcs, decimals):
+    """Return shapes in ICRS, image by image."""
+    places = sky_places(table)
+    if shape == "circle":
+        boxes[2:], places[2:] = (np.sqrt(v[2] * v[3]) for v in (boxes, places))
+    shapes, guessed = np.full(len(table), "", dtype=object), 0
+    for rows, its_wcs, known in _images(table, boxes, places, wcs):
+        shapes[rows] = _shapes_of_image(shape, boxes[:, rows], places[:, rows], its_wcs, decimals)
+        guessed += 0 if known or shape == "circle" else np.sum(rows)
+    if guessed:
+        how = "north were up" if wcs is None else "they were of the image of the WCS"
+        warn_user(f"{guessed} of {len(table)} rows are drawn at their ra and dec, turned as if"
+                  f" {how}: they are too few to tell how their own image lies", InputWarning)
+    return shapes
+
+
+def _images(table, boxes, places, wcs):
+    """Return the rows of each image, its WCS, and whether that is more than a guess."""
+    pixels, placed = np.isfinite(boxes[0]), np.isfinite(places[0] + places[1])
+    away = pixels if wcs is None else pixels & ~at_pixels(table, wcs)
+    images = [(pixels & ~away, wcs, True), (placed & ~pixels, None, False)]
+    groups = stacked(table)
+    for group in np.unique(groups[away]):
+        rows = away & (groups == group)
+        # a few rows that somebody moved are of the image that the others are of
+        most = away[groups == group].mean() > 0.5
+        fitted = fit_wcs(boxes[:, rows], places[:, rows]) if most else None
+        images.append((rows, wcs if fitted is None else fitted, fitted is not None or not most))
+    return [image for image in images if image[0].any()]
+
+
+def _placed(boxes, places, wcs):
+    """Return the boxes of an image on the sky, and which of them are elsewhere than it says."""
+    ra, dec, width, height = places
+    if wcs is None:  # north is up
+        none = np.zeros_like(ra)
+        axes = np.stack([-width / 2, none], axis=1), np.stack([none, height / 2], axis=1)
+        return SkyBoxes(ra, dec, width, height, *axes), np.ones(len(ra), bool)
+    found = sky_boxes(wcs, *boxes)
+    off = _pixels_away(found, boxes, places) > _TOLERANCE
+    width = np.where(off & np.isfinite(width), width, found.width)
+    height = np.where(off & np.isfinite(height), height, found.height)
+    return SkyBoxes(
+        np.where(off, ra, found.ra), np.where(off, dec, found.dec), width, height,
+        found.x_axis * (width / found.width)[:, None],
+        found.y_axis * (height / found.height)[:, None],
+    ), off
+
+
+def _shapes_of_image(shape, boxes, places, wcs, decimals):
     """Return shapes in ICRS: polygons, and ellipses where those are right."""
     position = f"%.{8 if decimals is None else decimals}f"
-    if shape == "circle":
-        width = height = 2 * _radius(width, height)
+    on_sky, off = _placed(boxes, places, wcs)
     if shape in ("box", "polygon"):
-        return _sky_polygons(shape, x, y, width, height, wcs, position)
+        return _sky_polygons(shape, boxes, on_sky, off, wcs, position)
     length = f"%.{5 if decimals is None else decimals}f"
-    on_sky = sky_boxes(wcs, x, y, width, height)
     shapes = np.array(_sky_ellipses(shape, on_sky, position, length), object)
-    bent = _misfit(on_sky, x, y, width, height, wcs) > _TOLERANCE
+    if wcs is None:
+        return shapes
+    bent = _misfit(on_sky, *boxes, wcs) > _TOLERANCE
     bent |= not is_equatorial(wcs)
     if bent.any():
-        box = (values[bent] for values in (x, y, width, height))
-        shapes[bent] = _sky_polygons(shape, *box, wcs, position)
+        polygons = _sky_polygons(shape, boxes, on_sky, off, wcs, position)
+        shapes[bent] = np.array(polygons, object)[bent]
     return shapes
 
 
@@ -199,24 +300,29 @@ def _misfit(on_sky, x, y, width, height, wcs):
     return size + turn + skew * np.maximum(width, height) / 2
 
 
+def _steps(shape):
+    """Return the steps from a centre to the points of a shape, in widths and heights."""
+    round_ = shape in ("ellipse", "circle")
+    return (np.cos(_TURN) / 2, np.sin(_TURN) / 2) if round_ else _CORNERS
+
+
 def _vertices(shape, x, y, width, height):
     """Return the pixel corners of boxes, or points on ellipses, as (N, corners) arrays."""
-    round_ = shape in ("ellipse", "circle")
-    step_x, step_y = (np.cos(_TURN) / 2, np.sin(_TURN) / 2) if round_ else _CORNERS
+    step_x, step_y = _steps(shape)
     return x[:, None] + width[:, None] * step_x, y[:, None] + height[:, None] * step_y
 
 
-def _sky_polygons(shape, x, y, width, height, wcs, position):
-    return _polygons(*pixel_to_sky(wcs, *_vertices(shape, x, y, width, height)), position)
+def _sky_polygons(shape, boxes, on_sky, off, wcs, position):
+    """Return polygons, of rows at their own place by that and of others by the WCS."""
+    ra, dec = on_sky.points(*_steps(shape))
+    if not off.all():
+        ra[~off], dec[~off] = pixel_to_sky(wcs, *_vertices(shape, *boxes[:, ~off]))
+    return _polygons(ra, dec, position)
 
 
 def _polygons(first, second, number):
-    pairs = np.stack([first, second], axis=-1).reshape(len(first), -1)
+    pairs = np.stack([first, second], axis=-1).reshape(len(first), 2 * first.shape[1])
     return _fill(f"polygon({','.join([number] * pairs.shape[1])})", pairs)
-
-
-def _radius(width, height):
-    return np.sqrt(width * height) / 2
 
 
 def _marks(table, color, text, tags):
@@ -244,16 +350,31 @@ def _texts(table, text):
     """Return the text property of each row, empty for no text."""
     if not text:
         return [""] * len(table)
-    template, names = _positional(text, table.colnames)
-    columns = [_values(table[name]) for name in names]
-    rows = zip(*columns, strict=True) if columns else [()] * len(table)
+    auto = text == "auto"
+    template, names = ("", []) if auto else _positional(text, table.colnames)
+    rows = zip(*(_values(table[n]) for n in names), strict=True) if names else [()] * len(table)
     try:
-        said = [template.format(*row) for row in rows]
+        said = _auto_texts(table) if auto else [template.format(*row) for row in rows]
     except (TypeError, ValueError) as error:  # the first of them where a number is masked
         raise RegionError(f"text must be a format of columns, got {text!r}: {error}") from error
+    return _braced(said)
+
+
+def _auto_texts(table):
+    """Return what is known of the default text; id 0 is a region of somebody else."""
+    words = []
+    for name in (name for name in _AUTO if name in table.colnames):
+        unknown = (None, "", 0) if name == "id" else (None, "")
+        words.append(["" if value in unknown else format(value, _AUTO[name])
+                      for value in _values(table[name])])
+    return [" ".join(filter(None, row)) for row in zip(*words, strict=True)] or [""] * len(table)
+
+
+def _braced(said):
+    """Return texts as properties, nothing for an empty one."""
     # Cleaned in one piece: ten times faster than row by row.
     said = _SEPARATOR.join(said).translate(CLEAN).split(_SEPARATOR) if said else []
-    return [f" text={{{words}}}" for words in said]
+    return [f" text={{{words}}}" if words else "" for words in said]
 
 
 def _values(column):

@@ -13,7 +13,7 @@ from astro_yolo.ds9._transport import find_target, load_transport
 from astro_yolo.ds9.diff import diff_regions
 from astro_yolo.exceptions import DS9Error, RegionError
 from astro_yolo.region_parser import parse_regions
-from astro_yolo.region_text import CLEAN, TEXT, format_regions
+from astro_yolo.region_text import CLEAN, at_pixels, format_regions
 
 __all__ = ["DS9Bridge"]
 
@@ -153,15 +153,15 @@ class DS9Bridge(Display):
         shape, color : optional
             As of `~astro_yolo.overlays.write_regions`.
         text : str or None, optional
-            Format of the text beside each; "auto" is ``"{id} {label} {score:.2f}"``, and nothing
-            for more than 1000 rows.
+            Format of the text beside each; "auto" is what is known of ``"{id} {label}
+            {score:.2f}"``, and nothing for more than 1000 rows.
         min_score : float, optional
             Leave out rows of a lower score.
         frame : int, optional
             Number of the frame; by default the current one.
         coords : {"image", "icrs"}, optional
             By default pixels where the frame shows the image that was searched, and
-            sky positions where it shows another one.
+            sky positions where it shows another one or the rows are of several.
         replace : bool, optional
             Take away what was pushed into the frame before, once the new regions are there.
 
@@ -184,9 +184,8 @@ class DS9Bridge(Display):
             if "score" not in table.colnames:
                 raise RegionError("min_score must be left out: the table has no column score")
             table = table[floats(table["score"]) >= min_score]
-        if text == "auto":
-            known = {"id", "label", "score"} <= set(table.colnames)
-            text = TEXT if known and len(table) <= _MANY else None
+        if text == "auto" and len(table) > _MANY:
+            text = None
         run = secrets.token_hex(4)
         with self._lock, self._frame(frame):
             self._require_image()
@@ -211,7 +210,11 @@ class DS9Bridge(Display):
                 ' coords="image" takes the pixels of the table'
             )
             raise DS9Error(msg)
-        return "image" if wcs is None or same_grid(wcs, shown, table) else "icrs"
+        if shown is None:
+            return "image"
+        same = wcs is None or same_grid(wcs, shown, table)
+        own = shown if wcs is None else wcs
+        return "image" if same and at_pixels(table, own).all() else "icrs"
 
     def _send(self, words, run, wanted):
         """Send regions, and make sure that all arrived."""

@@ -260,7 +260,8 @@ class Review:
         -------
         `~astropy.table.QTable`
             As the table, without the deleted and with the added rows, and with ``review``: one of
-            `STATES`. Where a box or class was changed, the sky columns follow; scores and
+            `STATES`. Where a box or class was changed, the sky columns follow (NaN where no sky
+            coordinates of the image are known); scores and
             probabilities stay what the network said (1 and a draw for added rows).
         """
         kept = [k for k, number in enumerate(self._ids) if self._now[number][0] != "deleted"]
@@ -270,9 +271,12 @@ class Review:
         again = self._made(boxes, [self._now[i][1] for i in ids])
         for name, sides in zip(BOX_COLUMNS, boxes.T, strict=True):
             table[name] = sides
-        for name in ("label", *_PLACES):
-            if name in again.colnames and name in table.colnames:
+        moved = np.any(boxes != pixel_boxes(self._table[kept]).reshape(-1, 4), axis=1)
+        for name in (name for name in ("label", *_PLACES) if name in table.colnames):
+            if name in again.colnames:
                 table[name] = again[name]
+            elif moved.any():  # no WCS says where it is now
+                table[name] = np.where(moved, np.nan, floats(table[name])) * (table[name].unit or 1)
         added = [i for i, (state, *_) in self._now.items() if state == "added"]
         if added:
             # the same columns in the same order as a table of detections; the rest is masked

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io.votable.ucd import check_ucd
-from astropy.table import QTable
+from astropy.table import QTable, Table
 from numpy.testing import assert_allclose, assert_array_equal
 
 from astro_yolo.catalog import (
@@ -193,3 +194,22 @@ def test_meta_survives_json():
     """The provenance is JSON."""
     table = table_of_three(provenance={"path": "a'b\"é"})
     assert json.loads(table.meta["PROV"]) == {"path": "a'b\"é"}
+
+
+@pytest.mark.parametrize("unit", ["deg", "rad", "hourangle", "arcmin"])
+def test_sky_in_the_unit_of_the_columns(unit):
+    """Positions are where the unit of the columns says; without one they are in degrees."""
+    ra, dec = [150.25, 10.0] * u.deg, [2.5, -80.0] * u.deg
+    for kind in (Table, QTable):
+        place = sky(kind({"ra": ra.to(unit), "dec": dec.to(unit)}))
+        np.testing.assert_allclose(place.ra.deg, ra.value, rtol=1e-12)
+        np.testing.assert_allclose(place.dec.deg, dec.value, rtol=1e-12)
+    np.testing.assert_allclose(sky(Table({"ra": ra.value, "dec": dec.value})).ra.deg, ra.value)
+    mixed = sky(QTable({"ra": ra.to(unit), "dec": dec})[0])
+    assert (mixed.ra.deg, mixed.dec.deg) == (pytest.approx(150.25), 2.5)
+
+
+def test_sky_of_no_angles():
+    """Columns that are no angles are an error that says so."""
+    with pytest.raises(WCSError, match="must have angles in ra and dec, got"):
+        sky(QTable({"ra": [1.0] * u.m, "dec": [1.0] * u.deg}))

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import QTable, Table
+from astropy.wcs import WCS
 
+from astro_yolo._sky import wcs_to_text
 from astro_yolo.cli import main
 
 
@@ -106,3 +108,47 @@ def test_wrong_outputs_are_told_before_the_work(files, capsys):
         assert message in capsys.readouterr().err
     assert sorted(path.name for path in folder.iterdir()) == ["ours.ecsv", "theirs.fits"]
     assert len(Table.read(theirs)) == 4
+
+
+def test_what_lies_beyond_the_image_is_told(files, capsys):
+    """Objects beyond the image of the table are left out, and their number is said."""
+    ours, theirs, folder = files
+    # 0.1 by 0.1 degrees about the second row of the table: the catalogue's last lies beyond
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ("RA---TAN", "DEC--TAN"), (10.01, 0.0)
+    wcs.wcs.crpix, wcs.wcs.cdelt, wcs.pixel_shape = (35.0, 50.5), (-1e-3, 1e-3), (70, 100)
+    table = QTable.read(ours)
+    table.meta["WCS"] = wcs_to_text(wcs)
+    table[:4].write(folder / "image.ecsv")
+    assert main(["compare", str(folder / "image.ecsv"), theirs, "--unit", "deg"]) == 0
+    said = capsys.readouterr().out
+    assert said.endswith("left out: 1 objects of the catalogue beyond the image searched\n")
+    assert said.splitlines()[2].split()[2:5] == ["3", "2", "0.667"]
+    assert main(["compare", ours, theirs, "--unit", "deg"]) == 0
+    assert "left out" not in capsys.readouterr().out
+
+
+def test_bins_of_nothing_are_refused(files, capsys):
+    """--bins without --magnitude ends with status 1 and says so."""
+    ours, theirs, _ = files
+    assert main(["compare", ours, theirs, "--unit", "deg", "--bins", "16,19"]) == 1
+    assert "bins must come with magnitude" in capsys.readouterr().err
+
+
+def test_an_epoch_that_moves_nothing_is_told(files, capsys):
+    """--epoch moves what has proper motions, refuses them without a year, or says it moves none."""
+    ours, theirs, folder = files
+    assert main(["match", ours, theirs, "--unit", "deg", "--epoch", "2004"]) == 0
+    assert "--epoch moves nothing: neither side has proper motions" in capsys.readouterr().err
+    moving = QTable.read(ours)
+    moving["pmRA"], moving["pmDE"] = [0.0] * 5 * u.mas / u.yr, [1e4] * 5 * u.mas / u.yr
+    moving.write(folder / "moving.ecsv")
+    command = ["match", str(folder / "moving.ecsv"), theirs, "--unit", "deg", "--epoch", "2004"]
+    assert main(command) == 1
+    assert "table must have a column ref_epoch (Julian years)" in capsys.readouterr().err
+    moving["Epoch"] = 2003.0
+    moving.write(folder / "moving.ecsv", overwrite=True)
+    assert main(command) == 0
+    said = capsys.readouterr()
+    # 10 arcsec to the north in a year: nothing is within 2 arcsec any more
+    assert (said.err, said.out.splitlines()[0].split()) == ("", ["matched:", "0"])

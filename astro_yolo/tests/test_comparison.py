@@ -9,7 +9,9 @@ from regions import Regions
 from scipy.stats import beta
 
 from astro_yolo import compare
+from astro_yolo.catalog import make_table, read_table, write_table
 from astro_yolo.exceptions import InputWarning, MatchError
+from astro_yolo.tests.wcs_cases import CASES, make_wcs
 
 
 @pytest.fixture
@@ -100,12 +102,16 @@ def test_plot_is_written(sides, tmp_path):
         ({"table_magnitude": "r"}, "table_magnitude must be a column"),
         ({"catalog_label": "r"}, "catalog_label must be a column"),
         ({"magnitude": "mag", "bins": [18, 17]}, "bins must be rising edges"),
+        ({"magnitude": "mag", "bins": [17, 17]}, "bins must be rising edges"),
+        ({"magnitude": "mag", "bins": [17]}, "bins must be rising edges"),
+        ({"bins": [17, 18]}, r"bins must come with magnitude, .* got \[17, 18\] alone"),
     ],
 )
 def test_bad_input_is_named(sides, change, message):
     """A wrong argument gets an error that says which it is and what was got."""
-    with pytest.raises(MatchError, match=message):
+    with pytest.raises(MatchError, match=message) as caught:
         compare(*sides, **change)
+    assert isinstance(caught.value, ValueError)
 
 
 def test_empty_sides_have_no_shares(sides):
@@ -186,3 +192,74 @@ def test_regions_are_where_the_unit_says(sides):
     places = [QTable({"ra": side["ra"].to_value("rad"), "dec": side["dec"].to_value("rad")})
               for side in sides]  # fmt: skip
     assert compare(*places, unit="rad").regions() == compare(*sides).regions()
+
+
+# Pixels in an image of 800 by 600: two rows of a table, and objects in the image, at its corner,
+# just beyond it, far beyond it, behind it, and in it again.
+FOUND = [[100.0, 100.0], [400.0, 300.0]]
+OBJECTS = [[100.0, 100.0], [-0.4, 599.4], [-0.6, 300.0], [400.0, 599.6], [9000.0, 300.0],
+           [400.0, 300.0], [700.0, 500.0]]  # fmt: skip
+BEYOND = [2, 3, 4, 7]
+
+
+def of_an_image(wcs):
+    """Return a table of two detections in an image, and a catalogue of a larger piece of sky."""
+    boxes = [[x - 4.5, y - 4.5, x + 5.5, y + 5.5] for x, y in FOUND]
+    table = make_table(boxes, [0.9, 0.8], np.full((2, 5), 0.2), [0, 0], [0, 0], wcs=wcs)
+    place = wcs.pixel_to_world(*np.transpose(OBJECTS)).icrs
+    behind = place[0].ra.deg + 180, -place[0].dec.deg
+    catalog = QTable({"ra": [*place.ra.deg, behind[0]] * u.deg,
+                      "dec": [*place.dec.deg, behind[1]] * u.deg,
+                      "mag": [17.5, 17.5, 14.5, 17.5, 21.5, 18.5, 18.5, 17.5],
+                      "kind": ["a"] * 8, "number": np.arange(8)})  # fmt: skip
+    return table, catalog
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_only_the_searched_image_counts(case):
+    """What the catalogue has beyond the image of the table is not missed, but left out and told."""
+    found = compare(*of_an_image(make_wcs(**CASES[case])), magnitude="mag", catalog_label="kind")
+    assert found.outside["number"].tolist() == BEYOND
+    assert found.bins.meta["OUTSIDE"] == 4
+    assert found.match.unmatched_catalog["number"].tolist() == [1, 6]
+    assert found.bins["low"].tolist() == [17, 18]
+    assert found.bins["n_catalog"].tolist() == [2, 2]
+    assert {row["label"]: row["n_catalog"] for row in found.classes}["a"] == 4
+    assert found.bins["recall"].tolist() == [0.5, 0.5]
+    assert found.confusion["(missed)"].tolist() == [2, 0]
+    assert found.regions().count("tag={missed}") == 2
+
+
+@pytest.mark.parametrize("name", ["t.ecsv", "t.fits", "t.vot"])
+def test_the_image_of_a_file_is_known(tmp_path, name):
+    """A table that was written and read knows its image, and a table without sky counts all."""
+    table, catalog = of_an_image(make_wcs())
+    write_table(table, tmp_path / name)
+    for given in (tmp_path / name, read_table(tmp_path / name)):
+        assert compare(given, catalog).bins["recall"].tolist() == [0.5]
+    for meta in ({}, {"WCS": "other"}, {"WCS": 3}):
+        table.meta = meta
+        found = compare(table, catalog)
+        assert found.bins["recall"].tolist() == [0.25]
+        assert (found.bins.meta["OUTSIDE"], len(found.outside)) == (0, 0)
+
+
+def test_a_partner_beyond_the_border_is_one():
+    """An object just beyond the border that was found counts as found, and nothing is spurious."""
+    wcs = make_wcs()
+    table, catalog = of_an_image(wcs)
+    table["ra"][0], table["dec"][0] = catalog["ra"][2], catalog["dec"][2]
+    found = compare(table, catalog)
+    assert found.outside["number"].tolist() == [3, 4, 7]
+    assert (found.bins["n_catalog"][0], found.bins["n_found"][0]) == (5, 2)
+    assert found.bins["purity"].tolist() == [1.0]
+
+
+def test_rows_of_several_images_are_held_against_all():
+    """A table with rows beyond the one image it names is held against all, with a warning."""
+    table, catalog = of_an_image(make_wcs())
+    table["ra"][1], table["dec"][1] = catalog["ra"][4], catalog["dec"][4]
+    with pytest.warns(InputWarning, match="table: has rows beyond the image"):
+        found = compare(table, catalog)
+    assert found.bins["recall"].tolist() == [0.25]
+    assert len(found.outside) == 0

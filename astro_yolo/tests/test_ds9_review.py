@@ -67,6 +67,18 @@ def test_decisions_make_the_result(review, table):
     assert found["score"].tolist()[:3] == table["score"].tolist()[:3]
 
 
+def test_a_place_that_nobody_knows(table, tmp_path):
+    """Where the image has no sky coordinates, a box that was moved has no ra and dec; others do."""
+    table.meta.clear()
+    review = Review(table, tmp_path / "journal")
+    review.confirm(box=[31, 10, 45, 22])  # 2
+    found = review.result()
+    for name in ("ra", "dec", "width", "height"):
+        assert np.isnan(found[name][1])
+        assert found[name].value[[0, 2, 3]].tolist() == table[name].value[[0, 2, 3]].tolist()
+        assert found[name].unit == table[name].unit
+
+
 def test_undo_goes_back(review):
     """Undo takes decisions back one by one, additions too, and asks again."""
     review.confirm()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
+from astropy.nddata import CCDData, StdDevUncertainty
 
 from astro_yolo._fits_input import read_fits_file, read_hdu, read_hdu_list
 from astro_yolo._planes import MappedImage
@@ -303,3 +304,56 @@ def test_trailing_bytes_are_ignored(tmp_path):
     path = tmp_path / "a.fits"
     path.write_bytes(bytes_of(tmp_path / "good.fits") + b"\0" * 2880)
     assert len(read_fits_file(path)) == 1
+
+
+BAD = np.zeros(DATA.shape, bool)
+BAD[3:5, 7] = True
+
+
+@pytest.mark.parametrize("ending", ["fits", "fits.gz"])
+@pytest.mark.parametrize("shape", [(30, 40), (1, 30, 40), (3, 10, 40)])
+def test_files_of_ccddata(tmp_path, ending, shape):
+    """What CCDData writes is one image with its mask; the uncertainty beside it is none."""
+    ccd = CCDData(DATA.reshape(shape), mask=BAD.reshape(shape), unit="adu",
+                  uncertainty=StdDevUncertainty(DATA.reshape(shape)))  # fmt: skip
+    path = tmp_path / f"a.{ending}"
+    ccd.write(path)
+    with fits.open(path) as hdus:
+        assert [unit.name for unit in hdus] == ["PRIMARY", "MASK", "UNCERT"]
+        for planes in (read_fits_file(path), read_hdu_list(hdus), read_fits_file(path, 0)):
+            values = np.concatenate([plane.pixels.read() for plane in planes])
+            np.testing.assert_array_equal(values, DATA)
+            np.testing.assert_array_equal(np.concatenate([plane.bad for plane in planes]), BAD)
+        for planes in (read_fits_file(path, "UNCERT"), read_hdu_list(hdus, 2)):
+            assert all(plane.bad is None for plane in planes)
+
+
+def test_masks_of_flags_are_not_used(tmp_path):
+    """A mask that may hold flags, beside an extension or of many bits, says nothing of pixels."""
+    flags = (DATA > 3).astype(np.int16)
+    beside = write(tmp_path / "a.fits", None, fits.ImageHDU(DATA, name="IMAGE"),
+                   fits.ImageHDU(flags.astype(np.uint8), name="MASK"))  # fmt: skip
+    primary = write(tmp_path / "b.fits", DATA, fits.ImageHDU(flags, name="MASK"))
+    small = write(tmp_path / "c.fits", DATA, fits.ImageHDU(np.ones((3, 4), np.uint8), name="MASK"))
+    signed = fits.ImageHDU(np.zeros((30, 40), np.int8), name="MASK")
+    signed = write(tmp_path / "d.fits", DATA, signed)
+    packed = write(tmp_path / "e.fits", DATA, fits.CompImageHDU(flags, name="MASK"))
+    for path in (beside, primary, small, signed, packed):
+        with fits.open(path) as hdus:
+            for planes in (read_fits_file(path), read_hdu_list(hdus)):
+                np.testing.assert_array_equal(planes[0].pixels.read(), DATA)
+                assert planes[0].bad is None
+
+
+def test_distortions_are_no_images(tmp_path):
+    """Lookup tables of a WCS beside the one image leave it the only one; alone, one is an image."""
+    tables = [fits.ImageHDU(np.zeros((4, 4), np.float32), name=name, ver=k)
+              for name in ("WCSDVARR", "D2IMARR") for k in (1, 2)]  # fmt: skip
+    path = write(tmp_path / "a.fits", DATA, *tables)
+    with fits.open(path) as hdus:
+        for planes in (read_fits_file(path), read_hdu_list(hdus)):
+            np.testing.assert_array_equal(planes[0].pixels.read(), DATA)
+    alone = write(tmp_path / "b.fits", None, fits.ImageHDU(DATA, name="MASK"))
+    np.testing.assert_array_equal(read_fits_file(alone)[0].pixels.read(), DATA)
+    with pytest.raises(ImageError, match="holds several images"):
+        read_fits_file(write(tmp_path / "c.fits", None, *tables))

@@ -107,6 +107,29 @@ def test_pixel_scale_of_any_wcs():
     assert _headers.pixel_scale(wcs, (80, 100)) == pytest.approx(0.4, rel=1e-6)
 
 
+def test_pixel_scale_far_from_the_reference():
+    """Where a projection stretches the sky, the scale is that of the image's own centre."""
+    # plate carree with its reference on the equator: at declination 60 a step in x is half as long
+    header = tan_header()
+    header.update(CTYPE1="RA---CAR", CTYPE2="DEC--CAR", CRVAL2=0.0, CRPIX2=40.5 - 60 * 9000)
+    wcs = _headers.wcs_from_text(header.tostring(), label="x")
+    assert _headers.pixel_scale(wcs, (80, 99)) == pytest.approx(0.4 * np.sqrt(0.5), rel=1e-6)
+    # the same image as a cutout, turned on its side
+    header.update(CTYPE2="RA---CAR", CTYPE1="DEC--CAR", CRVAL1=0.0, CRPIX1=50.5 - 60 * 9000,
+                  CRVAL2=150.0, CRPIX2=40.0)  # fmt: skip
+    wcs = _headers.wcs_from_text(header.tostring(), label="x")
+    assert _headers.pixel_scale(wcs, (79, 100)) == pytest.approx(0.4 * np.sqrt(0.5), rel=1e-6)
+
+
+def test_pixel_scale_is_that_of_the_header():
+    """Cutouts of a frame have its scale, and so has an image whose centre shows no sky."""
+    wcs = WCS(tan_header())
+    assert _headers.pixel_scale(wcs, (80, 100)) == _headers.pixel_scale(wcs[3000:, 2000:], (9, 9))
+    sky = tan_header()
+    sky.update(CTYPE1="RA---AIT", CTYPE2="DEC--AIT", CD1_1=-1.0, CD2_2=1.0)
+    assert _headers.pixel_scale(WCS(sky), (2000, 2000)) == pytest.approx(3600)
+
+
 def test_wcs_argument():
     """A header or WCS is taken; anything else, or one without sky axes, is an error."""
     assert isinstance(_headers.as_wcs(tan_header()), WCS)
@@ -146,3 +169,59 @@ def test_filter_and_saturation():
     assert _headers.filter_name({}, {}) is None
     assert _headers.saturation_level({"SATLEVEL": 60000}, primary) == 60000.0
     assert _headers.saturation_level({"SATURATE": True}, {"SATURATE": "x"}) is None
+
+
+UNITS = {
+    "Jy": 8.90, "mJy": 16.40, "uJy": 23.90, "nJy": 31.40, "10.0*nanoJansky": 28.90,
+    "nanomaggy": 22.5, "nanomaggies": 22.5, "10 nmgy": 20.0, "Jy/beam": None, "furlong": None,
+    "nanomaggy/arcsec2": None, "***": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_zero_point_of_a_unit(unit):
+    """Janskys and nanomaggies have the zero point of their definition; others have none."""
+    assert _headers.zero_point({"BUNIT": unit}) == pytest.approx(UNITS[unit])
+
+
+@pytest.mark.parametrize("unit", ["MJy/sr", "MJy / sr", "MJy sr-1", "MJY/SR", "MJy sr^-1"])
+def test_zero_point_of_surface_brightness(unit):
+    """MJy/sr in any spelling is 8.90 - 2.5 log10 of the Jy in a pixel; without its area none."""
+    # 1e6 Jy/sr on 1e-11 sr are 1e-5 Jy: 12.5 magnitudes
+    assert _headers.zero_point({"BUNIT": unit, "PIXAR_SR": 1e-11}) == pytest.approx(8.90 + 12.5)
+    assert _headers.zero_point({"BUNIT": unit}) is None
+
+
+HUBBLE = {"PHOTFLAM": 1e-20, "PHOTPLAM": 1e4}
+PER_SECOND = 50 - 20 - 2.408  # -2.5 log10 PHOTFLAM - 5 log10 PHOTPLAM - 2.408
+
+
+@pytest.mark.parametrize("unit", ["ELECTRONS", "electron", "COUNTS", "DN", "adu"])
+def test_hubble_counts(unit):
+    """Counts have the zero point of a rate plus 2.5 log10 EXPTIME, or none without it."""
+    found = _headers.zero_point({"BUNIT": unit, **HUBBLE}, {"EXPTIME": 1000.0})
+    assert found == pytest.approx(PER_SECOND + 7.5)
+    for time in ({}, {"EXPTIME": 0.0}, {"EXPTIME": "x"}):
+        assert _headers.zero_point({"BUNIT": unit, **HUBBLE}, time) is None
+
+
+@pytest.mark.parametrize(
+    "unit", ["ELECTRONS/S", "electron / s", "electron s-1", "counts/sec", "DN/s", "cps", ""]
+)
+def test_hubble_counts_per_second(unit):
+    """Of counts per second the exposure time plays no part, whether it is known or not."""
+    for more in ({}, {"EXPTIME": 1000.0}):
+        found = _headers.zero_point({"BUNIT": unit, **HUBBLE, **more})
+        assert found == pytest.approx(PER_SECOND)
+
+
+def test_hubble_flux_is_no_count():
+    """PHOTFLAM, which is about counts, says nothing of pixels in a flux that is not known."""
+    assert _headers.zero_point({"BUNIT": "erg/s/cm2/A", "EXPTIME": 10.0, **HUBBLE}) is None
+    assert _headers.zero_point({"BUNIT": "MJy/sr", **HUBBLE}) is None
+
+
+def test_facts_of_zero_points():
+    """The cards that a zero point needs are read from a header."""
+    text = "".join(card.ljust(80) for card in ["BUNIT   = 'ELECTRONS'", "EXPTIME =  1000.0"])
+    assert _headers.facts(text, "a.fits") == {"BUNIT": "ELECTRONS", "EXPTIME": 1000.0}

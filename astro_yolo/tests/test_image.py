@@ -221,7 +221,7 @@ def test_bands_are_aligned_to_r(options):
     given = {"g": (planted(SHAPE, *positions), band), "r": (planted(SHAPE, X, Y), reference)}
     image = read_image(given)
     assert image.bands == ("g", "r")
-    assert image.wcs is reference
+    assert image.wcs.to_header() == reference.to_header()
     assert image.mask.any()
     np.testing.assert_array_equal(image.mask, ~np.isfinite(image.data[0]))
     inside = ~image.mask[Y, X]
@@ -234,7 +234,7 @@ def test_reference_is_the_middle_band_without_r():
     """Without an r band the middle one gives the grid."""
     wcs = [make_wcs(crpix=(200.0 + k, 150.0)) for k in range(3)]
     image = read_image({b: (np.ones(SHAPE, "f4"), w) for b, w in zip("izy", wcs, strict=True)})
-    assert image.wcs is wcs[1]
+    assert image.wcs.to_header() == wcs[1].to_header()
 
 
 def test_given_wcs_stands_above_that_of_the_input():
@@ -243,7 +243,7 @@ def test_given_wcs_stands_above_that_of_the_input():
     given = {"g": (np.ones(SHAPE, "f4"), band), "r": (np.ones(SHAPE, "f4"), reference)}
     better = make_wcs(crval=(10.0, 5.0))
     image = read_image(given, wcs=better)
-    assert image.wcs is better
+    assert image.wcs.to_header() == better.to_header()
     # g lies 3 pixels to the right of r: all columns of r but the last three are covered
     assert np.flatnonzero(image.mask.all(axis=0)).tolist()[-3:] == [397, 398, 399]
     assert not image.mask[:-1, :396].any()

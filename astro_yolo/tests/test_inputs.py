@@ -3,9 +3,11 @@
 import cv2
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.io import fits
 from astropy.io.fits.verify import VerifyWarning
-from astropy.nddata import CCDData
+from astropy.nddata import CCDData, NDData
+from astropy.utils.masked import Masked
 
 from astro_yolo._inputs import load
 from astro_yolo.exceptions import BandError, ImageError, InputWarning, WCSError
@@ -145,3 +147,78 @@ def test_malformed_cards_of_ccddata():
     with pytest.warns(VerifyWarning):
         (plane,) = load(CCDData(DATA, unit="adu", header=header)).planes
     assert (plane.band, plane.saturation) == ("r", 1000.0)
+
+
+BAD = np.zeros(DATA.shape, bool)
+BAD[3:5, 7] = True
+COLORS = np.stack([DATA % 256] * 3, axis=-1).astype(np.uint8)
+MASKED = {
+    "numpy": np.ma.array(DATA, mask=BAD),
+    "Masked": Masked(DATA, mask=BAD),
+    "Masked Quantity": Masked(DATA * u.nJy, mask=BAD),
+    "NDData": NDData(DATA, mask=BAD),
+    "NDData of a list": NDData(DATA, mask=BAD.tolist()),
+    "NDData of numbers": NDData(DATA, mask=BAD.astype(np.int16) * 4096),
+    "NDData of Masked": NDData(Masked(DATA, mask=BAD)),
+    "NDData of a masked Quantity": NDData(Masked(DATA * u.nJy, mask=BAD)),
+    "CCDData": CCDData(DATA, mask=BAD, unit="adu"),
+    "Masked with a WCS": (Masked(DATA, mask=BAD), make_wcs()),
+    "band": {"r": Masked(DATA, mask=BAD)},
+    "cube": NDData(CUBE, mask=BAD),
+    "axis of length 1": Masked(DATA[np.newaxis, np.newaxis], mask=BAD[np.newaxis, np.newaxis]),
+    "picture": np.ma.array(COLORS, mask=np.stack([BAD] * 3, axis=-1)),
+    "NDData picture": NDData(COLORS, mask=BAD),
+}
+
+
+@pytest.mark.parametrize("kind", MASKED)
+def test_masks_of_every_kind(kind):
+    """The mask that comes with data is the mask of the image, whoever keeps it and how."""
+    found = read_image(MASKED[kind])
+    np.testing.assert_array_equal(found.mask, BAD)
+    expected = CUBE[2] if kind == "cube" else DATA % 256 if "picture" in kind else DATA
+    np.testing.assert_array_equal(found.data[-1][~BAD], expected[~BAD])
+
+
+def test_mask_for_all_pixels():
+    """NDData whose mask is one word is masked in all pixels, or in none."""
+    with pytest.raises(ImageError, match="all NaN or masked"):
+        read_image(NDData(DATA, mask=True))
+    for nothing in (False, None):
+        found = read_image(NDData(DATA, mask=nothing))
+        assert found.mask is None or not found.mask.any()
+
+
+def test_masks_of_single_planes():
+    """A mask of a cube, or of a picture's colours, is that of each plane."""
+    for one in range(3):
+        bad = np.zeros(CUBE.shape, bool)
+        bad[one] = BAD
+        for given in (Masked(CUBE, mask=bad), NDData(CUBE, mask=bad)):
+            planes = load(given).planes
+            assert [plane.bad.sum() for plane in planes] == [2 * (k == one) for k in range(3)]
+        given = np.ma.array(COLORS, mask=np.moveaxis(bad, 0, 2))
+        # red stands first in a picture, and last among the bands
+        assert [plane.bad.sum() for plane in load(given).planes] == [
+            2 * (k == 2 - one) for k in range(3)
+        ]
+
+
+def test_unit_of_the_object_gives_the_zero_point():
+    """A zero point is that of the unit in which the pixels are, whatever BUNIT says."""
+    def zero_points(image):
+        return read_image(image).zero_points
+
+    assert zero_points(DATA * u.nJy) == zero_points(NDData(DATA, unit="nJy")) == (31.4,)
+    assert zero_points(DATA) == zero_points(DATA * u.adu) == (None,)
+    assert zero_points(CCDData(DATA, unit="adu", meta={"BUNIT": "uJy"})) == (None,)
+    assert zero_points(NDData(DATA, meta={"BUNIT": "uJy"})) == (23.9,)
+    # 1 MJy/sr on 1e-11 sr is 1e-5 Jy, 12.5 magnitudes; 1 Jy/sr is a millionth, 15 more
+    webb = CCDData(DATA, unit="MJy/sr", meta={"BUNIT": "MJy/sr", "PIXAR_SR": 1e-11})
+    assert zero_points(webb)[0] == pytest.approx(8.90 + 12.5)
+    assert zero_points(webb.convert_unit_to("Jy/sr"))[0] == pytest.approx(8.90 + 12.5 + 15)
+    # what the numbers of a header are about is in its own unit
+    scaled = CCDData(DATA, unit="uJy", meta={"MAGZERO": 25.0, "BUNIT": "adu"})
+    assert zero_points(scaled) == (23.9,)
+    counted = CCDData(DATA, unit="adu", meta={"MAGZERO": 25.0, "BUNIT": "10 adu"})
+    assert zero_points(counted) == (27.5,)

@@ -21,7 +21,8 @@ LAYERS = (
      "_inputs", "_mapping", "_alignment", "image"),
     ("_columns", "_sky", "_votable", "_table_files", "catalog"),
     ("region_text", "region_parser", "_picture", "overlays"),
-    ("_apertures", "_foreign_light", "_sersic", "_shape_of_light", "_measure_source", "measuring"),
+    ("_apertures", "_foreign_light", "_sersic", "_shape_of_light", "_measure_source",
+     "_table_grid", "measuring"),
     # 2: the network
     ("network", "network.calibration", "network._onnx_file", "network._neighbours",
      "network.spread", "network._profiles", "network.singles", "network.picture_spread",

@@ -1,5 +1,7 @@
 """Positions of tables and files: a file is held to the rules of a table."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -101,3 +103,78 @@ def test_one_row_is_matched():
     for pair in ((table[1], THERE), (THERE, table[1]), (table[-1], table[1])):
         assert len(crossmatch(*pair, 1 * u.arcsec).matched) == 1
     assert len(crossmatch(table[0], THERE, 1 * u.arcsec).unmatched) == 1
+
+
+RA, DEC = 150.17708333333333, 2.5  # 10:00:42.5, +02:30:00
+TEXTS = [
+    ("10:00:42.5", "+02:30:00"), ("10h00m42.5s", "2d30m"), ("10 00 42.5", "+02 30 00"),
+    (" 10:00:42.5 ", "2.5"), (f"{RA}", "2.5"), (f"{RA}d", "2d30m00s"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("ra", "dec"), TEXTS)
+def test_positions_as_text(given, ra, dec):
+    """Text is read as SkyCoord reads it: right ascension in hours if it is sexagesimal."""
+    place = given({"ra": [ra, ra], "dec": [dec, dec]})
+    there = SkyCoord([RA], [DEC], unit="deg")
+    for unit in (None, "deg"):
+        if unit is None and isinstance(place, Path) and place.suffix == ".csv" and dec == "2.5":
+            continue  # reading CSV has made numbers of the text
+        found = crossmatch(there, place, 0.001 * u.arcsec, unit=unit, mode="all")
+        assert found.matched["row_cat"].tolist() == [0, 1]
+
+
+def test_text_of_several_kinds_and_none():
+    """Each text of a column is read by itself; an empty or masked one is rejected."""
+    ra = ["10:00:42.5", f"{RA}", "", "nan", "1", "10h00m42.5s"]
+    ra = MaskedColumn(ra, mask=[0, 0, 0, 0, 1, 0])
+    place = Table({"RAJ2000": ra, "DEJ2000": ["2:30", "2.5", "2.5", "2.5", "2.5", "2d30m"]})
+    there = SkyCoord([RA], [DEC], unit="deg")
+    for text in (place, Table({"RAJ2000": ra.astype(object), "DEJ2000": place["DEJ2000"]}),
+                 Table({"RAJ2000": ra.astype(bytes), "DEJ2000": place["DEJ2000"].astype(bytes)})):
+        found = crossmatch(there, text, 0.001 * u.arcsec, mode="all")
+        assert found.matched["row_cat"].tolist() == [0, 1, 5]
+        assert len(found.rejected_catalog) == 3
+
+
+def test_the_unit_of_text():
+    """Numbers as text are in the unit of the column; "h:m:s" is none, and said by the text."""
+    there = SkyCoord([RA], [DEC], unit="deg")
+    place = Table({"RA": [f"{RA / 15}"], "DEC": [f"{DEC}"]})
+    place["RA"].unit, place["DEC"].unit = "hourangle", "deg"
+    assert len(crossmatch(there, place, 0.001 * u.arcsec).matched) == 1
+    place = Table({"RA": ["10 00 42.5"], "DEC": ["+02 30 00"]})
+    for key, unit in (("RA", '"h:m:s"'), ("DEC", '"d:m:s"')):
+        place[key].unit = u.Unit(unit, parse_strict="silent")
+    assert len(crossmatch(there, place, 0.001 * u.arcsec).matched) == 1
+    assert without_unit(Table({"ra": ["10:00:42.5"], "dec": ["2.5"]})) == ["dec"]
+
+
+@pytest.mark.parametrize("ra", ["north", "10:75:00", "10:x", "J100042"])
+def test_text_that_is_no_position(ra):
+    """Text that is no angle is an error that names the column."""
+    with pytest.raises(MatchError, match=r"table\['ra'\] must be an angle, got .*"):
+        crossmatch(Table({"ra": [ra], "dec": ["2.5"]}), THERE)
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.ecsv", "t.fits", "t.vot", "t.csv"])
+def test_a_broken_file_says_what_is_wrong_with_it(tmp_path, name):
+    """A file with the ending of a table that holds none is an error with its reader's reason."""
+    if name.endswith("parquet"):
+        pytest.importorskip("pyarrow")
+    (tmp_path / name).write_text("a,b\n1,2,3,4\n")
+    with pytest.raises(MatchError, match=rf"table must be a table .* got .*{name}: ") as caught:
+        crossmatch(tmp_path / name, THERE)
+    assert "pandas" not in str(caught.value)
+    with pytest.raises(FileNotFoundError):
+        crossmatch(tmp_path / f"no{name}", THERE)
+
+
+def test_files_of_other_endings(tmp_path):
+    """Astropy reads what our own tables are not written as; what it cannot read is an error."""
+    place = QTable({"ra": THERE.ra, "dec": THERE.dec})
+    place.write(tmp_path / "t.html", format="ascii.html")
+    assert len(crossmatch(tmp_path / "t.html", THERE, unit="deg").matched) == 1
+    (tmp_path / "t.hdf5").write_bytes(b"no table")
+    with pytest.raises(MatchError, match=r"got .*t.hdf5: "):
+        crossmatch(tmp_path / "t.hdf5", THERE)

@@ -5,10 +5,12 @@ import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import MaskedColumn, QTable, Table
+from astropy.time import Time
+from erfa import ErfaWarning
 
 from astro_yolo import crossmatch
 from astro_yolo.catalog import make_table
-from astro_yolo.exceptions import MatchError
+from astro_yolo.exceptions import InputWarning, MatchError
 from astro_yolo.tests.wcs_cases import make_wcs
 
 RADIUS = 30 * u.arcsec
@@ -143,6 +145,162 @@ def test_proper_motions_move_the_catalogue():
     assert len(crossmatch(ours, theirs, 1 * u.arcsec, epoch=2006.0).matched) == 1
 
 
+NAMES = [
+    ("ra", "dec", "pmra", "pmdec", "ref_epoch"),
+    ("RA_ICRS", "DE_ICRS", "pmRA", "pmDE", "Epoch"),
+    ("ra", "dec", "pm_ra_cosdec", "pm_dec", "RefEpoch"),
+]
+
+
+def runaway(names=NAMES[0], **more):
+    """Give a star of 6 arcsec a year to the east and 8 to the north, where it was in 2016."""
+    values = ([150.0] * u.deg, [60.0] * u.deg, [6000.0] * u.mas / u.yr, [8000.0] * u.mas / u.yr,
+              [2016.0] * u.yr)  # fmt: skip
+    return QTable({**dict(zip(names, values, strict=False)), **more})
+
+
+def where_in(year):
+    """Say where astropy moves the same star to."""
+    now = SkyCoord([150.0], [60.0], unit="deg", pm_ra_cosdec=[6000.0] * u.mas / u.yr,
+                   pm_dec=[8000.0] * u.mas / u.yr, obstime="J2016.0")  # fmt: skip
+    with pytest.warns(ErfaWarning, match="distance overridden"):
+        then = now.apply_space_motion(Time(year, format="jyear"))
+    return now, SkyCoord(then.ra, then.dec)
+
+
+@pytest.mark.parametrize("names", NAMES)
+@pytest.mark.parametrize("epoch", [2006.0, 2006, np.float32(2006), Time(2006.0, format="jyear")])
+def test_motions_by_their_names(names, epoch):
+    """Columns as Gaia, VizieR and Astropy name them move a star to a year or a Time."""
+    _, then = where_in(2006.0)
+    found = crossmatch(then, runaway(names), 0.01 * u.arcsec, epoch=epoch)
+    assert len(found.matched) == 1
+    assert found.matched["RA_ICRS" if names is NAMES[1] else "ra_cat"][0] == 150 * u.deg
+    in_degrees = runaway(names)
+    in_degrees[names[2]] = in_degrees[names[2]].to("deg/yr")
+    assert len(crossmatch(then, in_degrees, 0.01 * u.arcsec, epoch=epoch).matched) == 1
+
+
+@pytest.mark.parametrize("frame", ["icrs", "galactic", "fk5"])
+@pytest.mark.parametrize("kind", ["SkyCoord", "column", "table"])
+def test_motion_of_a_skycoord(frame, kind):
+    """A SkyCoord with proper motions and a time is moved as apply_space_motion moves it."""
+    now, then = where_in(2006.0)
+    star = now.transform_to(frame)
+    catalog = star if kind == "SkyCoord" else QTable({"place": star, "mag": [9.0]})
+    pair = (catalog, then) if kind == "table" else (then, catalog)
+    assert len(crossmatch(*pair, 0.01 * u.arcsec, epoch=2006.0).matched) == 1
+    assert len(crossmatch(*pair, 1 * u.arcsec).matched) == 0
+
+
+def test_motion_in_three_dimensions():
+    """The radial velocity of a near star counts: Barnard's star gains 1.25 mas a year each year."""
+    star = SkyCoord(
+        [269.45] * u.deg, [4.69] * u.deg, distance=[1.83] * u.pc, obstime="J2020.0",
+        pm_ra_cosdec=[-802] * u.mas / u.yr, pm_dec=[10362] * u.mas / u.yr,
+        radial_velocity=[-110] * u.km / u.s,
+    )  # fmt: skip
+    then = star.apply_space_motion(Time(1970.0, format="jyear"))
+    ours = SkyCoord(then.ra, then.dec)
+    assert len(crossmatch(ours, star, 0.01 * u.arcsec, epoch=1970.0).matched) == 1
+
+
+def test_skycoord_without_a_motion_here_and_there():
+    """Of a SkyCoord, what has no proper motion stays, and is matched where it is."""
+    now = SkyCoord([150.0, 151.0, np.nan], [60.0, 61.0, 1.0], unit="deg", obstime="J2016.0",
+                   pm_ra_cosdec=[6000.0, np.nan, 1.0] * u.mas / u.yr,
+                   pm_dec=[8000.0, 1.0, 1.0] * u.mas / u.yr)  # fmt: skip
+    _, then = where_in(2006.0)
+    ours = SkyCoord([then.ra[0].deg, 151.0], [then.dec[0].deg, 61.0], unit="deg")
+    found = crossmatch(ours, now, 0.01 * u.arcsec, epoch=2006.0)
+    assert found.matched["row_cat"].tolist() == [0, 1]
+    assert len(found.rejected_catalog) == 1
+
+
+def test_motions_without_an_epoch_are_refused():
+    """Proper motions of which nobody knows the epoch are an error where an epoch is asked for."""
+    table = runaway()
+    del table["ref_epoch"]
+    with pytest.raises(MatchError, match=r"catalog must have a column ref_epoch \(Julian years\)"):
+        crossmatch(table[["ra", "dec"]], table, epoch=2006.0)
+    with pytest.raises(MatchError, match="table must have a column ref_epoch"):
+        crossmatch(table, table[["ra", "dec"]], epoch=2006.0)
+    place = SkyCoord([150.0], [60.0], unit="deg", pm_ra_cosdec=[1] * u.mas / u.yr,
+                     pm_dec=[1] * u.mas / u.yr)  # fmt: skip
+    with pytest.raises(MatchError, match="catalog must have obstime beside its proper motions"):
+        crossmatch(table[["ra", "dec"]], place, epoch=2006.0)
+    assert len(crossmatch(table, place).matched) == 1
+
+
+def test_no_motions_stay_where_they_are():
+    """An epoch without any proper motion, or with none that is known, moves nothing."""
+    plain = runaway()[["ra", "dec"]]
+    unknown = runaway(pmra=[np.nan] * u.mas / u.yr)
+    del unknown["ref_epoch"]
+    radial = SkyCoord([150.0], [60.0], [1.0], unit=("deg", "deg", "pc"),
+                      radial_velocity=[9] * u.km / u.s)  # fmt: skip
+    for catalog in (plain, unknown, radial, SkyCoord([150.0], [60.0], unit="deg")):
+        assert len(crossmatch(plain, catalog, 0.01 * u.arcsec, epoch=2006.0).matched) == 1
+
+
+def test_a_row_without_a_reference_epoch_is_told():
+    """A row that has a motion and no reference epoch stays, with a warning; others move."""
+    table = QTable({
+        "ra": [150.0, 151.0] * u.deg, "dec": [60.0, 60.0] * u.deg, "pmra": [0.0, 0] * u.mas / u.yr,
+        "pmdec": [1000.0, 1000] * u.mas / u.yr, "ref_epoch": [2016.0, np.nan],
+    })
+    ours = SkyCoord([150.0, 151.0], [60 - 10 / 3600, 60.0], unit="deg")
+    with pytest.warns(InputWarning, match="catalog: 1 rows have a proper motion and no reference"):
+        found = crossmatch(ours, table, 0.01 * u.arcsec, epoch=2006.0)
+    assert len(found.matched) == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "epoch", "message"),
+    [
+        ({}, "2006", "epoch must be a Julian year such as 2004.7, or one Time, got '2006'"),
+        ({}, Time([2006.0, 2007.0], format="jyear"), "or one Time"),
+        ({}, np.nan, "epoch must be"),
+        ({}, True, "epoch must be"),
+        ({"ref_epoch": [57388.0]}, 2006, r"\['ref_epoch'\] must be Julian years .* got 57388"),
+        ({"ref_epoch": ["J"]}, 2006, r"\['ref_epoch'\] must be numbers in yr"),
+        ({"pmra": [1.0] * u.m}, 2006, r"\['pmra'\] must be numbers in mas / yr"),
+    ],
+)
+def test_bad_epochs_are_named(change, epoch, message):
+    """An epoch or a motion that is none is an error that says so."""
+    with pytest.raises(MatchError, match=message):
+        crossmatch(runaway(), runaway(**change), epoch=epoch)
+
+
+def test_half_a_motion_is_named():
+    """A column of a proper motion without the other one is an error where it would be applied."""
+    table = runaway()
+    del table["pmdec"]
+    with pytest.raises(MatchError, match="both columns of a proper motion, got 'pmra' alone"):
+        crossmatch(table, table, epoch=2006.0)
+    assert len(crossmatch(table, table).matched) == 1
+
+
+def test_a_time_column_is_a_reference_epoch():
+    """The reference epoch may be a column of times."""
+    _, then = where_in(2006.0)
+    table = runaway(ref_epoch=Time([2016.0], format="jyear"))
+    assert len(crossmatch(then, table, 0.01 * u.arcsec, epoch=2006.0).matched) == 1
+
+
+def test_positions_of_the_epoch_that_is_named():
+    """VizieR's Gaia has positions of 2000 too: those of the epoch that it names are moved."""
+    _, then = where_in(2006.0)
+    _, other = where_in(2000.0)
+    table = runaway(NAMES[1], RAJ2000=other.ra, DEJ2000=other.dec)
+    assert len(crossmatch(then, table, 0.01 * u.arcsec, epoch=2006.0).matched) == 1
+    assert len(crossmatch(other, table, 0.01 * u.arcsec).matched) == 1
+    for name in ("RA_ICRS", "DE_ICRS", "RAJ2000", "DEJ2000"):
+        table[name] = table[name].value
+    assert len(crossmatch(then, table, 0.01 * u.arcsec, epoch=2006.0, unit="deg").matched) == 1
+
+
 @pytest.mark.parametrize("mode", ["one-to-one", "best", "all"])
 def test_rows_that_are_there_twice(mode):
     """Equal ids and positions on both sides lose no row: each is in a pair or left over."""
@@ -211,6 +369,7 @@ def test_no_overlap_gives_no_pairs():
         ({"radius": 0 * u.arcsec}, "radius must be positive"),
         ({"radius": [1, 2, 3] * u.arcsec}, "radius must be one angle or one a row"),
         ({"radius": "size"}, "needs the column 'width'"),
+        ({"radius": "name", "table": runaway(name=["x"])}, "radius='name' must be numbers"),
         ({"mode": "worst"}, "mode must be one of"),
     ],
 )

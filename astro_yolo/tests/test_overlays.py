@@ -11,7 +11,7 @@ from matplotlib.collections import PolyCollection
 from numpy.testing import assert_allclose, assert_array_equal
 from regions import EllipsePixelRegion, EllipseSkyRegion, Regions
 
-from astro_yolo.catalog import BOX_COLUMNS, make_table
+from astro_yolo.catalog import BOX_COLUMNS, make_table, write_table
 from astro_yolo.exceptions import RegionError
 from astro_yolo.image import read_image
 from astro_yolo.overlays import (
@@ -239,3 +239,56 @@ def test_a_picture_of_one_row():
     table["label"] = ["spiral", "merger", "star"]
     figure = plot_overlay(read_image(np.ones((20, 20))), table[1], min_score=0)
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["merger (1)"]
+
+
+@pytest.mark.parametrize("shape", ["box", "ellipse"])
+@pytest.mark.parametrize("known", [True, False])
+def test_what_was_read_can_be_written_again(tmp_path, shape, known):
+    """The table of a region file goes into another one: same ids, labels and boxes."""
+    wcs, table = make_wcs(turn=30), example(12)
+    write_regions(table, tmp_path / "a.reg", shape=shape, wcs=wcs if known else None)
+    first = read_regions(tmp_path / "a.reg", wcs=wcs)
+    write_regions(first, tmp_path / "b.reg", shape=shape)
+    again = read_regions(tmp_path / "b.reg", wcs=wcs)
+    assert again["id"].tolist() == table["id"].tolist()
+    assert again["label"].tolist() == table["label"].tolist()
+    for name in BOX_COLUMNS:
+        assert_allclose(again[name], table[name], atol=0.05)
+    assert len(to_regions(first)) == 12
+
+
+def test_sky_regions_without_an_image_can_be_written_again(tmp_path):
+    """Circles read without a WCS are at their ra and dec, with their radius."""
+    wcs, table = make_wcs(), example(5)
+    write_regions(table, tmp_path / "a.reg", shape="circle", wcs=wcs)
+    write_regions(read_regions(tmp_path / "a.reg"), tmp_path / "b.reg", shape="circle")
+    first, again = (Regions.read(tmp_path / name, format="ds9") for name in ("a.reg", "b.reg"))
+    for one, other in zip(first, again, strict=True):
+        assert one.center.separation(other.center).arcsec < 0.001
+        assert_allclose(one.radius.to_value("arcsec"), other.radius.to_value("arcsec"), atol=1e-4)
+
+
+def test_boxes_alone_are_regions(tmp_path):
+    """A table with nothing but edges is written and gives objects, without text."""
+    table = Table({name: [value] for name, value in zip(BOX_COLUMNS, (1, 1, 5, 5), strict=True)})
+    write_regions(table, tmp_path / "a.reg")
+    assert_allclose(Regions.read(tmp_path / "a.reg", format="ds9")[0].center.xy, [3, 3])
+    (region,) = to_regions(table)
+    assert region.center.xy == (3, 3)
+    assert "text" not in region.meta
+
+
+@pytest.mark.parametrize(("name", "kind"), [
+    ("a.fits", "a FITS file"), ("a.ecsv", "an ECSV table"), ("a.vot", "an XML file"),
+    ("a.fits.gz", "a packed file"), ("a.png", "one that is no text"),
+])
+def test_other_files_are_no_region_files(tmp_path, name, kind):
+    """A table or image given in place of a region file is refused by what it is."""
+    if name.endswith(".png"):
+        write_png(black(), example(2), tmp_path / name)
+    else:
+        write_table(example(2), tmp_path / name)
+    with pytest.raises(RegionError, match=rf"must be a DS9 region file, got {kind}: .*{name}"):
+        read_regions(tmp_path / name)
+    (tmp_path / "empty.reg").write_text("")
+    assert len(read_regions(tmp_path / "empty.reg")) == 0

@@ -4,7 +4,9 @@ import time
 
 import numpy as np
 import pytest
-from astropy.table import MaskedColumn, Table
+from astropy import units as u
+from astropy.coordinates import SkyCoord
+from astropy.table import MaskedColumn, Table, vstack
 from numpy.testing import assert_allclose
 from regions import Regions
 
@@ -234,3 +236,141 @@ def test_a_row_is_a_table_of_one():
     table.meta["WCS"] = wcs_to_text(make_wcs())
     for k in (1, -1):
         assert format_regions(table[k]) == format_regions(table[k : k + 1 or None])
+
+
+def known_sky(n_rows, wcs, seed=3):
+    """Return a table with sky columns and the WCS in its meta, as a detection has them."""
+    table = example(n_rows, wcs=wcs, seed=seed)
+    table.meta["WCS"] = wcs_to_text(wcs)
+    return table
+
+
+FIELDS = {"first": make_wcs(turn=30), "second": make_wcs(turn=-75, flip=True, dec=-10)}
+
+
+@pytest.mark.parametrize("seconds", [25, 4])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_stacked_tables_are_drawn_on_their_own_fields(shape, seconds):
+    """Rows of two fields, turned differently, cover their own boxes on their own image."""
+    parts = [known_sky(25, FIELDS["first"]), known_sky(seconds, FIELDS["second"], seed=4)]
+    table = vstack(parts, metadata_conflicts="silent")
+    found = Regions.parse(format_regions(table, shape=shape), format="ds9")
+    assert len(found) == 25 + seconds
+    for part, wcs, regions in zip(parts, FIELDS.values(), (found[:25], found[25:]), strict=True):
+        boxes = [corners_of(region, wcs) for region in regions]
+        assert_allclose(boxes, table_corners(part, shape), atol=0.1)
+
+
+def test_many_stacked_tables():
+    """Many fields of different pixel scale, of which the meta knows one, are all told apart."""
+    fields = [make_wcs(turn=40 * k, dec=10 * k, ratio=1 + k / 10) for k in range(6)]
+    parts = [known_sky(12, wcs, seed=k) for k, wcs in enumerate(fields)]
+    found = Regions.parse(format_regions(vstack(parts, metadata_conflicts="silent")), format="ds9")
+    for k, (part, wcs) in enumerate(zip(parts, fields, strict=True)):
+        boxes = [corners_of(region, wcs) for region in found[12 * k : 12 * k + 12]]
+        assert_allclose(boxes, table_corners(part, "ellipse"), atol=0.1)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_sky_columns_alone_tell_where_the_boxes_are(case):
+    """Without a WCS, as from CSV, ICRS is written, and a turned image stays turned."""
+    wcs = make_wcs(**CASES[case])
+    table = example(25, wcs=wcs)
+    assert body(format_regions(table))[0] == "icrs"
+    found = Regions.parse(format_regions(table, shape="box"), format="ds9")
+    # one or two pixels off where the image is distorted, which nothing but its WCS tells
+    boxes = [corners_of(region, wcs) for region in found]
+    assert_allclose(boxes, table_corners(table, "box"), atol=2 if case == "sip" else 0.1)
+
+
+def test_an_edited_position_is_drawn_there():
+    """A row whose ra was changed is at that ra, its neighbours and its size stay."""
+    wcs = FIELDS["first"]
+    table = known_sky(8, wcs)
+    table["ra"][2] += 3 * u.arcsec
+    center = SkyCoord(table["ra"], table["dec"])
+    found = Regions.parse(format_regions(table, shape="ellipse"), format="ds9")
+    drawn = SkyCoord([region.center for region in found])
+    assert drawn.separation(center).max() < 0.001 * u.arcsec
+    sides = np.sort([[r.width.to_value("arcsec"), r.height.to_value("arcsec")] for r in found])
+    expected = np.sort(np.stack([table["width"].value, table["height"].value], axis=1))
+    assert_allclose(sides, expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_one_row_of_another_image(known):
+    """A row alone is at its ra and dec in its size; how it is turned is said to be a guess."""
+    table = known_sky(1, make_wcs())
+    (x0, y0, x1, y1), pixel = table_corners(table, "box")[0], 0.396
+    table["ra"], table["dec"] = [10] * u.deg, [5] * u.deg
+    how = "of the image of the WCS" if known else "north were up"
+    table.meta = table.meta if known else {}
+    with pytest.warns(InputWarning, match=f"1 of 1 rows are drawn at their ra and dec.*{how}"):
+        (region,) = Regions.parse(format_regions(table), format="ds9")
+    assert region.center.separation(SkyCoord(10, 5, unit="deg")) < 0.001 * u.arcsec
+    assert_allclose([region.width.to_value("arcsec"), region.height.to_value("arcsec")],
+                    [(x1 - x0) * pixel, (y1 - y0) * pixel], rtol=1e-4)
+    assert_allclose((region.angle.to_value("deg") + 90) % 180, 90, atol=0.1)
+    (circle,) = Regions.parse(format_regions(table, shape="circle"), format="ds9")
+    assert_allclose(circle.radius.to_value("arcsec"),
+                    np.sqrt((x1 - x0) * (y1 - y0)) / 2 * pixel, rtol=1e-4)
+
+
+def test_pixels_of_several_images_are_no_pixels():
+    """A stacked table has no image coordinates, and neither has an edited ra."""
+    table = known_sky(3, FIELDS["first"])
+    assert body(format_regions(table, frame="image"))[0] == "image"
+    stack = vstack([table, known_sky(2, FIELDS["second"])], metadata_conflicts="silent")
+    with pytest.raises(RegionError, match=r"the rows are of several images.* of 3 of 5 are not"):
+        format_regions(stack, frame="image")
+    table["dec"][0] += 1 * u.arcsec
+    with pytest.raises(RegionError, match=r"several images or were changed.* of 1 of 3 are not"):
+        format_regions(table, frame="image")
+
+
+def test_sky_columns_of_somebody_else():
+    """Positions in hours or text, or in masked columns, are not taken for others."""
+    wcs = make_wcs()
+    table = Table(known_sky(5, wcs), masked=True)
+    expected = format_regions(table)
+    hours = table.copy()
+    hours["ra"] = hours["ra"].to("hourangle")
+    assert format_regions(hours) == expected
+    text = table.copy()
+    text["ra"] = ["10:00:00"] * 5
+    assert format_regions(text) == expected
+    text.meta.clear()
+    assert body(format_regions(text))[0] == "image"
+    gaps = table.copy()
+    gaps["ra"].mask = [False, True, True, True, True]
+    assert format_regions(gaps) == expected
+
+
+@pytest.mark.parametrize("frame", FRAMES)
+def test_default_text_of_what_is_known(frame):
+    """Without a score, a label or an id the text has what is left; an explicit one is strict."""
+    table = example(2)
+    table["id"], table["label"], table["score"] = [1, 0], ["spiral", "star"], [0, 0.256]
+
+    def texts(names):
+        lines = format_regions(table[names], frame=frame, wcs=make_wcs()).splitlines()[2:]
+        return [line.partition("text=")[2].partition(" tag")[0] for line in lines]
+
+    boxes = ["xmin", "ymin", "xmax", "ymax"]
+    assert texts([*boxes, "id", "label", "score"]) == ["{1 spiral 0.00}", "{star 0.26}"]
+    assert texts([*boxes, "id", "label"]) == ["{1 spiral}", "{star}"]
+    assert texts([*boxes, "id"]) == ["{1}", ""]
+    assert texts(boxes) == ["", ""]
+    with pytest.raises(RegionError, match="text must name columns"):
+        format_regions(table[boxes], text="{id} {label} {score:.2f}")
+
+
+def test_a_row_without_a_place_is_drawn_as_its_neighbours():
+    """Where the WCS is not known, that of the other rows gives the place of a box without one."""
+    wcs = make_wcs(turn=30)
+    table = example(6, wcs=wcs)
+    for name in ("ra", "dec", "width", "height"):
+        table[name][2] = np.nan
+    found = Regions.parse(format_regions(table, shape="box"), format="ds9")
+    boxes = [corners_of(region, wcs) for region in found]
+    assert_allclose(boxes, table_corners(table, "box"), atol=0.1)

@@ -70,6 +70,31 @@ def test_fields_are_joined(mocpy):
     assert coverage([]).sky_fraction == 0
 
 
+@pytest.mark.parametrize("size", [None, (10, 10), SHAPE[::-1]])
+def test_the_wcs_knows_the_size_of_the_image(size):
+    """Its pixel_shape is that of the image, whatever the caller's says, which stays as it is."""
+    given = make_wcs()
+    given.pixel_shape = size
+    image = read_image((np.ones(SHAPE, "f4"), given))
+    assert image.wcs.pixel_shape == SHAPE[::-1]
+    assert given.pixel_shape == size
+    again = read_image(np.ones((30, 40)), wcs=given)
+    assert again.wcs.pixel_shape == (40, 30)
+    assert given.pixel_shape == size
+    assert again.wcs.to_header() == given.to_header()
+
+
+@pytest.mark.parametrize("size", [None, (10, 10), (8000, 6000)])
+def test_the_field_is_that_of_the_image_searched(mocpy, size):
+    """A table's coverage has the size of its image, not what a WCS cut by hand still says."""
+    wcs = make_wcs()
+    wcs.pixel_shape = size
+    image = read_image((np.ones(SHAPE, np.float32), wcs))
+    for field in (image, table_of(image.wcs)):
+        found = coverage(field, order=18)
+        assert found.sky_fraction * SKY == pytest.approx(AREA, rel=0.005)
+
+
 def test_the_command_writes_a_file_that_mocpy_reads(mocpy, tmp_path, capsys):
     """Tables of fields become one FITS file; it is not replaced unless told."""
     for name, dec in (("a", 20.0), ("b", -40.0)):

@@ -1,0 +1,146 @@
+"""Images that a table is measured in: on its grid, with pixels that can be used, in any unit."""
+
+import numpy as np
+import pytest
+from astropy.table import QTable
+from astropy.wcs import WCS
+
+from astro_yolo import measure, write_table
+from astro_yolo.catalog import read_table
+from astro_yolo.exceptions import AstroYoloWarning, MeasurementError
+from astro_yolo.image import read_image
+from astro_yolo.measuring import MEASURE_FLAGS
+from astro_yolo.tests.test_measuring import FLUX, field, table_of
+from astro_yolo.tests.wcs_cases import CASES, SHAPE, make_wcs
+
+IMAGE, BOXES, _ = field(1)
+
+
+def moved(dx, dy, **options):
+    """Return the WCS of an image whose pixels are off by as many."""
+    wcs = make_wcs(**options)
+    wcs.wcs.crpix += dx, dy
+    wcs.wcs.set()
+    return wcs
+
+
+@pytest.mark.parametrize("options", [{}, {"sip": 5e-5}, {"dec": 89.97}, {"frame": "galactic"}])
+@pytest.mark.parametrize(
+    ("off", "away"), [((4.0, 14.0), r"14\.[4-6]"), ((0.0, -0.15), r"0\.1[45]\d*")]
+)
+def test_an_image_on_another_grid_is_refused(off, away, options):
+    """A table of r in a g frame whose pixels are off: an error that says by how much, and what."""
+    table = table_of(BOXES, make_wcs(**options))
+    image = read_image(IMAGE, wcs=moved(*off, **options))
+    with pytest.raises(MeasurementError, match=f"^table must .* up to {away} pixels .*all bands"):
+        measure(table, image)
+    with pytest.raises(MeasurementError, match=r"^psf must .* WCS out of psf\.meta"):
+        measure(table_of(BOXES), image, psf=table)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("ending", [None, "ecsv", "fits"])
+def test_the_same_grid_is_not_refused(case, ending, tmp_path):
+    """The table's own image, also after the table was in a file, however the sky is bent."""
+    wcs = make_wcs(**CASES[case])
+    table = table_of(BOXES[:1], wcs)
+    if ending:
+        write_table(table, tmp_path / f"t.{ending}")
+        table = read_table(tmp_path / f"t.{ending}")
+    found = measure(table, (IMAGE, wcs))
+    assert found["kron_flux_band1"][0] == pytest.approx(FLUX, rel=0.08)
+
+
+def test_sky_that_one_of_two_does_not_know_is_no_reason():
+    """Half of an all-sky image is off the sky: its own table is not refused, one elsewhere is."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype, wcs.wcs.crval = ["RA---AIT", "DEC--AIT"], [0.0, 0.0]
+    wcs.wcs.crpix, wcs.wcs.cdelt = [401, 301], [-0.6, 0.6]
+    image = read_image(IMAGE, wcs=wcs)
+    assert len(measure(table_of(BOXES, image.wcs), image)) == 12
+    with pytest.raises(MeasurementError, match="on the pixel grid"):
+        measure(table_of(BOXES, make_wcs()), image)
+
+
+def test_without_sky_coordinates_the_shape_must_be_the_tables():
+    """An image without a WCS is refused where the table knows that its own has another shape."""
+    table = table_of(BOXES, make_wcs())
+    assert len(measure(table, IMAGE)) == 12
+    assert len(measure(table_of(BOXES), IMAGE[:-20])) == 12
+    with pytest.raises(MeasurementError, match=r"shape \(580, 800\) for a table of .*\(600, 800\)"):
+        measure(table, IMAGE[:-20])
+    sizeless = make_wcs()
+    sizeless.pixel_shape = None
+    assert len(measure(table_of(BOXES, sizeless), IMAGE[:-20])) == 12
+    # a part of the image whose WCS gives the same pixels the same sky
+    assert len(measure(table, (IMAGE[:-20], make_wcs()))) == 12
+
+
+@pytest.mark.parametrize("margin", [-1, 2, 30, 100])
+def test_a_galaxy_of_bad_pixels_is_not_measured(margin):
+    """Its box masked or NaN: NaN in every column, flag 32 and a warning, not a flux of 0."""
+    image, mask = IMAGE.copy(), np.zeros(SHAPE, bool)
+    for k, bad in ((0, image), (5, mask)):
+        x0, y0, x1, y1 = (BOXES[k] + [-margin, -margin, margin, margin]).astype(int)
+        bad[max(y0, 0) : y1, max(x0, 0) : x1] = np.nan if bad is image else True
+    table = table_of(BOXES)
+    with pytest.warns(AstroYoloWarning, match="2 of 12 rows could not be measured"):
+        found = measure(table, read_image(image, mask=mask), zeropoint=22.5)
+    assert found["measure_flags"][[0, 5]].tolist() == [32, 32]
+    for name in ("kron_flux_band1", "kron_flux_err_band1", "aper_flux_band1", "kron_mag_band1",
+                 "aper_flux_err_band1", "sky_band1", "a_pix", "kron_radius", "half_light_radius"):
+        assert np.isnan(np.asarray(found[name])[[0, 5]]).all(), name
+        assert np.isfinite(np.asarray(found[name])[[1, 2, 3]]).all(), name
+
+
+def test_a_galaxy_with_some_bad_pixels_is_measured():
+    """A third of the box bad: measured, and flagged."""
+    image = IMAGE.copy()
+    x0, y0, x1, y1 = BOXES[4].astype(int)
+    image[y0 : y0 + (y1 - y0) // 3, x0:x1] = np.nan
+    found = measure(table_of(BOXES), image)
+    assert found["measure_flags"][4] & MEASURE_FLAGS["masked"]
+    assert not (found["measure_flags"] & MEASURE_FLAGS["failed"]).any()
+    assert found["kron_flux_band1"][4] == pytest.approx(FLUX, rel=0.2)
+
+
+def test_a_circle_of_bad_pixels_alone_has_no_flux():
+    """Where a hole in the middle holds the circle, but not the box: NaN, and the row is flagged."""
+    image = np.zeros((80, 80))
+    image[36:45, 36:45] = np.nan
+    table = QTable({"xmin": [25.0], "ymin": [25.0], "xmax": [55.0], "ymax": [55.0]})
+    found = measure(table, image, aperture=3.0)
+    assert found["measure_flags"][0] & MEASURE_FLAGS["masked"]
+    assert np.isnan([found["aper_flux_band1"][0], found["aper_flux_err_band1"][0]]).all()
+    assert found["kron_flux_band1"][0] == 0
+    assert measure(table, image, aperture=7.0)["aper_flux_band1"][0] == 0
+
+
+@pytest.mark.parametrize("factor", [1e-36, 1e-34, 1e-32, 3.631e-29, 1e-18, 1e10, 1e20])
+def test_any_unit_gives_the_same_magnitudes(factor):
+    """Fluxes times a factor, in W/m2/Hz or electrons: magnitudes differ by its own, to 1e-4."""
+    table, bands = table_of(BOXES), {"g": IMAGE - 50, "r": IMAGE, "i": 3 * IMAGE}
+    expected = measure(table, bands, zeropoint=22.5)
+    scaled = {name: band.astype(float) * factor for name, band in bands.items()}
+    found = measure(table, scaled, zeropoint=22.5 + 2.5 * np.log10(factor))
+    for name in expected.colnames:
+        if "flux" in name or "sky" in name:
+            np.testing.assert_allclose(found[name] / factor, expected[name], rtol=1e-4)
+        elif "mag" in name or "mu_" in name or "color" in name:
+            np.testing.assert_allclose(found[name].value, expected[name].value, atol=1e-4)
+    np.testing.assert_allclose(found["a_pix"], expected["a_pix"], rtol=1e-4)
+    np.testing.assert_array_equal(found["measure_flags"], expected["measure_flags"])
+    assert np.median(expected["kron_mag_r"].value) == pytest.approx(
+        22.5 - 2.5 * np.log10(FLUX), abs=0.05)
+
+
+def test_counts_of_few_photons_are_finite():
+    """More than half of the pixels equal: no noise is known, and nothing overflows."""
+    image = np.random.default_rng(1).poisson(0.05, (100, 100)).astype(np.float32)
+    image[40:61, 40:61] += 300
+    table = QTable({"xmin": [38.0], "ymin": [38.0], "xmax": [62.0], "ymax": [62.0]})
+    expected = measure(table, image)["kron_flux_band1"]
+    assert 0.5 < expected[0] / (441 * 300) < 1.1
+    for factor in (1e-30, 1e20):
+        found = measure(table, image * np.float32(factor))
+        np.testing.assert_allclose(found["kron_flux_band1"] / factor, expected, rtol=1e-4)

@@ -1,0 +1,130 @@
+"""What tables in files hold beside plain columns: arrays, comments, and descriptions."""
+
+import numpy as np
+import pytest
+from astropy import units as u
+from astropy.io import fits, votable
+from astropy.table import MaskedColumn, QTable, Table
+from astropy.utils.masked import Masked
+from numpy.testing import assert_array_equal
+
+from astro_yolo.catalog import read_table, write_table
+from astro_yolo.exceptions import InputWarning
+
+from .test_table_files import WITH_META, skip_without_pyarrow
+
+
+@pytest.mark.parametrize(("key", "again"), [
+    ("comments", "comments"), ("COMMENT", "comments"), ("comment", "comments"),
+    ("HISTORY", "HISTORY"), ("history", "HISTORY"),
+])
+@pytest.mark.parametrize("columns", [{}, {"flux": [1.0] * u.Jy}])
+def test_remarks_of_fits(tmp_path, key, again, columns):
+    """Comments and history are the cards of that name, line by line, and come back as a list."""
+    table = QTable({"id": [1], **columns})
+    table.meta = {key: ["one", "two\nthree"], "RUN": 3}
+    write_table(table, tmp_path / "t.fits")
+    cards = [str(line) for line in fits.getheader(tmp_path / "t.fits", 1)[again[:7].upper()]]
+    assert cards[:3] == ["one", "two", "three"]
+    assert read_table(tmp_path / "t.fits").meta == {again: ["one", "two", "three"], "RUN": 3}
+    assert table.meta[key] == ["one", "two\nthree"]  # as it was
+    twice = read_table(tmp_path / "t.fits")
+    write_table(twice, tmp_path / "t.fits", overwrite=True)
+    assert read_table(tmp_path / "t.fits").meta == twice.meta
+
+
+def test_remarks_that_fits_cannot_hold(tmp_path):
+    """A line that is not ASCII is left out with a warning; what is no text becomes JSON."""
+    table = QTable({"id": [1]}, meta={"comments": ["é", "b", {"a": 1}], "K": "a\nb"})
+    with pytest.warns(InputWarning, match=r"meta \['K', 'comments'\] left out"):
+        write_table(table, tmp_path / "t.fits")
+    assert read_table(tmp_path / "t.fits").meta == {"comments": ["b", '{"a": 1}']}
+    long = QTable({"id": [1]}, meta={"HISTORY": "x" * 100, "comments": []})
+    write_table(long, tmp_path / "t.fits", overwrite=True)
+    assert read_table(tmp_path / "t.fits").meta == {"HISTORY": ["x" * 72, "x" * 28]}
+
+
+# of no rows Astropy's ECSV makes text
+@pytest.mark.parametrize(("name", "n_rows"), [
+    *((name, 2) for name in WITH_META), *((name, 0) for name in WITH_META if name != "t.ecsv"),
+])
+def test_arrays_come_back(tmp_path, name, n_rows):
+    """Columns of arrays keep their type, shape and unit."""
+    skip_without_pyarrow(name)
+    table = QTable({
+        "id": [1, 2], "flux": np.arange(12, dtype="f4").reshape(2, 3, 2) * u.Jy,
+        "bin": np.arange(4, dtype="i2").reshape(2, 2), "ok": [[True, False, True]] * 2,
+        "mag": MaskedColumn([[1.5, np.nan]] * 2),
+    })[:n_rows]
+    write_table(table, tmp_path / name)
+    again = read_table(tmp_path / name)
+    for column in table.colnames:
+        assert_array_equal(np.asarray(again[column]), np.asarray(table[column]))
+        assert again[column].dtype == table[column].dtype
+        assert again[column].shape == table[column].shape
+        assert again[column].unit == table[column].unit
+
+
+def test_arrays_of_text(tmp_path):
+    """Parquet, FITS and ECSV hold them; VOTable names the column."""
+    pytest.importorskip("pyarrow")
+    table = QTable({"id": [1, 2], "note": np.array([["a", "bc"], ["d", ""]])})
+    for name in ("t.parquet", "t.fits", "t.ecsv"):
+        write_table(table, tmp_path / name)
+        again = read_table(tmp_path / name)["note"]
+        assert again.tolist() == [["a", "bc"], ["d", ""]]
+        assert again.dtype == "U2"
+    with pytest.raises(ValueError, match=r"table\['note'\] must be .*, got arrays of text"):
+        write_table(table, tmp_path / "t.vot")
+
+
+def ragged():
+    """Return a column of two arrays of different lengths."""
+    column = np.empty(2, object)
+    column[:] = [np.array([1, 2]), np.array([1])]
+    return column
+
+
+@pytest.mark.parametrize(("column", "got"), [
+    (MaskedColumn([[1, 2], [3, 4]], mask=[[0, 1], [0, 0]]), "arrays in which some are masked"),
+    (Masked([[1.0, 2], [3, 4]] * u.m, mask=[[0, 1], [0, 0]]), "arrays in which some are masked"),
+    (ragged(), "arrays of several lengths"),
+    (np.zeros((2, 0)), "empty arrays"),
+])
+def test_arrays_that_parquet_cannot_hold(tmp_path, column, got):
+    """The column is named when it is written, and no file lies about."""
+    pytest.importorskip("pyarrow")
+    with pytest.raises(ValueError, match=rf"table\['c'\] must be .* for Parquet, got .*{got}"):
+        write_table(QTable({"id": [1, 2], "c": column}), tmp_path / "t.parquet")
+    assert not list(tmp_path.iterdir())
+
+
+def test_lists_of_parquet(tmp_path):
+    """Lists that another program wrote are arrays; of several lengths they are refused by name."""
+    arrow = pytest.importorskip("pyarrow")
+    parquet = pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "t.parquet"
+    parquet.write_table(arrow.table({
+        "a": [[1, 2], [3, 4]], "b": [[[1.5], [2.5]], [[3.5], [4.5]]], "c": [["a", "bc"], ["", "d"]],
+    }), path)  # fmt: skip
+    table = read_table(path)
+    assert table["a"].tolist() == [[1, 2], [3, 4]]
+    assert table["b"].tolist() == [[[1.5], [2.5]], [[3.5], [4.5]]]
+    assert table["c"].tolist() == [["a", "bc"], ["", "d"]]
+    for values in ([[1], [2, 3]], [[1, None], [2, 3]], [None, [2, 3]]):
+        parquet.write_table(arrow.table({"a": values}), path)
+        with pytest.raises(ValueError, match="column 'a' of the file must have arrays of one"):
+            read_table(path)
+
+
+def test_descriptions_are_one_line(tmp_path):
+    """Line breaks as XML has them are blanks, from VOTable and into FITS, without a warning."""
+    table = Table({"id": [1], "mag": [17.0]})
+    table["mag"].info.description = "  Petrosian\n      magnitude\n"
+    votable.from_table(table).to_xml(str(tmp_path / "t.vot"))
+    again = read_table(tmp_path / "t.vot")
+    assert again["mag"].info.description == "Petrosian magnitude"
+    write_table(table, tmp_path / "t.fits")
+    assert fits.getheader(tmp_path / "t.fits", 1)["TCOMM2"] == "Petrosian magnitude"
+    assert read_table(tmp_path / "t.fits")["mag"].info.description == "Petrosian magnitude"
+    assert table["mag"].info.description == "  Petrosian\n      magnitude\n"
