@@ -190,7 +190,7 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
           is told from the content. A FITS image of three dimensions holds its bands first;
         - an `~astropy.io.fits.HDUList`, an image HDU, `~astropy.nddata.CCDData` or
           `~astropy.nddata.NDData`;
-        - an array (ny, nx) or (bands, ny, nx), masked or with a unit or not; a uint8 array
+        - an array (ny, nx) or (bands, ny, nx), masked (NumPy or Astropy) or with a unit; a uint8 array
           (ny, nx, 3) is a red, green, blue picture. Arrays are never flipped;
         - an ``(array, wcs)`` tuple;
         - a `SkyImage`, which is returned as it is;
@@ -203,7 +203,7 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
         True for pixels not to be used, on the pixel grid of the result. Masks that come with the
         input count as well.
     hdu : int, str or (str, int), optional
-        HDU to read. Without it a file must hold one image only, or one called ``SCI``.
+        HDU to read. Without it a file must hold one image, mask and uncertainty aside, or ``SCI``.
 
     Returns
     -------

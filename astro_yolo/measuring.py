@@ -45,8 +45,8 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
         bands all, as given to ``detect``.
     zeropoint : float, dict or sequence of float, optional
         AB magnitude of one unit of the image: for all bands, by band, or in their order. By
-        default from the headers: nanomaggies, MAGZPT and its like, PHOTFLAM and PHOTPLAM,
-        or MJy/sr.
+        default from units and headers: janskys, nanomaggies, MAGZPT and its like, PHOTFLAM and
+        PHOTPLAM, or MJy/sr.
     aperture : `~astropy.units.Quantity` or float, optional
         Radius of the circular aperture: angle, or pixels. By default 1.5 arcsec, or 5 pixels
         where the pixel scale is not known.
