@@ -190,8 +190,8 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
           is told from the content. A FITS image of three dimensions holds its bands first;
         - an `~astropy.io.fits.HDUList`, an image HDU, `~astropy.nddata.CCDData` or
           `~astropy.nddata.NDData`;
-        - an array (ny, nx) or (bands, ny, nx), masked (NumPy or Astropy) or with a unit; a uint8 array
-          (ny, nx, 3) is a red, green, blue picture. Arrays are never flipped;
+        - an array (ny, nx) or (bands, ny, nx), with a mask (NumPy's or Astropy's) or a unit or not;
+          uint8 (ny, nx, 3) is a red, green, blue picture. Arrays are never flipped;
         - an ``(array, wcs)`` tuple;
         - a `SkyImage`, which is returned as it is;
         - a dict from band names to any of these, sorted by wavelength where the names are known,
