@@ -32,7 +32,7 @@ __all__ = ["Candidates", "scan"]
 _LONGEST = 300.0
 _SHORTEST = 110.0
 
-_MASKED_SHARE = 0.1  # of a box; above it the box is marked as masked
+_MASKED_SHARE = 0.1  # of a box; from it on, or with a bad centre, the box is marked as masked
 _SMALLEST_CORE = 128  # pixels; smaller ones would be all margin
 _SAMPLE_BLOCKS, _SAMPLE_SIDE = 24, 16  # blocks along each axis that the sky level is measured on
 _STRIP_PIXELS = 1 << 22  # pixels of the image read at a time for a binned level
