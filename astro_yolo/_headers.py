@@ -11,6 +11,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.wcsapi import BaseHighLevelWCS, BaseLowLevelWCS
 
 from astro_yolo._bands import wavelength
+from astro_yolo._sphere import unit_vectors
 from astro_yolo.exceptions import InputWarning, WCSError, warn_user
 
 CARD = 80
@@ -192,8 +193,7 @@ def _central_scale(wcs, shape):
     with np.errstate(all="ignore"):
         world = np.radians(wcs.all_pix2world([x - 1, x + 1, x, x], [y, y, y - 1, y + 1], 0))
     longitude, latitude = world[wcs.wcs.lng], world[wcs.wcs.lat]
-    places = np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude),
-                       np.sin(latitude)], axis=-1)  # fmt: skip
+    places = unit_vectors(longitude, latitude)
     area = np.linalg.norm(np.cross(places[1] - places[0], places[3] - places[2])) / 4
     return float(np.degrees(np.sqrt(area)) * 3600)
 

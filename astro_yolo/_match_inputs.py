@@ -13,7 +13,7 @@ from astropy.table import QTable, Table
 from astropy.time import Time
 
 from astro_yolo._columns import conform, floats, is_result, whole
-from astro_yolo._match_geometry import displaced, unit_vectors
+from astro_yolo._sphere import displaced, unit_vectors
 from astro_yolo._table_files import check_table_path, read_plain
 from astro_yolo.exceptions import InputWarning, MatchError, MissingExtraError, warn_user
 

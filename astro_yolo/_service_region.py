@@ -7,7 +7,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
-from astro_yolo import _match_geometry as sphere
+from astro_yolo import _sphere as sphere
 from astro_yolo._headers import pixel_scale
 from astro_yolo._match_inputs import positions_of
 from astro_yolo._sky import field_border, sky_to_pixel

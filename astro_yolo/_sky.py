@@ -13,6 +13,7 @@ from astropy.io.fits import Header
 from astropy.wcs import WCS
 from astropy.wcs.wcsapi import BaseHighLevelWCS, BaseLowLevelWCS, HighLevelWCSWrapper
 
+from astro_yolo._sphere import angles, chord_angle, unit_vectors
 from astro_yolo.exceptions import WCSError
 
 __all__ = [
@@ -97,7 +98,7 @@ class SkyBoxes:
         steps = 2 / _ARCSEC * (step_x * axes[0] + step_y * axes[1])[..., None]
         east, north = (axis[:, None] for axis in _tangent_basis(self.ra, self.dec))
         middle = _unit_vectors(self.ra, self.dec)[:, None]
-        return _angles(middle + steps[0] * east + steps[1] * north)
+        return np.degrees(angles(middle + steps[0] * east + steps[1] * north))
 
 
 def celestial(wcs):
@@ -223,7 +224,7 @@ def separation(ra, dec, other_ra, other_dec):
     (N,) array
         Arcsec; NaN where a position is.
     """
-    return _chord_to_angle(_unit_vectors(ra, dec) - _unit_vectors(other_ra, other_dec))
+    return chord_angle(_unit_vectors(ra, dec) - _unit_vectors(other_ra, other_dec)) * _ARCSEC
 
 
 def fit_wcs(boxes, places):
@@ -248,7 +249,7 @@ def fit_wcs(boxes, places):
     wcs = WCS(naxis=2)
     wcs.wcs.ctype, wcs.wcs.radesys = ("RA---TAN", "DEC--TAN"), "ICRS"
     vectors = _unit_vectors(ra, dec)
-    wcs.wcs.crval = center = _angles(vectors.sum(axis=0))
+    wcs.wcs.crval = center = np.degrees(angles(vectors.sum(axis=0)))
     middle = _unit_vectors(*center)
     plane = [vectors @ axis / (vectors @ middle) for axis in _tangent_basis(*center)]
     matrix = np.degrees(np.linalg.lstsq(pixels, np.transpose(plane))[0].T)
@@ -290,7 +291,7 @@ def sky_boxes(wcs, x, y, width, height):
     across, along = right - left, top - bottom
     east, north = _tangent_basis(ra[0], dec[0])
     return SkyBoxes(
-        ra[0], dec[0], _chord_to_angle(across), _chord_to_angle(along),
+        ra[0], dec[0], chord_angle(across) * _ARCSEC, chord_angle(along) * _ARCSEC,
         _half_components(across, east, north), _half_components(along, east, north),
     )
 
@@ -370,15 +371,8 @@ def _needs_tables(wcs):
 
 
 def _unit_vectors(ra, dec):
-    """Return positions as (..., 3) unit vectors: they know no pole and no 0 h line."""
-    ra, dec = np.radians(ra), np.radians(dec)
-    return np.stack([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)], axis=-1)
-
-
-def _angles(vectors):
-    """Return right ascension and declination, in degrees, of vectors of any length."""
-    x, y, z = np.moveaxis(vectors, -1, 0)
-    return np.degrees(np.arctan2(y, x)) % 360, np.degrees(np.arctan2(z, np.hypot(x, y)))
+    """Return positions in degrees as (..., 3) unit vectors: they know no pole and no 0 h line."""
+    return unit_vectors(np.radians(ra), np.radians(dec))
 
 
 def _tangent_basis(ra, dec):
@@ -388,10 +382,6 @@ def _tangent_basis(ra, dec):
     north = np.stack(
         [-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)], axis=-1)
     return east, north
-
-
-def _chord_to_angle(chord):
-    return 2 * np.arcsin(np.minimum(np.linalg.norm(chord, axis=-1) / 2, 1)) * _ARCSEC
 
 
 def _half_components(chord, east, north):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from astro_yolo._headers import pixel_scale
-from astro_yolo._sky import pixel_to_sky
+from astro_yolo._sky import pixel_to_sky, separation
 from astro_yolo.catalog import table_wcs
 from astro_yolo.exceptions import MeasurementError
 
@@ -62,16 +62,10 @@ def _apart(wcs, image):
     """
     y, x = (axis.ravel() for axis in np.meshgrid(
         *(np.linspace(0, side - 1, _NODES) for side in image.shape), indexing="ij"))
-    there, here = (_vectors(*pixel_to_sky(one, x, y)) for one in (wcs, image.wcs))
+    there, here = (pixel_to_sky(one, x, y) for one in (wcs, image.wcs))
     seen = np.isfinite(here).all(axis=0)
     if not seen.any():
         return 0.0
-    distance = np.degrees(np.linalg.norm(there - here, axis=0)[seen]) * 3600
+    distance = separation(*there, *here)[seen]
     # a place that is on the sky for one of them alone is as far off as can be
     return float(np.nan_to_num(distance, nan=np.inf).max() / pixel_scale(image.wcs, image.shape))
-
-
-def _vectors(ra, dec):
-    """Return unit vectors, (3, N)."""
-    ra, dec = np.radians(ra), np.radians(dec)
-    return np.array([np.cos(dec) * np.cos(ra), np.cos(dec) * np.sin(ra), np.sin(dec)])

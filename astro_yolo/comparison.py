@@ -10,7 +10,7 @@ from astropy.coordinates import SkyCoord
 from astropy.stats import binom_conf_interval
 from astropy.table import QTable
 
-from astro_yolo import _match_geometry as sphere
+from astro_yolo import _sphere as sphere
 from astro_yolo._columns import floats
 from astro_yolo._files import replacing
 from astro_yolo._match_inputs import as_table, positions_of
@@ -255,7 +255,7 @@ def _in_field(wcs, vectors, border=0):
     reach = sphere.separation(sphere.unit_vectors(*np.radians(edges)), middle).max() + 1e-9
     # projections show the far side of the sky as well, and distortion has no end there
     inside = ~(sphere.separation(vectors, middle) > reach) & np.isfinite(vectors).all(axis=1)
-    x, y = sky_to_pixel(wcs, *np.degrees(_angles(vectors[inside])))
+    x, y = sky_to_pixel(wcs, *np.degrees(sphere.angles(vectors[inside])))
     edge = border + 0.5
     inside[inside] = (x >= -edge) & (x <= nx - 1 + edge) & (y >= -edge) & (y <= ny - 1 + edge)
     return inside
@@ -365,10 +365,4 @@ def _confusion(names, pairs, missed, spurious):
 
 def _places(table):
     """Return the sky positions of rows."""
-    return SkyCoord(*_angles(positions_of(table, "rows").vectors), unit="rad")
-
-
-def _angles(vectors):
-    """Return longitude and latitude of unit vectors in radians."""
-    x, y, z = vectors.T
-    return np.arctan2(y, x) % (2 * np.pi), np.arcsin(np.clip(z, -1, 1))
+    return SkyCoord(*sphere.angles(positions_of(table, "rows").vectors), unit="rad")

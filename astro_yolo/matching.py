@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import QTable, hstack
 from astropy.utils.exceptions import AstropyUserWarning
 
-from astro_yolo import _match_geometry as sphere
+from astro_yolo import _sphere as sphere
 from astro_yolo._match_inputs import as_table, numbers_of, positions_of
 from astro_yolo.exceptions import MatchError
 

@@ -15,7 +15,7 @@ import astro_yolo
 LAYERS = (
     # 0: arrays, errors, settings
     ("exceptions", "config", "boxes", "filters", "stretch", "tiling", "centering", "injection",
-     "_files", "_environment"),
+     "_sphere", "_files", "_environment"),
     # 1: Astropy in, Astropy out: images, then tables, then regions and pictures
     ("_bands", "_headers", "_no_data", "_planes", "_fits_scan", "_fits_input", "_picture_input",
      "_inputs", "_mapping", "_alignment", "image"),
@@ -32,7 +32,7 @@ LAYERS = (
     # 3: detection
     ("_sampling", "_flatness", "_scan", "detection"),
     # 4: what uses detections
-    ("_match_geometry", "_match_inputs", "matching", "comparison"),
+    ("_match_inputs", "matching", "comparison"),
     ("training", "training._progress", "training.transfer", "training.sdss", "training.download",
      "training.galaxy_zoo", "training.queries", "training.recipes", "training.sky_splits",
      "training._frame_labels", "training.yolo_files", "training.export_sets", "training.labels",

@@ -1,9 +1,11 @@
-"""Nearest neighbours on the sphere: positions as unit vectors, angles in radians."""
+"""Positions on the sphere as unit vectors, and nearest neighbours; angles in radians."""
 
 import numpy as np
 
 __all__ = [
     "all_pairs",
+    "angles",
+    "chord_angle",
     "density",
     "displaced",
     "nearest",
@@ -32,6 +34,41 @@ def unit_vectors(longitude, latitude):
     return np.stack([cos * np.cos(longitude), cos * np.sin(longitude), np.sin(latitude)], axis=-1)
 
 
+def angles(vectors):
+    """
+    Return the spherical positions of vectors.
+
+    Parameters
+    ----------
+    vectors : (..., 3) array
+        Of any length.
+
+    Returns
+    -------
+    longitude, latitude : (...) arrays
+        Radians, the longitude from 0 to 2 pi.
+    """
+    x, y, z = np.moveaxis(vectors, -1, 0)
+    return np.arctan2(y, x) % (2 * np.pi), np.arctan2(z, np.hypot(x, y))
+
+
+def chord_angle(chord):
+    """
+    Return the angle under which the straight line between two unit vectors is seen.
+
+    Parameters
+    ----------
+    chord : (..., 3) array
+        Difference of unit vectors.
+
+    Returns
+    -------
+    (...) array
+        Radians.
+    """
+    return 2 * np.arcsin(np.minimum(np.linalg.norm(chord, axis=-1) / 2, 1))
+
+
 def separation(first, second):
     """
     Return the angle between unit vectors; exact for small ones too, where a scalar product is not.
@@ -46,8 +83,7 @@ def separation(first, second):
     (...) array
         Radians.
     """
-    chord = np.linalg.norm(first - second, axis=-1)
-    return 2 * np.arcsin(np.minimum(chord / 2, 1))
+    return chord_angle(first - second)
 
 
 def tangent_axes(vectors):
