@@ -7,6 +7,7 @@ between the amplifiers of a raw exposure, what is darker drowns and the noise se
 import numpy as np
 
 from astro_yolo.exceptions import InputWarning, warn_user
+from astro_yolo.tiling import even_spans
 
 __all__ = ["sky_variation", "warn_of_uneven_sky"]
 
@@ -79,9 +80,7 @@ def _border(shape):
 
 def _spans(side):
     """Return first pixel and one past the last of the blocks along an axis."""
-    width = min(_SIDE, max(1, side // _BLOCKS))
-    starts = np.linspace(0, side - width, _BLOCKS).astype(int).tolist()
-    return [(start, start + width) for start in starts]
+    return even_spans(side, _BLOCKS, min(_SIDE, max(1, side // _BLOCKS)))
 
 
 def _level_and_noise(bands, mask):

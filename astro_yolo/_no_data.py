@@ -3,6 +3,8 @@
 import cv2
 import numpy as np
 
+from astro_yolo.tiling import even_spans
+
 __all__ = ["zero_region", "zero_share"]
 
 _BLOCKS, _SIDE = 24, 8  # blocks along each axis that are looked at, and their side in pixels
@@ -28,20 +30,16 @@ def zero_share(pixels):
         Share of the blocks that are 0 throughout; 0 where 0 is a value, or the only one. Blocks at
         the border count, where most such regions lie: a border is rather over- than overlooked.
     """
-    rows, columns = (_starts(side) for side in pixels.shape)
-    height, width = (min(_SIDE, side) for side in pixels.shape)
-    at = (columns[:, np.newaxis] + np.arange(width)).ravel()
-    strips = (pixels.read((y, y + height, 0, pixels.shape[1]))[:, at] == 0 for y in rows.tolist())
-    zero = np.stack([strip.reshape(height, -1, width).mean(axis=(0, 2)) for strip in strips])
+    rows, columns = (even_spans(side, _BLOCKS, _SIDE) for side in pixels.shape)
+    at = np.concatenate([np.arange(*span) for span in columns])
+    strips = (pixels.read((*row, 0, pixels.shape[1]))[:, at] == 0 for row in rows)
+    zero = np.stack(
+        [strip.reshape(len(strip), _BLOCKS, -1).mean(axis=(0, 2)) for strip in strips]
+    )
     empty = zero == 1
     if not empty.any() or empty.all() or zero[~empty].mean() > _STRAY:
         return 0.0
     return float(empty.mean())
-
-
-def _starts(side):
-    """Return the first pixels of blocks spread evenly along an axis, its ends included."""
-    return np.linspace(0, side - min(_SIDE, side), _BLOCKS).astype(int)
 
 
 def zero_region(pixels, window):

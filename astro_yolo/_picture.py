@@ -6,6 +6,7 @@ from astro_yolo._columns import floats, whole
 from astro_yolo._files import replacing
 from astro_yolo._sky import celestial
 from astro_yolo.catalog import LABELS, pixel_boxes, table_wcs
+from astro_yolo.filters import white_of
 from astro_yolo.region_text import CLASS_COLORS
 from astro_yolo.stretch import to_channels, to_rgb
 
@@ -111,8 +112,7 @@ def _rgb(image, stretch):
 def _shown(channels):
     """Return display values of 8 or 16 bits as the picture that they came from."""
     values = np.nan_to_num(np.stack(channels))
-    top = 255 if values.max(initial=0) <= 255 else 65535
-    return np.moveaxis(np.clip(values * (255 / top), 0, 255).astype(np.uint8), 0, -1)
+    return np.moveaxis(np.clip(values * (255 / white_of(values)), 0, 255).astype(np.uint8), 0, -1)
 
 
 def _binned(band, factor):

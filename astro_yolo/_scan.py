@@ -137,9 +137,7 @@ class _Level:
 def _sample_spans(side):
     """Return (start, stop) of blocks spread evenly along an axis."""
     count = max(1, min(_SAMPLE_BLOCKS, side // _SAMPLE_SIDE))
-    width = min(_SAMPLE_SIDE, side)
-    starts = np.linspace(0, side - width, count).astype(int)
-    return [(int(start), int(start) + width) for start in starts]
+    return tiling.even_spans(side, count, _SAMPLE_SIDE)
 
 
 def scan(
@@ -264,7 +262,7 @@ class _Finder:
         planes = [plane[: shape[0], : shape[1]] for plane in x]
         boxes = box_math.clip(recenter(boxes, planes, NETWORK_SKY), shape)
         if self._finished:
-            outputs = with_blanked_stars(to_channels(bands), boxes, outputs)
+            outputs = with_blanked_stars(bands, boxes, outputs)
         spread = self._spread(planes, boxes, outputs)
         return boxes, outputs, spread, self._types(planes, boxes, outputs, spread)
 

@@ -8,7 +8,7 @@ point from its pixels, so convert first and cut afterwards.
 
 import numpy as np
 
-__all__ = ["FILTERS", "apply_filter", "scale_channels"]
+__all__ = ["FILTERS", "apply_filter", "scale_channels", "white_of"]
 
 _LUPTON_STRETCH, _LUPTON_Q = 5, 8  # the defaults of make_lupton_rgb
 _ENHANCEMENT = 2
@@ -57,6 +57,23 @@ def apply_filter(channels, name):
         raise ValueError(msg)
     planes = np.nan_to_num(np.asarray(channels, dtype=np.float32))
     return np.clip(_FILTERS[name](planes), 0, 1).astype(np.float32, copy=False)
+
+
+def white_of(channels):
+    """
+    Return the value of white in a picture of 8 or 16 bits.
+
+    Parameters
+    ----------
+    channels : sequence of (ny, nx) arrays
+        The picture.
+
+    Returns
+    -------
+    int
+        255, or 65535 where something is brighter than that.
+    """
+    return 255 if max(np.max(channel, initial=0) for channel in channels) <= 255 else 65535
 
 
 def scale_channels(channels):

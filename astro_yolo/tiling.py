@@ -17,6 +17,7 @@ __all__ = [
     "Tile",
     "bin_mean",
     "crosses_core_edge",
+    "even_spans",
     "owned",
     "plan",
     "pyramid_factors",
@@ -139,6 +140,25 @@ def spans(start, stop, longest):
         First and one past the last of each; only the last one is shorter.
     """
     return list(pairwise([*range(start, stop, longest), stop]))
+
+
+def even_spans(side, count, width):
+    """
+    Spread blocks evenly along an axis, from end to end.
+
+    Parameters
+    ----------
+    side, count, width : int
+        Length of the axis, number of blocks, and their length, at most that of the axis.
+
+    Returns
+    -------
+    list of (int, int)
+        First and one past the last of each; blocks overlap where the axis is short.
+    """
+    width = min(width, side)
+    starts = np.linspace(0, side - width, count).astype(int).tolist()
+    return [(start, start + width) for start in starts]
 
 
 def pyramid_factors(shape, one_pass=ONE_PASS):

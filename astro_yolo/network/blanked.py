@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from astro_yolo.boxes import longer_side
+from astro_yolo.filters import white_of
 from astro_yolo.network.calibration import OUTPUTS
-from astro_yolo.network.pictures import white_of
 
 __all__ = ["blanked_stars", "with_blanked_stars"]
 
@@ -28,7 +28,7 @@ def with_blanked_stars(bands, boxes, outputs):
     Parameters
     ----------
     bands : sequence of (ny, nx) arrays
-        Channels of a picture, 255 or 65535 as white.
+        A picture, 255 or 65535 as white.
     boxes : (N, 4) array
         Edge pixels.
     outputs : (N, 7) array
@@ -40,7 +40,8 @@ def with_blanked_stars(bands, boxes, outputs):
         With the outputs for galaxy and star exchanged where `blanked_stars` sees a star and the
         network a galaxy.
     """
-    taken = blanked_stars(bands, boxes) & (outputs[:, _GALAXY] > outputs[:, _STAR])
+    taken = np.flatnonzero(outputs[:, _GALAXY] > outputs[:, _STAR])
+    taken = taken[blanked_stars(bands, boxes[taken])]
     outputs = outputs.copy()
     outputs[np.ix_(taken, [_STAR, _GALAXY])] = outputs[np.ix_(taken, [_GALAXY, _STAR])]
     return outputs

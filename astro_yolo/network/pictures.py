@@ -3,26 +3,10 @@
 import cv2
 import numpy as np
 
+from astro_yolo.filters import white_of
 from astro_yolo.stretch import to_channels, to_rgb
 
-__all__ = ["to_picture", "white_of"]
-
-
-def white_of(channels):
-    """
-    Return the value of white in a picture of 8 or 16 bits.
-
-    Parameters
-    ----------
-    channels : sequence of (ny, nx) arrays
-        The picture.
-
-    Returns
-    -------
-    int
-        255, or 65535 where something is brighter than that.
-    """
-    return 255 if max(np.max(channel, initial=0) for channel in channels) <= 255 else 65535
+__all__ = ["to_picture"]
 
 
 def to_picture(bands, mask, *, stretch, zoom=1.0, finished=False):
