@@ -5,7 +5,7 @@ pixel is (0, 0); the sky is ICRS, in degrees, whatever frame the WCS is in.
 """
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from astropy.coordinates import SkyCoord
@@ -56,6 +56,10 @@ class SkyBoxes:
     height: np.ndarray
     x_axis: np.ndarray
     y_axis: np.ndarray
+
+    def take(self, rows):
+        """Return some of the boxes; ``rows`` is a bool array or an array of indices."""
+        return SkyBoxes(*(getattr(self, item.name)[rows] for item in fields(self)))
 
     def north(self, width, height):
         """

@@ -265,8 +265,8 @@ def _shapes_of_image(shape, boxes, places, wcs, decimals):
     bent = _misfit(on_sky, *boxes, wcs) > _TOLERANCE
     bent |= not is_equatorial(wcs)
     if bent.any():
-        polygons = _sky_polygons(shape, boxes, on_sky, off, wcs, position)
-        shapes[bent] = np.array(polygons, object)[bent]
+        some = boxes[:, bent], on_sky.take(bent), off[bent]
+        shapes[bent] = _sky_polygons(shape, *some, wcs, position)
     return shapes
 
 
