@@ -124,8 +124,6 @@ def _query(options):
 
 def _read_fields(texts):
     """Return run, camcol, field of every field that the arguments name."""
-    from astropy.table import Table
-
     from astro_yolo.training.sdss import parse_field
 
     fields = []
@@ -136,13 +134,31 @@ def _read_fields(texts):
                 raise FileNotFoundError(msg)
             fields.append(parse_field(text))
             continue
-        table = Table.read(text, format="ascii.ecsv")
-        for name in ("run", "camcol", "field"):
-            if name not in table.colnames:
-                msg = f"{text} must have the column {name}, which is missing"
-                raise ValueError(msg)
-        fields += [(int(row["run"]), int(row["camcol"]), int(row["field"])) for row in table]
+        fields += _fields_of(text)
     return list(dict.fromkeys(fields))
+
+
+def _fields_of(path):
+    """Return run, camcol, field of every row of a table; FITS files of SDSS write them large."""
+    from astro_yolo._columns import floats
+    from astro_yolo._match_inputs import as_table
+    from astro_yolo.training.sdss import parse_field
+
+    table, columns = as_table(path, "fields"), []
+    names = {name.lower(): name for name in table.colnames}
+    for name in ("run", "camcol", "field"):
+        if name not in names:
+            msg = f"{path} must have the column {name}, which is missing"
+            raise ValueError(msg)
+        columns.append(floats(table[names[name]]).tolist())
+    fields = []
+    for row, numbers in enumerate(zip(*columns, strict=True)):
+        try:
+            fields.append(parse_field("/".join(f"{number:.10g}" for number in numbers)))
+        except ValueError as error:
+            msg = f"{path}, row {row}: {error}"
+            raise ValueError(msg) from error
+    return fields
 
 
 def _download(options):

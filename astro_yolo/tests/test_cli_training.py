@@ -86,6 +86,23 @@ def test_failures_are_one_line(sky, capsys):
     assert "must have the column camcol" in capsys.readouterr().err
 
 
+def test_fields_come_from_any_table(sky, capsys):
+    """CSV of SkyServer and FITS with large letters list fields; a row without a number is named."""
+    Table({"run": [94], "camcol": [1], "field": [12], "galaxies": [4]}).write("fields.csv")
+    Table({"RUN": [94], "CAMCOL": [1], "FIELD": [12]}).write("fields.fits")
+    command = ["sdss", "download", "fields.csv", "fields.fits", "--out", "frames", "--bands", "g"]
+    assert main(command) == 0
+    assert capsys.readouterr().out == "1 whole\n"
+    table = Table({"run": [94, 94], "camcol": [1, 1], "field": [12, 13]}, masked=True)
+    table["field"].mask[1] = True
+    table.write("masked.ecsv")
+    Table({"run": [94], "camcol": [7], "field": [12]}).write("camcol.csv")
+    for name, rule in (("masked.ecsv", "row 1: an SDSS field must be RUN/CAMCOL/FIELD"),
+                       ("camcol.csv", "row 0: camcol must be 1 to 6, got 7")):  # fmt: skip
+        assert main(["sdss", "download", name, "--out", "frames"]) == 1
+        assert f"{name}, {rule}" in capsys.readouterr().err
+
+
 def test_wrong_usage_is_2(capsys):
     """A step that is none is refused by the parser, a selection that is none before the query."""
     with pytest.raises(SystemExit, match="2"):

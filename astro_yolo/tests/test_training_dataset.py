@@ -45,6 +45,22 @@ def test_an_existing_set_is_not_overwritten(tmp_path):
     assert (tmp_path / "data.yaml").read_text() == "mine"
 
 
+def test_a_set_made_anew_holds_nothing_of_the_old_one(tmp_path):
+    """With overwrite=True earlier samples are gone: a trainer takes all that it finds."""
+    old = [tmp_path / part for part in ("images/train/000007.png", "labels/train/000007.txt")]
+    own = tmp_path / "images" / "notes.txt"
+    for path in (*old, own):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    (tmp_path / "data.yaml").write_text("old")
+    measured = [(np.arange(4.0), np.empty((0, 4)))]
+    dataset._save_cutouts(tmp_path / "cutouts.npz", [("1", "spiral")], measured)
+    nothing = DatasetRecipe(field_samples=0, cutout_samples=0, deep_samples=0, model_samples=0)
+    build_dataset(tmp_path, tmp_path, nothing, overwrite=True)
+    assert not any(path.exists() for path in old)
+    assert own.exists()
+
+
 @pytest.fixture(scope="module")
 def field(request):
     """The held-out field with its labels."""

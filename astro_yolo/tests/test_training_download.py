@@ -1,21 +1,24 @@
 """Many frames from a server that fails in every way: a mirror on this machine."""
 
 import errno
+import http.server
 import signal
 import subprocess
 import sys
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from astropy.table import Table
 
 from astro_yolo.config import conf
 from astro_yolo.exceptions import AstroYoloWarning
-from astro_yolo.tests.sky_server import small_sdss
+from astro_yolo.tests.sky_server import Handler, small_sdss
 from astro_yolo.training import download, transfer
 from astro_yolo.training.download import download_frames, estimate, plan_frames, read_manifest
-from astro_yolo.training.transfer import DownloadError
+from astro_yolo.training.transfer import DownloadError, asked_wait
 
 FIELD = (94, 1, 12)
 
@@ -74,6 +77,48 @@ def test_a_network_that_fails_on_the_way_is_tried_again(
     assert row.state == "whole"
     assert len(mirror.asked) == 2
     assert (tmp_path / row.path).read_bytes() == real_bytes(shared_data)
+
+
+def test_a_server_that_asks_for_time_gets_it(mirror, tmp_path, monkeypatch):
+    """After a 503 with "Retry-After: 1" nothing is asked for one second, by any worker."""
+
+    def end_headers(self):
+        self.send_header("Retry-After", "1")
+        times.append(time.monotonic())
+        http.server.SimpleHTTPRequestHandler.end_headers(self)
+
+    times = []
+    monkeypatch.setattr(Handler, "end_headers", end_headers)
+    mirror.trouble.append("503")
+    rows = download_frames([FIELD], tmp_path, bands="gr", workers=1, rate=1000)
+    assert [row.state for row in rows] == ["whole", "whole"]
+    assert len(times) == 3
+    assert times[1] - times[0] > 0.95  # the waits of the fixture are a hundredth of that
+
+
+def test_how_long_a_server_asks_to_wait():
+    """A number or a date in seconds, ten minutes at most; 0 for a date gone by, or no such text."""
+    now = datetime.now(tz=UTC)
+    soon = format_datetime(now + timedelta(seconds=30), usegmt=True)
+    assert 27 < asked_wait({"Retry-After": soon}) <= 30
+    past = format_datetime(now - timedelta(seconds=30), usegmt=True)
+    for text, seconds in (("7", 7), ("86400", 600), (past, 0), ("later", 0), ("-5", 0)):
+        assert asked_wait({"Retry-After": text}) == seconds
+    assert asked_wait({}) == 0
+
+
+def test_a_damaged_manifest_is_named(mirror, tmp_path):
+    """A manifest that was cut short or emptied is named; without it the frames are checked."""
+    (row,) = download_frames([FIELD], tmp_path, bands="g")
+    path = tmp_path / "manifest.ecsv"
+    text = path.read_text()
+    for damaged in ("", text[: len(text) // 2], text.replace("whole,", "whole,x")):
+        path.write_text(damaged)
+        with pytest.raises(DownloadError, match=r"manifest\.ecsv must be a manifest.* is damaged"):
+            download_frames([FIELD], tmp_path, bands="g")
+    path.unlink()
+    assert download_frames([FIELD], tmp_path, bands="g") == [row]
+    assert len(mirror.asked) == 1
 
 
 def test_what_stays_damaged_is_kept_apart_and_listed(mirror, shared_data, tmp_path):
@@ -182,6 +227,7 @@ def test_how_far_the_listing_is(mirror, tmp_path, capsys):
         ({"fields": []}, "at least one field"),
         ({"bands": "gx"}, "bands must be among"),
         ({"workers": 0}, "must be positive"),
+        ({"rate": float("nan")}, "must be positive, got 4, nan and 3"),
         ({"data_release": 7}, "data_release must be 8 or later"),
     ],
 )

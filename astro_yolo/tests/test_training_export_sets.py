@@ -170,6 +170,31 @@ def test_an_interrupted_set_goes_on(made):
     assert (out / "data.yaml").is_file()
 
 
+@PARTS
+def test_labels_that_were_deleted_come_back(made):
+    """The same command writes labels anew: pictures without them would hold nothing but sky."""
+    out, frames, sky_field = made
+    folders = out / "labels", out / "ignore"
+    whole = {path: path.read_bytes() for f in folders for path in f.rglob("*.txt")}
+    assert len(whole) == 4
+    for folder in folders:
+        shutil.rmtree(folder)
+    export_dataset([sky_field], frames, out, "T5", assign={NUMBERS: "train"})
+    assert {path: path.read_bytes() for path in whole} == whole
+
+
+@PARTS
+def test_labels_that_were_edited_stay(made):
+    """The same command leaves the labels of a picture that is there as they are."""
+    out, frames, sky_field = made
+    edited = next((out / "labels").rglob("*.txt"))
+    before = edited.read_text()
+    edited.write_text("1 0.5 0.5 0.1 0.1\n")
+    export_dataset([sky_field], frames, out, "T5", assign={NUMBERS: "train"})
+    assert edited.read_text() == "1 0.5 0.5 0.1 0.1\n"
+    edited.write_text(before)
+
+
 def test_a_folder_of_something_else_is_left_alone(made):
     """Another recipe does not go into a folder that holds a set, nor into a user's own folder."""
     out, frames, sky_field = made

@@ -1,14 +1,15 @@
 """Stock networks as files that detect() takes."""
 
+import cv2
 import numpy as np
 import pytest
 
 from astro_yolo import Detector, detect
 from astro_yolo.boxes import iou
-from astro_yolo.exceptions import WeightsError
+from astro_yolo.exceptions import AstroYoloWarning, WeightsError
 from astro_yolo.network.weights import load_weights
 from astro_yolo.stretch import to_rgb
-from astro_yolo.tests.stock_sets import write_checkpoint
+from astro_yolo.tests.stock_sets import write_checkpoint, write_set
 from astro_yolo.training.export import read_metadata, write_metadata
 from astro_yolo.training.export_stock import (
     ExportError,
@@ -17,7 +18,10 @@ from astro_yolo.training.export_stock import (
     output_of,
     outputs_of,
 )
+from astro_yolo.training.finish import finish_weights
+from astro_yolo.training.picture_sets import read_set
 from astro_yolo.training.scored import ScoredPicture
+from astro_yolo.training.stock import StockRecipe
 
 pytest.importorskip("ultralytics", reason="needs the train extra")
 pytest.importorskip("onnx", reason="needs the train extra")
@@ -174,3 +178,17 @@ def test_zoom_has_a_range(files, tmp_path, zoom, ok):
     else:
         with pytest.raises(WeightsError, match=r"zoom must be in 0.01..16"):
             load_weights(path)
+
+
+def test_the_zoom_is_that_of_the_usual_picture(tmp_path):
+    """One small picture among seven of 64 pixels does not make detection zoom in; it is told."""
+    write_set(tmp_path)
+    first = min((tmp_path / "images" / "train").iterdir())
+    cv2.imwrite(str(first), cv2.resize(cv2.imread(str(first)), (32, 32)))
+    checkpoint = write_checkpoint(tmp_path / "network.pt")
+    with pytest.warns(AstroYoloWarning, match="its pictures differ in size, 32 to 64 pixels"):
+        path, _ = finish_weights(
+            checkpoint, tmp_path / "network.onnx", read_set(tmp_path),
+            StockRecipe(image_size=64), stretch="L",
+        )  # fmt: skip
+    assert read_metadata(path)["zoom"] == 1.0  # 64 / 64

@@ -112,6 +112,13 @@ def test_threshold_makes_unknown():
     assert shares[0, CLASSES.index("elliptical")] == 0.5
 
 
+@pytest.mark.parametrize("threshold", [80, -0.1, float("nan")])
+def test_a_threshold_that_is_no_share_is_refused(threshold):
+    """80 for 80 percent would make every galaxy unknown."""
+    with pytest.raises(VotesError, match=f"threshold must be a share.*got {threshold}"):
+        classify(gz1(p_el=1.0), threshold=threshold)
+
+
 def test_missing_column_and_bad_value_are_named():
     """An incomplete table and a count in place of a share are refused by name."""
     votes = gz1(p_el=1.0)

@@ -129,6 +129,24 @@ def test_arrays_that_do_not_belong_together():
         ScoredPicture(name="a", boxes=[square(0, 0)], scores=[], classes=[0])
 
 
+@pytest.mark.parametrize("change", [{"scores": [np.nan]}, {"boxes": [[0, 0, np.inf, 9]]}])
+def test_a_number_that_is_none_is_refused(change):
+    """A score of NaN passed for the best of all: average precision 1. It and its like are named."""
+    found = {"truth": [square(0, 0)], "truth_classes": [0],
+             "boxes": [square(0, 0)], "scores": [0.5], "classes": [0]}  # fmt: skip
+    (name,) = change
+    with pytest.raises(MetricsError, match=rf"{name} must be finite, got (nan|inf) in 'a'"):
+        ScoredPicture(name="a", **found | change)
+
+
+def test_a_class_beyond_the_list_is_named():
+    """A confusion of two classes cannot hold a third; class and picture are named."""
+    box = [square(0, 0)]
+    picture = ScoredPicture("a", truth=box, truth_classes=[0], boxes=box, scores=[1], classes=[2])
+    with pytest.raises(MetricsError, match=r"classes must be 0 or more and below 2.*in 'a'"):
+        confusion([picture], 2, min_score=0.5)
+
+
 def random_pictures(rng, n_pictures=12, n_classes=3):
     """Return crowded pictures with near misses, ties, ignored regions and empty ones."""
     pictures = []

@@ -127,6 +127,23 @@ def test_rows_of_another_form_are_not_read_as_boxes(tmp_path):
             read_boxes(picture, "labels", (80, 40))
 
 
+def test_numbers_that_are_no_box_are_refused(tmp_path):
+    """NaN, a side below 0, half a class and what is no text are named with file and line."""
+    picture = tmp_path / "images" / "val" / "a.png"
+    path = label_path(picture, "labels")
+    path.parent.mkdir(parents=True)
+    good = "0 0.5 0.5 0.2 0.2\n"
+    for row in ("0 nan 0.5 0.2 0.2", "0 0.5 inf 0.2 0.2", "0 0.5 0.5 -0.2 0.2", "0.5 .5 .5 .2 .2"):
+        path.write_text(f"{good}{row}\n")
+        with pytest.raises(SetError, match=rf"a\.txt must hold whole classes.*got '{row}'"):
+            read_boxes(picture, "labels", (80, 40))
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SetError, match=r"a\.txt must be text in UTF-8"):
+        read_boxes(picture, "labels", (80, 40))
+    path.write_text(good)
+    assert read_boxes(picture, "labels", (80, 40))[0].tolist() == [[16, 32, 24, 48]]
+
+
 def test_the_stretch_of_a_set(tmp_path):
     """That of its recipe, the first of several; a set that does not say it needs it named."""
     write_set(tmp_path)

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 
 from astro_yolo import Detector
+from astro_yolo.exceptions import ModelError
 from astro_yolo.stretch import to_rgb
 from astro_yolo.tests import blob_network
+from astro_yolo.training import robustness
 from astro_yolo.training.cutouts import Cutout, linearise
 from astro_yolo.training.picture_sets import SetError, read_boxes, read_set
 from astro_yolo.training.robustness import (
@@ -98,6 +100,17 @@ def test_every_network_on_every_test(cutouts, tmp_path):
     assert table["tested"].tolist() == ["L", "LH", "both"]
     assert table["pictures"].tolist() == [1, 1, 2]
     assert table["objects"].tolist() == [1, 1, 2]
+
+
+def test_what_lacks_is_told_before_the_first_picture(cutouts, tmp_path, monkeypatch):
+    """A split without pictures and weights that are not there cost no hours of scoring."""
+    marker = cutout_set(cutouts, tmp_path / "set", ("L",))
+    monkeypatch.setattr(robustness, "evaluate_set", lambda *_args, **_more: pytest.fail("scored"))
+    detector = Detector(blob_network.PATH, backend="onnxruntime")
+    with pytest.raises(SetError, match="must hold pictures of the stretch Q, got none"):
+        cross_matrix({"blobs": detector}, {"L": (marker, "L"), "Q": (marker, "Q")})
+    with pytest.raises(ModelError, match=r"nothing\.onnx"):
+        cross_matrix({"blobs": detector, "none": "nothing.onnx"}, {"L": (marker, "L")})
 
 
 def test_bad_input_is_named(cutouts, tmp_path):

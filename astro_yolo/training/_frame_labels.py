@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+from astropy import units as u
 
 from astro_yolo._columns import floats
 from astro_yolo._sky import sky_to_pixel
@@ -13,11 +14,12 @@ from astro_yolo.training.galaxy_zoo import classify, has_votes
 __all__ = ["FrameLabels", "LabelError", "label_frame"]
 
 _SMALLEST_IGNORED = 8.0  # pixels: a galaxy below the seeing still covers that much
+_SAME = 3.0  # pixels: rows of one galaxy are no farther apart
 _LARGEST = 400.0  # arcsec: no galaxy of SDSS is larger; such a radius is a failed fit
 
 
 class LabelError(AstroYoloError, ValueError):
-    """A catalogue lacks a column that labels need, or names a class that is none."""
+    """A catalogue lacks a column that labels need, or has values that cannot be used."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,9 @@ def label_frame(catalog, votes, wcs, shape, selection):
     Parameters
     ----------
     catalog : `~astropy.table.Table`
-        As of `~astro_yolo.training.queries.field_catalog`.
+        As of `~astro_yolo.training.queries.field_catalog`: ``objID``, ``ra``, ``dec`` (degrees
+        where they have no unit) and ``petroRad_r`` (arcsec), and votes of Galaxy Zoo 1 if there
+        are. Of rows with one objID the first that has votes counts.
     votes : `~astropy.table.Table` or None
         Further votes by ``objID``, as of `~astro_yolo.training.queries.field_votes`; they stand
         above those of the catalogue. A row without any vote says nothing.
@@ -66,7 +70,8 @@ def label_frame(catalog, votes, wcs, shape, selection):
     Raises
     ------
     LabelError, VotesError
-        If a column is missing.
+        If a column is missing, its unit is not that of an angle, an objID is masked or a float
+        that has lost digits, or rows of one objID lie apart.
     """
     for name in ("objID", "ra", "dec", "petroRad_r"):
         if name not in catalog.colnames:
@@ -75,15 +80,18 @@ def label_frame(catalog, votes, wcs, shape, selection):
     if votes is not None and "objID" not in votes.colnames:
         msg = "votes must have the column objID, which is missing"
         raise LabelError(msg)
-    labels, shares, voted = _classes(catalog, votes)
-    x, y = sky_to_pixel(wcs, floats(catalog["ra"]), floats(catalog["dec"]))
-    radius = floats(catalog["petroRad_r"])
+    ids = _identifiers(catalog, "catalog")
+    labels, shares, voted = _classes(catalog, ids, votes)
+    x, y = sky_to_pixel(wcs, _angles(catalog, "ra", u.deg), _angles(catalog, "dec", u.deg))
+    radius = _angles(catalog, "petroRad_r", u.arcsec)
     measured = np.isfinite(radius) & (radius > 0) & (radius < _LARGEST)
     side = selection.side(np.where(measured, radius, 0))
     inside = (x >= -0.5) & (y >= -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
     wanted = inside & voted & measured & (side >= selection.min_side)
     boxes = _squares(x, y, np.maximum(side, _SMALLEST_IGNORED), shape)
-    visible = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
+    once = _once(ids, voted, x, y)
+    wanted &= once
+    visible = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1]) & once
     kinds = np.array([CLASSES.index(label) for label in labels], dtype=int)
     return FrameLabels(
         boxes=boxes[wanted],
@@ -95,6 +103,52 @@ def label_frame(catalog, votes, wcs, shape, selection):
     )
 
 
+def _identifiers(table, argument):
+    """Return the objIDs of a table as Python's own numbers, which lose no digit."""
+    column = table["objID"]
+    if np.ma.is_masked(column):
+        row = int(np.flatnonzero(np.ma.getmaskarray(column))[0])
+        msg = f"{argument} must have an objID in every row, and that of row {row} is masked"
+        raise LabelError(msg)
+    values = np.asarray(column)
+    if values.dtype.kind == "f" and not (np.abs(values) < 2.0**53).all():
+        msg = f"{argument}: objID must be whole numbers or text, got floats, which lose digits"
+        raise LabelError(msg)
+    try:
+        return [int(value) for value in values.tolist()]
+    except ValueError as error:
+        msg = f"{argument}: objID must be whole numbers: {error}"
+        raise LabelError(msg) from error
+
+
+def _angles(catalog, name, unit):
+    """Return a column in a unit; one without a unit is in it."""
+    given = getattr(catalog[name], "unit", None)
+    given = unit if given in (None, u.dimensionless_unscaled) else u.Unit(given)
+    try:
+        return floats(catalog[name]) * given.to(unit)
+    except (u.UnitConversionError, ValueError) as error:
+        msg = f"catalog: {name} must be numbers in a unit of angle, without one in {unit}: {error}"
+        raise LabelError(msg) from error
+
+
+def _once(ids, voted, x, y):
+    """Mark a row of each galaxy: of several the first that has votes, or else the first."""
+    once = np.zeros(len(ids), dtype=bool)
+    order = np.argsort(~voted, kind="stable")
+    _, first, same = np.unique(
+        np.array(ids, dtype=object)[order], return_index=True, return_inverse=True
+    )
+    chosen = order[first]
+    once[chosen] = True
+    apart = np.hypot(x[order] - x[chosen[same]], y[order] - y[chosen[same]])
+    if (apart > _SAME).any():
+        number = ids[order[int(np.argmax(apart > _SAME))]]
+        msg = f"catalog: rows of one objID must be one galaxy, and those of {number} lie apart"
+        raise LabelError(msg)
+    return once
+
+
 def _magnitudes(catalog):
     """Return r magnitudes; SDSS marks those that it could not measure by -9999."""
     if "cModelMag_r" not in catalog.colnames:
@@ -103,7 +157,7 @@ def _magnitudes(catalog):
     return np.where(values > 0, values, np.nan)
 
 
-def _classes(catalog, votes):
+def _classes(catalog, ids, votes):
     """Return classes, shares, and which galaxies have any vote."""
     number = len(catalog)
     labels, shares = np.full(number, "unknown", dtype="U16"), np.tile(np.eye(5)[-1], (number, 1))
@@ -114,10 +168,10 @@ def _classes(catalog, votes):
         voted[voted] = has_votes(catalog[voted], kind="gz1")
         labels[voted], shares[voted] = classify(catalog[voted], kind="gz1")
     if votes is not None and len(votes):
-        rows = {int(number): k for k, number in enumerate(catalog["objID"])}
-        votes = votes[np.array([int(number) in rows for number in votes["objID"]])]
+        rows = {number: k for k, number in reversed(list(enumerate(ids)))}
+        votes = votes[np.array([number in rows for number in _identifiers(votes, "votes")])]
         votes = votes[has_votes(votes)]
-        places = [rows[int(number)] for number in votes["objID"]]
+        places = [rows[number] for number in _identifiers(votes, "votes")]
         labels[places], shares[places] = classify(votes)
         voted[places] = True
     return labels, shares, voted

@@ -75,7 +75,7 @@ def build_dataset(data, out, recipe=None, *, workers=2, overwrite=False):
     workers : int, optional
         Processes.
     overwrite : bool, optional
-        Write into a folder that holds a data set already.
+        Write into a folder that holds a data set already; its samples are removed.
 
     Returns
     -------
@@ -94,6 +94,8 @@ def build_dataset(data, out, recipe=None, *, workers=2, overwrite=False):
     for split in ("train", "val"):
         (out / "images" / split).mkdir(parents=True, exist_ok=True)
         (out / "labels" / split).mkdir(parents=True, exist_ok=True)
+    if overwrite:
+        _remove_samples(out)
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         measure_cutouts(data, out / "cutouts.npz", pool=pool)
         jobs = _plan(recipe)
@@ -101,6 +103,13 @@ def build_dataset(data, out, recipe=None, *, workers=2, overwrite=False):
         counts = sum(pool.map(write, jobs, chunksize=20), np.zeros((2, len(OBJECTS)), dtype=int))
     _write_summary(out, recipe, counts)
     return out / MARKER
+
+
+def _remove_samples(out):
+    """Remove what an earlier data set left: a trainer takes every picture that it finds."""
+    (out / MARKER).unlink(missing_ok=True)
+    for path in out.glob(f"*/*/{'[0-9]' * 6}.*"):
+        path.unlink()
 
 
 def _plan(recipe):

@@ -21,6 +21,7 @@ from astro_yolo.training.transfer import (
     DamagedFrameError,
     DownloadError,
     MissingFrameError,
+    Pace,
     fetch_file,
 )
 
@@ -117,18 +118,28 @@ def read_manifest(folder):
     -------
     list of FrameRow
         Empty where there is no manifest.
+
+    Raises
+    ------
+    DownloadError
+        If it is damaged.
     """
     from astropy.table import Table
 
     path = Path(folder) / MANIFEST
     if not path.is_file():
         return []
-    table = Table.read(path, format="ascii.ecsv", fill_values=None)
     kinds = FrameRow.__annotations__
-    return [
-        FrameRow(**{name: kinds[name](row[name]) for name in table.colnames if name in kinds})
-        for row in table
-    ]
+    try:
+        table = Table.read(path, format="ascii.ecsv", fill_values=None)
+        return [
+            FrameRow(**{name: kinds[name](row[name]) for name in table.colnames if name in kinds})
+            for row in table
+        ]
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        msg = f"folder: {path} must be a manifest of downloads, and is damaged "
+        msg += f"({' '.join(str(error).split())}); without it the frames themselves are checked"
+        raise DownloadError(msg) from error
 
 
 def _write_manifest(folder, rows):
@@ -185,7 +196,8 @@ def download_frames(
     rate : float, optional
         Largest number of downloads begun in a second.
     tries : int, optional
-        How often to ask for a frame; the waits between double from 2 seconds.
+        How often to ask for a frame; the waits between double from 2 seconds, and last as long as
+        the server asks (``Retry-After``), up to ten minutes.
     progress : bool, optional
         Say on standard error how far the check of the frames that are there is, then the estimate,
         and how far the list of addresses and the download are.
@@ -198,11 +210,12 @@ def download_frames(
     Raises
     ------
     DownloadError
-        If the disk has less room than the estimate, or another process works in the folder.
+        If the disk has less room than the estimate, another process works in the folder, or its
+        manifest is damaged.
     ValueError
         If a band is unknown, there is no field, or a number is not positive.
     """
-    if workers < 1 or rate <= 0 or tries < 1:
+    if workers < 1 or not rate > 0 or tries < 1:
         msg = f"workers, rate and tries must be positive, got {workers}, {rate} and {tries}"
         raise ValueError(msg)
     rows = plan_frames(fields, bands=bands, rerun=rerun, data_release=data_release)
@@ -214,7 +227,7 @@ def download_frames(
         known |= _checked(folder, known, rows, workers, progress=progress)
         asked = [known[row.path] for row in rows]
         _check_room(folder, asked, progress=progress)
-        job = _Download(folder, tries, _Pace(rate))
+        job = _Download(folder, tries, Pace(rate))
         _fetch_all(folder, known, asked, job, workers, progress=progress)
     return [known[row.path] for row in rows]
 
@@ -309,20 +322,6 @@ def _check_room(folder, rows, *, progress):
         raise DownloadError(f"{msg}{free / 1e9:.2f} GB free")
 
 
-class _Pace:
-    """Let no more than so many downloads begin in a second, over all threads."""
-
-    def __init__(self, rate):
-        self.step, self.next, self.lock = 1 / rate, 0.0, threading.Lock()
-
-    def wait(self):
-        with self.lock:
-            now = time.monotonic()
-            self.next = max(self.next, now) + self.step
-            pause = self.next - self.step - now
-        time.sleep(max(pause, 0))
-
-
 class _Download:
     """Fetch one frame, and say in its row what became of it."""
 
@@ -336,9 +335,9 @@ class _Download:
         for attempt in range(self.tries):
             if attempt:  # so that workers do not come back all at once
                 self.stopped.wait(_BACK_OFF * 2 ** (attempt - 1) * random.uniform(1, 1.5))  # noqa: S311
+            self.pace.wait(self.stopped)
             if self.stopped.is_set():
                 return row
-            self.pace.wait()
             try:
                 size, digest = fetch_file(
                     url, path, keep_bad=_quarantine_place(self.folder, path.name)
@@ -349,6 +348,7 @@ class _Download:
                 row = replace(row, state="damaged", message=str(error))
             except DownloadError as error:
                 row = replace(row, state="failed", message=str(error))
+                self.pace.hold(error.wait)
             else:
                 return replace(row, state="whole", size=size, sha256=digest, message="")
         return row

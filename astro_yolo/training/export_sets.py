@@ -229,19 +229,19 @@ def _footprint(image):
 
 
 def _write_field(out, split, name, image, labels, recipe, blank_ignored):
-    """Write the pictures of a field that are not there, and return what is in each."""
+    """Write the labels and pictures of a field that are not there, and return what is in each."""
     ny, nx = image.shape
     todo = []
     for filter_name in recipe.filters:
         stem = f"{name}-{filter_name}"
         todo.append((filter_name, out / "images" / split / f"{stem}.jpg"))
+        _write_labels(todo[-1][1], labels, image.shape)  # before a picture, which would be whole
     if not all(path.is_file() for _, path in todo):
         channels = np.stack([np.nan_to_num(plane) for plane in image.data[::-1]])
         if blank_ignored:
             _blank(channels, labels)
         for filter_name, path in todo:
-            _write_labels(path, labels, image.shape)
-            if not path.is_file():  # after its labels: a picture that is there is whole
+            if not path.is_file():
                 _write_picture(path, to_rgb(channels, filter_name))
     return [
         {"path": path.relative_to(out).as_posix(), "split": split, "width": nx, "height": ny,
@@ -275,12 +275,18 @@ def _cover(boxes, shape):
 
 
 def _write_labels(picture, labels, shape):
-    """Write the label file of a picture, and that of what is ignored on it."""
+    """
+    Write the label file of a picture, and that of what is ignored on it.
+
+    Beside a picture that is there they are left as they are: they may have been edited.
+    """
     lines = label_lines(labels.kinds, labels.boxes, shape)
     split, stem = picture.parent.name, picture.stem
     root = picture.parents[2]
     for folder, text in (("labels", lines), ("ignore", box_lines(labels.ignored, shape))):
         path = root / folder / split / f"{stem}.txt"
+        if picture.is_file() and path.is_file():
+            continue
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, overwrite=True) as part:
             part.write_text("".join(f"{line}\n" for line in text), encoding="utf-8")

@@ -111,7 +111,7 @@ def classify(votes, *, kind=None, threshold=0.0):
     kind : {"gz1", "gz2", "kaggle"}, optional
         What the columns mean; by default they tell.
     threshold : float, optional
-        Smallest share that makes a class; below it the class is "unknown".
+        Smallest share that makes a class, 0 to 1; below it the class is "unknown".
 
     Returns
     -------
@@ -124,7 +124,7 @@ def classify(votes, *, kind=None, threshold=0.0):
     Raises
     ------
     VotesError
-        If a column is missing or a value is neither a share nor absent.
+        If a column is missing, a value is neither a share nor absent, or the threshold is no share.
 
     Examples
     --------
@@ -134,6 +134,9 @@ def classify(votes, *, kind=None, threshold=0.0):
     >>> str(labels[0]), shares[0].round(3).tolist()
     ('spiral', [0.383, 0.418, 0.0, 0.0, 0.198])
     """
+    if not 0 <= threshold <= 1:
+        msg = f"threshold must be a share of votes, 0 to 1, got {threshold}"
+        raise VotesError(msg)
     shares, barred = _read(votes, kind)
     total = shares.sum(axis=1, keepdims=True)
     shares = np.where(total > 0, shares / np.where(total > 0, total, 1), np.eye(5)[-1])

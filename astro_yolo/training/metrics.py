@@ -9,7 +9,12 @@ from itertools import pairwise
 import numpy as np
 
 from astro_yolo.boxes import longer_side
-from astro_yolo.training.scored import best_overlaps, judge_objects, pool_detections
+from astro_yolo.training.scored import (
+    MetricsError,
+    best_overlaps,
+    judge_objects,
+    pool_detections,
+)
 
 __all__ = [
     "COCO_IOUS",
@@ -163,9 +168,18 @@ def confusion(pictures, n_classes, *, min_score, min_iou=0.5):
     (n_classes + 1, n_classes + 1) int array
         A row a true class, a column what it was called. The last column holds missed objects,
         the last row spurious detections; what is in both does not exist.
+
+    Raises
+    ------
+    MetricsError
+        If a picture has a class that is none of them.
     """
     table = np.zeros((n_classes + 1, n_classes + 1), dtype=int)
     for picture in pictures:
+        for name in ("truth_classes", "classes"):
+            if not np.isin(getattr(picture, name), range(n_classes)).all():
+                msg = f"{name} must be 0 or more and below {n_classes}, got others"
+                raise MetricsError(f"{msg} in {picture.name!r}")
         pairs, _, spurious = judge_objects(picture, min_score=min_score, min_iou=min_iou)
         called = np.where(pairs >= 0, np.append(picture.classes, n_classes)[pairs], n_classes)
         np.add.at(table, (picture.truth_classes, called), 1)

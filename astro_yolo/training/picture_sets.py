@@ -256,10 +256,10 @@ def read_boxes(picture, kind, shape):
     Raises
     ------
     SetError
-        If the file is not in YOLO's form.
+        If the file is not in YOLO's form: class and numbers of a box in each line.
     """
     path = label_path(picture, kind)
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = _text_of(path) if path.is_file() else ""
     columns = 5 if kind == "labels" else 4
     words = [line.split() for line in text.splitlines() if line.strip()]
     try:
@@ -267,9 +267,24 @@ def read_boxes(picture, kind, shape):
     except ValueError as error:
         msg = f"{path} must hold {columns} numbers a line"
         raise SetError(msg) from error
+    good = np.isfinite(rows).all(axis=1) & (rows[:, -2:] >= 0).all(axis=1)
+    good &= True if columns == 4 else rows[:, 0] == np.floor(rows[:, 0])
+    if not good.all():
+        line = " ".join(words[int(np.argmin(good))])
+        msg = f"{path} must hold whole classes, finite numbers and sides of 0 or more, got {line!r}"
+        raise SetError(msg)
     classes = rows[:, 0].astype(int) if columns == 5 else np.full(len(rows), -1)
     x, y, width, height = (rows[:, -4:] * ([shape[1], shape[0]] * 2)).T
     return np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], 1), classes
+
+
+def _text_of(path):
+    """Return the text of a label file."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        msg = f"{path} must be text in UTF-8: {error}"
+        raise SetError(msg) from error
 
 
 def check_labels(pictures, split):

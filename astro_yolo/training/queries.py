@@ -19,6 +19,7 @@ from astro_yolo._files import replacing
 from astro_yolo.config import cache_folder, conf
 from astro_yolo.exceptions import AstroYoloError, require, warn_user
 from astro_yolo.training.galaxy_zoo import GZ1_COLUMNS, GZ2_COLUMNS
+from astro_yolo.training.transfer import asked_wait
 
 __all__ = [
     "ZOO_TABLES",
@@ -210,7 +211,8 @@ def ask(sql, columns, *, data_release=17, cache_dir=None, refresh=False):
     Ask SkyServer in SQL, or find the answer in the store.
 
     Questions leave one at a time, 1.1 seconds apart; after the limit of questions was met it waits
-    for a minute, and after a failure of the server or the network a little longer each time.
+    for a minute, and after a failure of the server or the network a little longer each time, or
+    as long as the server asks.
 
     Parameters
     ----------
@@ -291,7 +293,7 @@ def _one_try(sql, base, data_release, attempt):
                 _last[0] = time.monotonic()
         reply.raise_for_status()
     except requests.HTTPError as error:
-        code = error.response.status_code
+        code, wait = error.response.status_code, max(wait, asked_wait(error.response.headers))
         return "", f"HTTP {code} {error.response.reason}", wait if code in _PASSING else None
     except requests.Timeout:
         return "", f"time-out, no reply in {_TIMEOUT} seconds", wait

@@ -14,11 +14,13 @@ import numpy as np
 
 from astro_yolo._files import replacing
 from astro_yolo.catalog import CLASSES
+from astro_yolo.detection import Detector
 from astro_yolo.filters import FILTERS
 from astro_yolo.stretch import STRETCHES, to_rgb
 from astro_yolo.training.cutouts import _SOFTENING, _WEIGHTS, linearise, read_picture
 from astro_yolo.training.deep import deep_planes
-from astro_yolo.training.picture_sets import SetError
+from astro_yolo.training.export_stock import outputs_of
+from astro_yolo.training.picture_sets import SetError, read_set
 from astro_yolo.training.samples import IGNORE, STAR
 from astro_yolo.training.scoring import evaluate_set
 from astro_yolo.training.summary import headline
@@ -186,9 +188,20 @@ def cross_matrix(models, sets, *, split="val", progress=False):
     `~astropy.table.Table`
         Columns ``trained``, ``tested``, ``pictures``, ``objects`` and those of
         `~astro_yolo.training.summary.headline`.
+
+    Raises
+    ------
+    SetError, ExportError, ModelError
+        As of `~astro_yolo.training.scoring.evaluate_set`; what any set or network lacks is told
+        before the first picture.
     """
     from astropy.table import Table
 
+    for data, stretch in sets.values():
+        pictures = read_set(data)
+        pictures.pictures(split, stretch)
+        outputs_of(pictures.names)
+    models = {trained: _checked(model) for trained, model in models.items()}
     rows = []
     for trained, model in models.items():
         for tested, (data, stretch) in sets.items():
@@ -199,6 +212,13 @@ def cross_matrix(models, sets, *, split="val", progress=False):
             rows.append({"trained": trained, "tested": tested, "pictures": len(pictures),
                          "objects": objects, **numbers})  # fmt: skip
     return Table(rows=rows)
+
+
+def _checked(model):
+    """Return the detector of a network, after a look at its file."""
+    detector = model if isinstance(model, Detector) else Detector(model)
+    _ = detector.weights
+    return detector
 
 
 def skyserver_picture(channels):

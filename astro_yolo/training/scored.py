@@ -17,7 +17,7 @@ _TIE = 1 - 1e-10  # an overlap threshold of 1 can still be met; pycocotools has 
 
 
 class MetricsError(AstroYoloError, ValueError):
-    """Arrays that are to be scored do not belong together."""
+    """Arrays that are to be scored do not belong together, or cannot be scored."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,18 +55,29 @@ class ScoredPicture:
         object.__setattr__(self, "_memo", {})  # a bootstrap asks for the same pairs again and again
         for name in ("truth", "boxes", "ignored"):
             values = np.asarray(getattr(self, name), dtype=float).reshape(-1, 4)
-            object.__setattr__(self, name, values)
+            object.__setattr__(self, name, _finite(values, name, self.name))
         if self.magnitudes is None:
             object.__setattr__(self, "magnitudes", np.full(len(self.truth), np.nan))
         for name, of, kind in (
             ("truth_classes", "truth", int), ("magnitudes", "truth", float),
             ("scores", "boxes", float), ("classes", "boxes", int),
         ):  # fmt: skip
-            values = np.asarray(getattr(self, name)).astype(kind).reshape(-1)
+            values = np.asarray(getattr(self, name)).reshape(-1)
+            if name != "magnitudes":
+                _finite(values, name, self.name)
+            values = values.astype(kind)
             object.__setattr__(self, name, values)
             if len(values) != len(getattr(self, of)):
                 msg = f"{name} must hold one value for each of {of}, got {len(values)}"
                 raise MetricsError(f"{msg} for {len(getattr(self, of))} in {self.name!r}")
+
+
+def _finite(values, name, picture):
+    """Return values, or raise: a score that is NaN would pass for the best of all."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        msg = f"{name} must be finite, got {values[~np.isfinite(values)][0]} in {picture!r}"
+        raise MetricsError(msg)
+    return values
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,9 @@
 import bz2
 import contextlib
 import hashlib
+import threading
+import time
+from email.utils import parsedate_to_datetime
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -12,14 +15,28 @@ from uuid import uuid4
 from astro_yolo.config import conf
 from astro_yolo.exceptions import AstroYoloError
 
-__all__ = ["DamagedFrameError", "DownloadError", "MissingFrameError", "fetch_file"]
+__all__ = [
+    "DamagedFrameError",
+    "DownloadError",
+    "MissingFrameError",
+    "Pace",
+    "asked_wait",
+    "fetch_file",
+]
 
 _TIMEOUT = 60  # seconds without an answer
 _PIECE = 1 << 16  # bytes; small, so that a slow download is seen to move
+_LONGEST_WAIT = 600.0  # seconds that are waited when a server asks for it
 
 
 class DownloadError(AstroYoloError, OSError):
-    """A file could not be fetched, or what came is not what was asked for."""
+    """
+    A file could not be fetched, or what came is not what was asked for.
+
+    ``wait`` is how long the server asks to be left alone, seconds.
+    """
+
+    wait = 0.0
 
 
 class MissingFrameError(DownloadError):
@@ -28,6 +45,57 @@ class MissingFrameError(DownloadError):
 
 class DamagedFrameError(DownloadError):
     """What came is cut short, an error page, or something else than a frame."""
+
+
+class Pace:
+    """
+    Let no more than so many downloads begin in a second, over all threads.
+
+    Parameters
+    ----------
+    rate : float
+        Downloads in a second.
+    """
+
+    def __init__(self, rate):
+        self._step, self._next, self._lock = 1 / rate, 0.0, threading.Lock()
+
+    def wait(self, stopped):
+        """Wait for one's turn, or until the event is set."""
+        with self._lock:
+            now = time.monotonic()
+            self._next = max(self._next, now) + self._step
+            pause = self._next - self._step - now
+        stopped.wait(max(pause, 0))
+
+    def hold(self, seconds):
+        """Let none begin for a while: a server that is busy is so for every thread."""
+        with self._lock:
+            self._next = max(self._next, time.monotonic() + seconds)
+
+
+def asked_wait(headers):
+    """
+    Return how long a server asks to be left alone.
+
+    Parameters
+    ----------
+    headers : mapping
+        Of its reply; ``Retry-After`` is a number of seconds or a date.
+
+    Returns
+    -------
+    float
+        Seconds, ten minutes at most; 0 where it does not say.
+    """
+    text = headers.get("Retry-After", "").strip()
+    if text.isdecimal():
+        return min(float(text), _LONGEST_WAIT)
+    try:
+        seconds = parsedate_to_datetime(text).timestamp() - time.time()
+    except ValueError:
+        return 0.0
+    return min(max(seconds, 0.0), _LONGEST_WAIT)
 
 
 def fetch_file(url, path, *, on_bytes=None, keep_bad=None):
@@ -138,8 +206,9 @@ def _errors_named(name):
         if error.code == 404:
             msg = f"{name}: SDSS has no such frame at {server} (check run, camcol and field)"
             raise MissingFrameError(msg) from error
-        msg = f"{name}: {server} answered {error.code} {error.reason}"
-        raise DownloadError(msg) from error
+        failure = DownloadError(f"{name}: {server} answered {error.code} {error.reason}")
+        failure.wait = asked_wait(error.headers)
+        raise failure from error
     except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
         reason = getattr(error, "reason", error) or type(error).__name__
         msg = f"{name}: cannot reach {server} ({reason}); astro_yolo.conf.sas_base_url names it"
