@@ -95,8 +95,8 @@ def write_regions(
     Raises
     ------
     RegionError
-        If ``shape``, ``frame`` or ``text`` is not valid, a pixel column is missing, ICRS is asked
-        for without sky coordinates, or pixels where rows are of several images.
+        If ``shape``, ``frame``, ``color`` or ``text`` is not valid, a pixel column is missing,
+        ICRS is asked for without sky coordinates, or pixels where rows are of several images.
     OSError
         If the file exists and ``overwrite`` is false, or it cannot be written.
     """

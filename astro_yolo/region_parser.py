@@ -31,6 +31,8 @@ _SHAPES = {"box": "box", "rotbox": "box", "ellipse": "ellipse", "circle": "circl
 _N_NUMBERS = {"box": (4, 5), "ellipse": (4, 5), "circle": (3,)}
 _ARCSEC = {'"': 1.0, "'": 60.0, "d": 3600.0, "r": np.degrees(3600.0)}
 _COMMAND = re.compile(r"\s*([+-]?)\s*([A-Za-z]\w*)\s*(.*?)\s*$", re.DOTALL)
+_LINE_END = re.compile(r"\r\n|\r|\n")  # a text may hold what else ends a line for Python
+_OTHER_TILE = re.compile(r"^# tile (?!1\s)\d", re.MULTILINE)
 _WORD = re.compile(r"[^,\s()|]+")
 # DS9 puts a text in braces even if it has some itself: it ends where another property begins
 _PROPERTY = re.compile(r"(\w+)\s*=\s*(\{.*?\}(?=\s*$|\s+(?:\w+\s*=|background|source))"
@@ -69,7 +71,8 @@ def parse_regions(text, *, wcs=None):
     Returns
     -------
     `~astropy.table.QTable`
-        One row per shape. ``id``: from the tag or text that this package writes, 0 for others.
+        One row per shape. ``id``: from the tag that this package writes, 0 for others; from
+        the text where no region has such a tag.
         ``label``: the class named in the text, else in a tag, else empty. ``x, y, xmin, ymin,
         xmax, ymax``: the bounding box in 0-based pixels, NaN for a sky region without ``wcs``.
         ``ra, dec, width, height``: of that box with ``wcs``; without, of the sky regions by
@@ -84,7 +87,7 @@ def parse_regions(text, *, wcs=None):
     """
     shapes = list(_shapes(text))
     boxes, angles = _pixel_boxes(shapes, wcs)
-    columns = {"id": [_id(shape) for shape in shapes]}
+    columns = {"id": _ids(shapes)}
     sky = _sky_columns(shapes, boxes, wcs)
     columns |= {name: sky[name] for name in ("ra", "dec") if name in sky}
     columns |= {"x": (boxes[:, 0] + boxes[:, 2]) / 2, "y": (boxes[:, 1] + boxes[:, 3]) / 2}
@@ -111,7 +114,7 @@ def _text_column(values):
 def _shapes(text):
     """Yield the shapes of the text, and warn about what was not understood."""
     frame, common, skipped, assumed = "physical", {}, [], 0
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(_LINE_END.split(text), 1):
         body, _, remark = line.partition("#")
         for command in body.split(";"):
             match = _COMMAND.match(command)
@@ -138,6 +141,9 @@ def _shapes(text):
     if assumed:
         warn_user(f"{assumed} regions are in physical coordinates: read as image coordinates, "
                   "which differ where the image has LTM and LTV keywords", InputWarning)
+    if _OTHER_TILE.search(text):  # DS9 writes it before pixels alone
+        warn_user("some regions are in pixels of other images of a mosaic than its first, and read "
+                  "as pixels of that: let DS9 write wcs coordinates", InputWarning)
 
 
 def _is_plain(kind, words):
@@ -196,13 +202,13 @@ def _size(word, *, sky):
     return (float(word) * 3600, False) if sky else (float(word), True)
 
 
-def _id(shape):
-    """Return the row number that this package wrote, or 0."""
-    for tag in shape.tags:
-        if match := _OUR_ID.match(tag):
-            return int(match.group(1))
-    match = _OUR_TEXT.match(shape.text)
-    return int(match.group(1)) if match and _label(shape) else 0
+def _ids(shapes):
+    """Return the row numbers that this package wrote, 0 for others."""
+    tags = [next(filter(None, map(_OUR_ID.match, shape.tags)), None) for shape in shapes]
+    if any(tags):  # a text that begins with a number is somebody else's then
+        return [int(match[1]) if match else 0 for match in tags]
+    texts = [_OUR_TEXT.match(shape.text) if _label(shape) else None for shape in shapes]
+    return [int(match[1]) if match else 0 for match in texts]
 
 
 def _label(shape):

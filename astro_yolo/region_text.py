@@ -22,6 +22,7 @@ import numpy as np
 from astropy.table import Column
 
 from astro_yolo._columns import sky_places, stacked, whole
+from astro_yolo._region_colors import CLASS_COLORS, color_of
 from astro_yolo._sky import (
     SkyBoxes,
     fit_wcs,
@@ -30,14 +31,10 @@ from astro_yolo._sky import (
     separation,
     sky_boxes,
 )
-from astro_yolo.catalog import BOX_COLUMNS, LABELS, pixel_boxes, table_wcs
+from astro_yolo.catalog import BOX_COLUMNS, pixel_boxes, table_wcs
 from astro_yolo.exceptions import InputWarning, RegionError, warn_user
 
 __all__ = ["CLASS_COLORS", "CLEAN", "FRAMES", "SHAPES", "at_pixels", "format_regions"]
-
-#: Colour of each class in region files and pictures.
-CLASS_COLORS = dict(zip(
-    LABELS, ("#ff7043", "#40c4ff", "#69f0ae", "#ff4dd2", "#ffe14d", "#ffffff"), strict=True))
 
 #: Shapes that a detection can be drawn as.
 SHAPES = ("box", "ellipse", "circle", "polygon")
@@ -48,13 +45,13 @@ FRAMES = ("image", "icrs")
 _AUTO = {"id": "", "label": "", "score": ".2f"}  # text by default: unique, as the id is in it
 
 _HEADER = "# Region file format: DS9 version 4.1\n"
-_OTHER_COLOR = "#00ff00"  # DS9's own green, for a label that has no colour
 _TOLERANCE = 0.1  # pixels that a sky ellipse may be off before it becomes a polygon
 _TURN = np.linspace(0, 2 * np.pi, 32, endpoint=False)  # holds the four extremes of an ellipse
 _CORNERS = (np.array([-0.5, 0.5, 0.5, -0.5]), np.array([-0.5, -0.5, 0.5, 0.5]))
 _SEPARATOR = "\0"
+_LINE_ENDS = (*range(0x0A, 0x0E), *range(0x1C, 0x1F), 0x85, 0x2028, 0x2029)  # of str.splitlines
 #: What DS9 cannot hold in a text or tag, which has no escape for braces, and what stands for it.
-CLEAN = str.maketrans({"{": "(", "}": ")", "\n": " ", "\r": " "})
+CLEAN = str.maketrans({"{": "(", "}": ")"} | dict.fromkeys(map(chr, _LINE_ENDS), " "))
 
 
 def format_regions(
@@ -102,8 +99,8 @@ def format_regions(
     Raises
     ------
     RegionError
-        If ``shape``, ``frame`` or ``text`` is not valid, a pixel column is missing, ICRS is asked
-        for without sky coordinates, or pixels where rows are of several images.
+        If ``shape``, ``frame``, ``color`` or ``text`` is not valid, a pixel column is missing,
+        ICRS is asked for without sky coordinates, or pixels where rows are of several images.
     """
     if shape not in SHAPES:
         raise RegionError(f"shape must be one of {', '.join(SHAPES)}, got {shape!r}")
@@ -340,10 +337,8 @@ def _marks(table, color, text, tags):
 
 def _start(label, color, common):
     """Return the properties that all rows of a label share."""
-    colors = {} if color is None else color
-    chosen = color if isinstance(color, str) else (CLASS_COLORS | colors).get(label, _OTHER_COLOR)
     tag = f" tag={{{label.translate(CLEAN)}}}" if label else ""
-    return f" # color={chosen}{tag}{common}"
+    return f" # color={color_of(label, color)}{tag}{common}"
 
 
 def _texts(table, text):

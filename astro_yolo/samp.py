@@ -5,7 +5,8 @@ that is gone when the receivers have read it.
 """
 
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from math import ceil
 from pathlib import Path
 from xmlrpc.client import Error as XmlRpcError
 
@@ -31,8 +32,8 @@ def send_table(table, to=None, *, name=None, timeout=_TIMEOUT):
         that load tables.
     name : str, optional
         What the receiver calls the table; by default its IMAGE, or "astro-yolo".
-    timeout : int, optional
-        Seconds that each program gets.
+    timeout : float, optional
+        Seconds that each program gets; SAMP counts whole ones.
 
     Returns
     -------
@@ -41,8 +42,11 @@ def send_table(table, to=None, *, name=None, timeout=_TIMEOUT):
 
     Raises
     ------
+    ValueError
+        If the time-out is not above zero.
     SampError
-        If there is no hub, no such program, or one does not load the table.
+        If there is no hub, no such program, or one does not load the table; the others get it all
+        the same, and are named.
     MissingExtraError
         If pyvo is not installed.
 
@@ -52,15 +56,19 @@ def send_table(table, to=None, *, name=None, timeout=_TIMEOUT):
     >>> send_table(table, "topcat")  # doctest: +SKIP
     ['topcat']
     """
+    if not timeout > 0:  # the hub would wait for ever
+        msg = f"timeout must be above 0 s, got {timeout}"
+        raise ValueError(msg)
     samp = require("pyvo.samp", extra="samp", feature="Sending tables by SAMP")
     name = name or str(table.meta.get("IMAGE") or "astro-yolo")
-    with tempfile.TemporaryDirectory(prefix="astro-yolo-") as folder, _client(samp) as client:
+    with tempfile.TemporaryDirectory(prefix="astro-yolo-") as folder:
         path = Path(folder) / "table.vot"
         write_table(table, path)
-        receivers = _receivers(client, to)
-        for identifier, program in receivers.items():
-            _load(client, identifier, program, path, name, timeout)
-    return list(receivers.values())
+        with _client(samp) as client:
+            receivers = _receivers(client, to)
+            failures = [_load(client, identifier, program, path, name, timeout)
+                        for identifier, program in receivers.items()]  # fmt: skip
+    return _loaded(list(zip(receivers.values(), failures, strict=True)))
 
 
 @contextmanager
@@ -78,8 +86,13 @@ def _client(samp):
             raise SampError(msg) from error
         try:
             yield client
+        except (XmlRpcError, OSError) as error:
+            msg = f"the SAMP hub does not answer any more: {error}"
+            raise SampError(msg) from error
         finally:
-            client.disconnect()
+            gone = samp.SAMPHubError, samp.SAMPClientError, XmlRpcError, OSError
+            with suppress(*gone):
+                client.disconnect()
 
 
 def _receivers(client, to):
@@ -102,13 +115,23 @@ def _receivers(client, to):
 
 
 def _load(client, identifier, program, path, name, timeout):
-    """Have one program load the table, and wait until it has."""
+    """Have one program load the table, wait until it has, and say what failed, if anything."""
     parameters = {"url": path.as_uri(), "table-id": f"astro-yolo-{name}", "name": name}
     try:
-        answer = client.ecall_and_wait(identifier, _LOAD, str(int(timeout)), **parameters)
+        answer = client.ecall_and_wait(identifier, _LOAD, str(ceil(timeout)), **parameters)
     except (XmlRpcError, OSError) as error:
-        msg = f"{program} gave no answer to the table within {timeout} s: {error}"
-        raise SampError(msg) from error
+        return f"{program} gave no answer to the table within {timeout} s: {error}"
     if answer.get("samp.status") != "samp.ok":
         reason = answer.get("samp.error", {}).get("samp.errortxt", "no reason given")
-        raise SampError(f"{program} did not load the table: {reason}")
+        return f"{program} did not load the table: {reason}"
+    return ""
+
+
+def _loaded(outcomes):
+    """Return the programs without a failure, if that is all."""
+    programs = [program for program, failure in outcomes if not failure]
+    failures = [failure for _, failure in outcomes if failure]
+    if failures:
+        others = f" (loaded by {', '.join(programs)})" if programs else ""
+        raise SampError("; ".join(failures) + others)
+    return programs

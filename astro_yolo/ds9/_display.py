@@ -3,7 +3,6 @@
 import io
 import shutil
 import tempfile
-import warnings
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,24 +11,19 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
 from astro_yolo._files import replacing
-from astro_yolo._headers import wcs_from_text
-from astro_yolo._mapping import convert
-from astro_yolo.catalog import pixel_boxes
 from astro_yolo.ds9._fits_bytes import fits_bytes, is_plain, plain_name
+from astro_yolo.ds9._grid import frame_wcs
 from astro_yolo.exceptions import (
     DS9Error,
     DS9NotFoundError,
     DS9TimeoutError,
-    InputWarning,
-    WCSError,
 )
 
-__all__ = ["GONE", "Display", "frame_wcs", "same_grid"]
+__all__ = ["GONE", "Display"]
 
 #: Errors after which a DS9 cannot be asked to put anything right.
 GONE = (DS9NotFoundError, DS9TimeoutError)
 
-_SAME = 0.02  # pixels that the corners of two grids may differ
 _PICTURES = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg", ".tif": "tiff", ".tiff": "tiff"}
 _PACKED = (".bz2", ".xz")  # that DS9 leaves to programs which may not be there
 
@@ -56,7 +50,8 @@ class Display:
         stretch : str, optional
             Of three bands: one of `~astro_yolo.stretch.STRETCHES`.
         frame : int, optional
-            Number of the frame that shows it instead of what it showed.
+            Number of the frame that shows it instead of what it showed. One of colours takes three
+            bands alone, and three bands replace it by a frame of a new number.
 
         Returns
         -------
@@ -123,6 +118,7 @@ class Display:
         before, now = self.frames(), self.get("frame")
         if frame is not None:
             self.set(f"frame {int(frame)}")
+            self._refuse_colour(now)
         elif not before or self.get("frame has fits") == "yes":
             self.set("frame new")
         try:
@@ -133,6 +129,14 @@ class Display:
                 if now:
                     self.set(f"frame {now}")
             raise
+
+    def _refuse_colour(self, before):
+        """Raise if the current frame has colours: DS9 would show an image in one of them."""
+        if self._is_colour():
+            number = self.get("frame")
+            self.set(f"frame {before}")
+            msg = f"frame must be one without colours, got {number}: leave it out for a new one"
+            raise DS9Error(msg)
 
     def _require_image(self):
         """Raise if the current frame shows nothing: DS9 would take regions and lose them."""
@@ -208,7 +212,7 @@ class Display:
 
     @contextmanager
     def _frame(self, number):
-        """Make a frame the current one for a while; frames that blink stand still meanwhile."""
+        """Make a frame the current one for a while, that neither blinks nor shows blocks."""
         blinks = self.get("blink") == "yes"
         if blinks:
             self.set("single")
@@ -218,7 +222,8 @@ class Display:
             if other:
                 self._require_frame(number)
                 self.set(f"frame {number}")
-            yield
+            with self._single_pixels():
+                yield
         except GONE:  # a second wait would not bring it back
             other = blinks = False
             raise
@@ -227,6 +232,24 @@ class Display:
                 self.set(f"frame {now}")
             if blinks:
                 self.set("blink")
+
+    @contextmanager
+    def _single_pixels(self):
+        """Show every pixel for a while, where the current frame shows blocks of them."""
+        # in blocks the pixels of regions are blocks, and sizes on the sky and the header are wrong
+        block = self.get("block") if self.frames() else "1"
+        if block == "1":
+            yield
+            return
+        self.set("block to 1")
+        try:
+            yield
+        except GONE:
+            raise
+        except BaseException:
+            self.set(f"block to {block}")
+            raise
+        self.set(f"block to {block}")
 
     def pan_to(self, x, y=None, *, zoom=None):
         """
@@ -242,7 +265,8 @@ class Display:
         if isinstance(x, SkyCoord):
             self.set(f"pan to {x.icrs.ra.deg:.8f} {x.icrs.dec.deg:.8f} wcs icrs degrees")
         else:
-            self.set(f"pan to {float(x) + 1:.4f} {float(y) + 1:.4f} image")
+            with self._lock, self._single_pixels():
+                self.set(f"pan to {float(x) + 1:.4f} {float(y) + 1:.4f} image")
         if zoom is not None:
             self.set(f"zoom to {float(zoom):g}")
 
@@ -318,58 +342,3 @@ class Display:
                 f" picture, got {width} x {height} at ({x}, {y}): move the window, or shrink it"
             )
             raise DS9Error(msg)
-
-
-def frame_wcs(bridge):
-    """
-    Return the sky coordinates of the current frame.
-
-    Parameters
-    ----------
-    bridge : DS9Bridge
-        The connection.
-
-    Returns
-    -------
-    WCS or None
-        None if the frame shows nothing, or something without.
-    """
-    if bridge.get("frame has fits") != "yes":
-        return None
-    header = fits.Header.fromstring(bridge.get("fits header"), sep="\n")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", InputWarning)  # DS9 leaves look-up tables out, too
-        try:
-            wcs = wcs_from_text(header.tostring(endcard=False, padding=False), label="frame")
-        except WCSError:  # DS9 shows it all the same
-            return None
-    if wcs is not None:
-        wcs.pixel_shape = header.get("NAXIS1"), header.get("NAXIS2")
-    return wcs
-
-
-def same_grid(wcs, other, table=None):
-    """
-    Say whether two WCS give the same pixels for the same sky.
-
-    Parameters
-    ----------
-    wcs, other : WCS or None
-        To compare.
-    table : `~astropy.table.Table`, optional
-        Compare where its boxes are; by default at the corners of the image.
-
-    Returns
-    -------
-    bool
-    """
-    if wcs is None or other is None:
-        return wcs is other
-    if table is not None and len(table):
-        boxes = pixel_boxes(table)
-        low, high = np.nanmin(boxes[:, :2], axis=0), np.nanmax(boxes[:, 2:], axis=0)
-    else:
-        low, high = (0, 0), other.pixel_shape or (1000, 1000)
-    x, y = (side.ravel() for side in np.meshgrid(*np.linspace(low, high, 3).T))
-    there = convert(wcs, other, x, y)
-    return bool(np.all(np.hypot(there[0] - x, there[1] - y) < _SAME))

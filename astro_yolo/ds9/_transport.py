@@ -6,6 +6,7 @@ that listens on every network, unless it is told not to.
 """
 
 import ctypes
+import getpass
 import os
 import re
 import shutil
@@ -38,7 +39,10 @@ LOOPBACK = {"XPA_METHOD": "localhost"}
 
 _PROGRAMS = ("xpaget", "xpaset")
 _NAME_SERVER = "the program xpans must be on PATH (Debian: xpa-tools)"
-_REGISTERED = re.compile(r"^DS9\s+(\S+)\s+\S+\s+(\S+)", re.MULTILINE)
+# class, title, access, address, user. A title of several words moves what follows to the right and
+# off the end: "my field" loses the user, of "my large field" the name server knows "my large"
+_REGISTERED = re.compile(r"^DS9 +(\S.*?)(?: +([gsi]+))? +([0-9a-f]+:\d+|/.*?)(?: +(\S+))?$",
+                         re.MULTILINE)  # fmt: skip
 _MARK = re.compile(r"XPA\$ERROR\s*(.*?)\s*(?:\(DS9:[^)]*\))?\s*$", re.DOTALL)
 _GONE = ("no 'xpaget' access points", "no 'xpaset' access points", "not find", "connection refused",
          "could not connect", "no response", "connection reset", "broken pipe")  # fmt: skip
@@ -47,10 +51,16 @@ _LIBRARY = threading.RLock()  # the library hangs when two threads call it
 
 @dataclass(frozen=True)
 class Target:
-    """A running DS9: its title, and the address that is its alone."""
+    """A running DS9: its title, the address that is its alone, and whose it is, if known."""
 
     title: str
     address: str
+    user: str = ""
+
+    def is_named(self, name):
+        """Say whether a name is its address or title; of a long one XPA knows two words alone."""
+        cut = " ".join(name.split()[:2]) if len(name.split()) > 2 else name
+        return self.address == name or self.title in (name, cut)
 
 
 def load_transport(backend, timeout):
@@ -124,7 +134,7 @@ def find_target(transport, wanted):
     transport : object
         Of `load_transport`.
     wanted : str or None
-        Title or address; None for the only one.
+        Title or address; None for the only one of the user, or of those in ``XPA_NSUSERS``.
 
     Returns
     -------
@@ -136,24 +146,46 @@ def find_target(transport, wanted):
         If there is none, or there are several.
     """
     running = transport.targets()
-    if wanted is None:
-        found = running
-    else:
-        name = str(wanted).removeprefix("DS9:")
-        found = [target for target in running if name in (target.title, target.address)]
+    found = _own(running)
+    if wanted is not None:
+        named = [target for target in running if target.is_named(str(wanted).removeprefix("DS9:"))]
+        found = _own(named) or named
     if len(found) == 1:
         return found[0]
     listed = ", ".join(f"{target.title} ({target.address})" for target in found or running)
     if found:
         msg = f"target must name one of several DS9s by its address or title: {listed}"
         raise DS9AmbiguousError(msg)
-    what = "no DS9 is running" if wanted is None else f"no DS9 {wanted!r} is running"
+    what = f"no DS9{_which(wanted, running)} is running"
     here = f"; running: {listed}" if listed else ""
     msg = (
         f"{what} that XPA knows{here}. Start one (ds9 &), or register it: File > XPA > Connect;"
         f" {_NAME_SERVER}"
     )
     raise DS9NotFoundError(msg)
+
+
+def _which(wanted, running):
+    """Return the words for the DS9 that is not there."""
+    if wanted is None:
+        return " of yours" if running else ""
+    return f" {wanted!r}"
+
+
+def _own(targets):
+    """Return those that XPA would talk to by itself: the others are of somebody else."""
+    users = os.environ.get("XPA_NSUSERS") or os.environ.get("XPA_LOGNAME") or getpass.getuser()
+    known = users.split(",")
+    if "*" in known:
+        return list(targets)
+    return [target for target in targets if target.user in ("", *known)]
+
+
+def _registered(text):
+    """Return the DS9s in the list of the name server."""
+    # a user in place of the access is the rest of a title
+    return [Target(title, address, user if access else "")
+            for title, access, address, user in _REGISTERED.findall(text)]  # fmt: skip
 
 
 @contextmanager
@@ -189,7 +221,7 @@ class _Library:
             text = self.get("xpans", "").decode(errors="replace")
         except DS9Error:  # no name server, or it went in the middle
             return []
-        return [Target(*found) for found in _REGISTERED.findall(text)]
+        return _registered(text)
 
     def get(self, address, command):
         """Return DS9's answer to a query."""
@@ -255,7 +287,7 @@ class _Programs:
         except DS9TimeoutError as error:  # no DS9 was asked yet
             msg = f"the name server of XPA did not answer within {self._timeout:g} s: is it busy"
             raise DS9NotFoundError(f"{msg} or stopped? If none runs, {_NAME_SERVER}") from error
-        return [Target(*found) for found in _REGISTERED.findall(text)]
+        return _registered(text)
 
     def get(self, address, command):
         """Return DS9's answer to a query."""

@@ -7,8 +7,10 @@ import threading
 import numpy as np
 
 from astro_yolo._columns import floats, whole
+from astro_yolo._region_colors import checked_color
 from astro_yolo.catalog import table_wcs
-from astro_yolo.ds9._display import GONE, Display, frame_wcs, same_grid
+from astro_yolo.ds9._display import GONE, Display
+from astro_yolo.ds9._grid import frame_wcs, same_grid
 from astro_yolo.ds9._transport import find_target, load_transport
 from astro_yolo.ds9.diff import diff_regions
 from astro_yolo.exceptions import DS9Error, RegionError
@@ -22,6 +24,7 @@ _RUN = re.compile(r"tag=\{ay-run=([0-9a-f]{8})\}")
 _MANY = 1000  # regions from which on texts are left out: nobody can read them, DS9 draws slowly
 _LONGEST = 4000  # characters of a command that XPA carries
 _TAGS = re.compile(r"tag=\{([^}]*)\}")
+_TILE = re.compile(r"^# tile (?!1\s)\d", re.MULTILINE)  # pixels of another image of a mosaic
 _SYSTEMS = {"image": "-system image", "icrs": "-system wcs -sky icrs -skyformat degrees"}
 
 
@@ -259,7 +262,7 @@ class DS9Bridge(Display):
             Number of the frame; by default the current one.
         wcs : WCS, optional
             Give pixels of another image, that with these sky coordinates; those of the frame if
-            it has no sky coordinates itself.
+            it has no sky coordinates itself. Pixels of a mosaic are those of its first image.
 
         Returns
         -------
@@ -275,8 +278,15 @@ class DS9Bridge(Display):
         with self._lock, self._frame(frame):
             own = frame_wcs(self)
             other = None not in (wcs, own) and not same_grid(wcs, own)
-            text = self.region_text(system="icrs" if other else "image")
+            text = self._read_regions(own, on_sky=other)
         return _as_table(text, wcs if other else own)
+
+    def _read_regions(self, wcs, *, on_sky=False, selected=False):
+        """Return the regions, on the sky also where pixels are of several images of a mosaic."""
+        text = self.region_text(system="icrs" if on_sky else "image", selected=selected)
+        if wcs is not None and _TILE.search(text):
+            return self.region_text(system="icrs", selected=selected)
+        return text
 
     def diff(self, table, *, frame=None, tolerance=0.1):
         """
@@ -311,7 +321,7 @@ class DS9Bridge(Display):
             Number of the frame; by default the current one.
         """
         names = [label] if isinstance(label, str) else map(_tag_of, label)
-        self._groups(names, f"color {_word(color)}", frame)
+        self._groups(names, f"color {checked_color(color)}", frame)
 
     def remove(self, ids=None, *, frame=None):
         """
@@ -356,7 +366,8 @@ class DS9Bridge(Display):
             As of `pull`.
         """
         with self._lock, self._frame(frame):
-            return _as_table(self.region_text(selected=True), frame_wcs(self))
+            own = frame_wcs(self)
+            return _as_table(self._read_regions(own, selected=True), own)
 
     def _groups(self, names, command, frame):
         """Do something to all regions with one of some tags; nothing where there are none."""
@@ -371,7 +382,7 @@ class DS9Bridge(Display):
 def _as_table(text, wcs):
     """Return regions as a table that says which are ours."""
     table = parse_regions(text, wcs=wcs)
-    table["ours"] = np.asarray(table["id"]) > 0
+    table["ours"] = (np.asarray(table["id"]) > 0) & ("tag={ay-id=" in text)
     return table
 
 
@@ -386,11 +397,3 @@ def _line(command):
         msg = f"command must be one line of up to {_LONGEST} characters, got {command[:60]!r}..."
         raise ValueError(msg)
     return command
-
-
-def _word(text):
-    """Return a word that is no more than one."""
-    if not re.fullmatch(r"#?\w+", str(text)):
-        msg = f"color must be a name or #rrggbb, got {text!r}"
-        raise ValueError(msg)
-    return text

@@ -79,6 +79,7 @@ class ReviewLoop:
 
     def __init__(self, bridge, review, *, say=print):
         self._bridge, self._review, self._say = bridge, review, say
+        bridge.set("block to 1")  # a review is about single pixels
         self._frame = int(bridge.get("frame"))
         self._theirs = set(self._lines())  # regions that were there before: nobody drew them now
         self._draw()

@@ -377,3 +377,14 @@ def test_differences_without_sky(bridge):
     bridge.push(table, coords="image", shape="box")
     bridge.remove([2])
     assert bridge.diff(table)["change"].tolist() == ["kept", "deleted", "kept"]
+
+
+def test_a_number_in_their_text(bridge):
+    """A region of the user's whose text begins like ours, as "3 spiral arms", is not ours."""
+    bridge.show(sky_image())
+    bridge.set("regions", "image; circle(50,60,7) # text={3 spiral arms}")
+    assert bridge.pull()["ours"].tolist() == [False]
+    bridge.push(example(4))
+    found = bridge.pull()
+    assert found["id"][~found["ours"]].tolist() == [0]
+    assert found["ours"].tolist().count(True) == 4

@@ -9,7 +9,7 @@ import time
 import pytest
 
 from astro_yolo.ds9 import DS9Bridge, launch
-from astro_yolo.ds9._transport import Target, find_target
+from astro_yolo.ds9._transport import Target, find_target, load_transport
 from astro_yolo.exceptions import (
     DS9AmbiguousError,
     DS9Error,
@@ -59,6 +59,14 @@ def test_no_dialog_is_open(screen):
     with launch(TITLE, timeout=90) as bridge:
         time.sleep(1.5)
         assert "messagebox" not in tcl(bridge, "winfo children .")
+
+
+@pytest.mark.parametrize("title", ["my field", "champ \u00e9", "my large field"])
+def test_titles_of_several_words(screen, title):
+    """A DS9 is started and found by a title with blanks, of which XPA knows two words alone."""
+    with launch(title, backend="xpa", timeout=60) as bridge:
+        assert tcl(bridge, "set ds9(title)") == title
+        assert DS9Bridge(title, backend="xpa").address == bridge.address
 
 
 def test_it_ends_with_an_error(screen):
@@ -130,3 +138,54 @@ def test_which_one_is_meant():
         find_target(Running("a", "a", "b"), "a")
     with pytest.raises(DS9NotFoundError, match=r"no DS9 is running that XPA knows\. Start one"):
         find_target(Running(), None)
+
+
+# what xpans prints of DS9s titled main, "my field", "my large field", and one of bob's; with
+# XPA_METHOD=local the address is a file
+LISTED = """\
+DS9 main gs 7f000001:39505 ann
+DS9 my field 7f000001:39969 gs
+DS9 my large 7f000001:44401 field
+DS9 bobs gs 7f000001:33637 bob
+DS9 local gs /tmp/.xpa/DS9_local.31139 ann
+"""
+
+
+@pytest.fixture
+def listed(monkeypatch, tmp_path):
+    """A name server that prints that, for ann."""
+    (tmp_path / "list").write_text(LISTED)
+    for name in ("xpaget", "xpaset"):
+        (tmp_path / name).write_text(f"#!/bin/sh\nexec {shutil.which('cat')} {tmp_path}/list\n")
+        (tmp_path / name).chmod(0o700)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("XPA_LOGNAME", "ann")
+    monkeypatch.delenv("XPA_NSUSERS", raising=False)
+    return tmp_path / "list"
+
+
+@pytest.mark.parametrize("name, address", [
+    ("main", "7f000001:39505"), ("my field", "7f000001:39969"),
+    ("my large field", "7f000001:44401"), ("bobs", "7f000001:33637"),
+    ("local", "/tmp/.xpa/DS9_local.31139"), ("7f000001:39969", "7f000001:39969"),
+])
+def test_names_in_the_list(listed, name, address):
+    """Titles of several words, of other users and of local sockets are told from the rest."""
+    assert find_target(load_transport("xpa", 5), name).address == address
+
+
+def test_the_ds9_of_somebody_else(listed, monkeypatch):
+    """Without a name none of another user's is taken, unless XPA_NSUSERS says so."""
+    transport = load_transport("xpa", 5)
+    listed.write_text("DS9 main gs 7f000001:1 ann\nDS9 main gs 7f000001:2 bob\n")
+    assert find_target(transport, None).address == "7f000001:1"
+    assert find_target(transport, "main").address == "7f000001:1"
+    assert find_target(transport, "7f000001:2").address == "7f000001:2"
+    for users in ("ann,bob", "*"):
+        monkeypatch.setenv("XPA_NSUSERS", users)
+        with pytest.raises(DS9AmbiguousError):
+            find_target(transport, None)
+    monkeypatch.delenv("XPA_NSUSERS")
+    listed.write_text("DS9 main gs 7f000001:2 bob\n")
+    with pytest.raises(DS9NotFoundError, match=r"no DS9 of yours is running.*main \(7f000001:2\)"):
+        find_target(transport, None)

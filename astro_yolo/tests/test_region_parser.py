@@ -199,3 +199,19 @@ def test_a_text_with_braces_in_braces():
     found = parse_regions(text + "circle(9,9,2) # text={c d} tag={e} background\n")
     assert found["text"].tolist() == ["it {has} some", "a } b", "c d"]
     assert found["color"].tolist() == ["red", "", ""]
+
+
+def test_a_text_with_other_ends_of_lines():
+    """What ends a line for Python, and not for DS9, cuts no text in two."""
+    text = "image\r\ncircle(3,3,2) # text={a\u2028b\x85c\x0bd} tag={ay-id=5} tag={spiral}\r\n"
+    found = parse_regions(text)
+    assert (found["id"][0], found["label"][0]) == (5, "spiral")
+    assert found["text"][0] == "a\u2028b\x85c\x0bd"
+
+
+def test_pixels_of_a_mosaic_are_said():
+    """DS9 writes of which image of a mosaic pixels are: those of the second are not the first's."""
+    text = "image\n# tile {}\ncircle(50,60,5)\n"
+    with pytest.warns(InputWarning, match="of other images of a mosaic"):
+        parse_regions(text.format(1) + text.format(12))
+    assert len(parse_regions(text.format(1))) == 1

@@ -374,3 +374,18 @@ def test_a_row_without_a_place_is_drawn_as_its_neighbours():
     found = Regions.parse(format_regions(table, shape="box"), format="ds9")
     boxes = [corners_of(region, wcs) for region in found]
     assert_allclose(boxes, table_corners(table, "box"), atol=0.1)
+
+
+@pytest.mark.parametrize("color", [
+    "light blue", "tab:blue", "red; quit", "", "#12345", (1, 0, 0), {"spiral": "a b"}])
+def test_colours_that_ds9_does_not_take(color):
+    """DS9 takes one word for a colour, and what follows for something else: that is refused."""
+    with pytest.raises(RegionError, match="color must be a name in one word or #rrggbb, got"):
+        format_regions(example(12), color=color)
+
+
+def test_ends_of_lines_become_blanks():
+    """A region is one line, for Python too."""
+    table = example(1)
+    table["note"] = ["a\u2028b\x85c\x0bd\ne"]
+    assert "text={a b c d e}" in format_regions(table, text="{note}").splitlines()[-1]

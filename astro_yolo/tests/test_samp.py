@@ -1,6 +1,7 @@
 """Tables sent by SAMP to a client at a hub on this machine."""
 
 import socket
+import subprocess
 import sys
 from contextlib import contextmanager
 from threading import Event
@@ -15,6 +16,7 @@ from astro_yolo.cli import main
 from astro_yolo.exceptions import MissingExtraError, SampError
 from astro_yolo.samp import send_table
 
+from .ds9_fixture import wait_for
 from .wcs_cases import make_wcs
 
 
@@ -107,6 +109,52 @@ def test_a_program_that_fails_is_named(samp, hub):
         SampError, match="topcat did not load the table: no memory"
     ):
         send_table(example())
+
+
+def test_the_others_get_it_all_the_same(samp, hub):
+    """One program that fails, whichever was there first, keeps the table from no other."""
+    with (
+        receiver(samp, "Aladin", status="samp.error"),
+        receiver(samp, "topcat") as got,
+        receiver(samp, "DS9", status="samp.error"),
+        pytest.raises(SampError, match=r"Aladin did not.*; DS9 did not.* \(loaded by topcat\)"),
+    ):
+        send_table(example())
+    assert len(got) == 1
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan")])
+def test_a_time_out_is_one(timeout):
+    """A time-out of nothing, for which a hub waits for ever, is refused."""
+    with pytest.raises(ValueError, match=f"timeout must be above 0 s, got {timeout}"):
+        send_table(example(), timeout=timeout)
+
+
+def test_a_hub_that_is_killed(samp, tmp_path):
+    """A hub that goes in the middle, without a word, is named as the one that does not answer."""
+    code = ("import sys, time; from pyvo import samp; samp.conf.use_internet = False; "
+            "samp.SAMPHubServer(addr='127.0.0.1', web_profile=False, lockfile=sys.argv[1]).start();"
+            " time.sleep(60)")  # fmt: skip
+    process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, str(tmp_path / "hub")],
+                               stdout=subprocess.DEVNULL)  # fmt: skip
+    try:
+        client = wait_for(lambda: connected(samp))
+        client.bind_receive_call("table.load.votable", lambda *_: process.kill())
+        with pytest.raises(SampError, match="reader gave no answer to the table"):
+            send_table(example(), timeout=5)
+    finally:
+        process.kill()
+        process.wait()
+
+
+def connected(samp):
+    """Return a client once a hub answers."""
+    client = samp.SAMPIntegratedClient(name="reader", addr="127.0.0.1")
+    try:
+        client.connect()
+    except (samp.SAMPHubError, OSError):
+        return None
+    return client
 
 
 def test_without_a_hub_or_a_receiver(samp, hub):
