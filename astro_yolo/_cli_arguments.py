@@ -14,6 +14,8 @@ examples:
       every file is a field of its own
   astro-yolo detect --list fields.txt --out-dir catalogues --json
       one field a line: the files of its bands
+  astro-yolo detect --list fields.txt --out-dir catalogues --resume
+      go on where the last run was stopped
   astro-yolo detect --sdss 94/1/12 -o galaxies.vot
       fetch the g, r and i frames of an SDSS field first
 
@@ -135,6 +137,11 @@ def _add_outputs(group):
         "log, linear; asinh and zscale suit data that is not in nanomaggies",
     )  # fmt: skip
     group.add_argument("--overwrite", action="store_true", help="replace existing files")
+    group.add_argument(
+        "--resume", action="store_true",
+        help="go on after a kill: leave out fields whose outputs are all there, and of the others "
+        "write what is missing",
+    )  # fmt: skip
     group.add_argument("--json", action="store_true", help="print a summary as JSON, nothing else")
     group.add_argument("-q", "--quiet", action="store_true", help="print errors alone")
 

@@ -63,6 +63,7 @@ def _plan(options):
     try:
         check_endings(options.regions, options.png)
         _check_names(options)
+        _check_resume(options)
         fields = collect_fields(
             options.files, each=options.each, list_file=options.list, sdss=options.sdss
         )
@@ -102,6 +103,16 @@ def _check_names(options):
         raise ValueError(msg + hint)
 
 
+def _check_resume(options):
+    """Refuse ``--resume`` where it says nothing."""
+    if options.resume and options.overwrite:
+        msg = "give --resume, which keeps what is there, or --overwrite, not both"
+        raise ValueError(msg)
+    if options.resume and not (options.output or options.out_dir or options.regions or options.png):
+        msg = "--resume needs outputs that tell what is done: -o, --out-dir, --regions or --png"
+        raise ValueError(msg)
+
+
 def _load(options):
     """Return the detector with its network loaded: trouble shows before the first field."""
     from astro_yolo.detection import Detector
@@ -129,6 +140,11 @@ def _try_field(field, outputs, detector, options):
 
 def _do_field(field, outputs, detector, options):
     """Detect in one field, write its results, and return what to say about it."""
+    names = [str(path) for path in outputs.paths()]
+    if options.resume:
+        outputs = outputs.missing()
+        if not outputs.paths():
+            return {"skipped": True, "outputs": names}
     _check_free(outputs.paths(), overwrite=options.overwrite)
     from astro_yolo.image import read_image
 
@@ -154,7 +170,7 @@ def _do_field(field, outputs, detector, options):
         "galaxies": len(table) - stars,
         "stars": stars,
         "labels": dict(sorted(counts.items())),
-        "outputs": [str(path) for path in outputs.paths()],
+        "outputs": names,
         "table": table,
     }
 
@@ -210,6 +226,8 @@ def _report(record, options):
 
 def _line(record):
     """Return one line about a field that was done."""
+    if record.get("skipped"):
+        return f"{record['name']}: done before -> {', '.join(record['outputs'])}"
     kinds = ", ".join(f"{number} {label}" for label, number in record["labels"].items())
     text = f"{record['name']}: {record['galaxies']} galaxies"
     text += f" ({kinds})" if kinds else ""

@@ -11,8 +11,12 @@ from astro_yolo._cli_command import check_tables, refuse_inputs
 
 __all__ = ["Field", "Outputs", "check_endings", "collect_fields", "field_name", "plan_outputs"]
 
-_ENDINGS = (".bz2", ".gz", ".fz", ".fits", ".fit", ".fts", ".jpg", ".jpeg", ".png")
+_ENDINGS = (
+    ".bz2", ".gz", ".xz", ".fz", ".fits", ".fit", ".fts", ".jpg", ".jpeg", ".png", ".tif", ".tiff",
+)  # fmt: skip
 _LONGEST_NAME = 80
+# Text in quotes, which stays, or a # within a word, which starts no comment in a shell.
+_NO_COMMENT = re.compile(r"""('[^']*'|"(?:\\.|[^"\\])*"|\\.)|(?<=\S)#""")
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,11 @@ class Outputs:
         """Return the paths that are wanted."""
         return [p for p in (self.table, self.regions, self.png) if p is not None]
 
+    def missing(self):
+        """Return the outputs without those that are there."""
+        wanted = vars(self).items()
+        return Outputs(**{name: p for name, p in wanted if p is not None and not p.is_file()})
+
 
 def collect_fields(files, *, each=False, list_file=None, sdss=()):
     """
@@ -49,7 +58,7 @@ def collect_fields(files, *, each=False, list_file=None, sdss=()):
         Take every file as a field.
     list_file : str, optional
         File with one field a line (``-``: standard input): the files of its bands, quoted as in a
-        shell; ``#`` starts a comment.
+        shell; a word that begins with ``#`` starts a comment.
     sdss : sequence of str, optional
         RUN/CAMCOL/FIELD of each SDSS field.
 
@@ -78,9 +87,9 @@ def collect_fields(files, *, each=False, list_file=None, sdss=()):
 
 def _read_list(list_file):
     """Return the files of every line of a list."""
-    text = sys.stdin.read() if list_file == "-" else Path(list_file).read_text(encoding="utf-8")
     groups = []
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_text_of(list_file).split("\n"), start=1):
+        line = _NO_COMMENT.sub(lambda found: found[1] or r"\#", line)  # noqa: PLW2901
         try:
             group = shlex.split(line, comments=True)
         except ValueError as error:
@@ -89,6 +98,17 @@ def _read_list(list_file):
         if group:
             groups.append(group)
     return groups
+
+
+def _text_of(list_file):
+    """Return the text of a list, without the mark with which some editors begin."""
+    if list_file == "-":
+        return sys.stdin.read().removeprefix("\ufeff")
+    try:
+        return Path(list_file).read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        msg = f"--list must be text in UTF-8, got {list_file}: {error}"
+        raise ValueError(msg) from error
 
 
 def _sdss_field(text):
@@ -136,19 +156,50 @@ def _stem(file):
 
 
 def _with_different_names(fields):
-    """Put the folder before the names that occur twice."""
-    twice = {name for name, number in Counter(f.name for f in fields).items() if number > 1}
-    named = [
-        replace(f, name=f"{Path(f.files[0]).absolute().parent.name}-{f.name}")
-        if f.name in twice and f.files
-        else f
-        for f in fields
-    ]
-    left = [name for name, number in Counter(f.name for f in named).items() if number > 1]
-    if left:
-        msg = f"two fields have the name {left[0]!r}: their outputs would be the same files"
+    """Tell fields of one name apart by their files' whole names or by as many folders as needed."""
+    beside = _twice((_folders(field), field.name) for field in fields)
+    bases = [_whole_name(f) if (_folders(f), f.name) in beside else f.name for f in fields]
+    names = _with_folders(fields, bases)
+    if twice := _twice(names):
+        name = next(base for base, name in zip(bases, names, strict=True) if name in twice)
+        msg = f"two fields have the name {name!r}: their outputs would be the same files"
         raise ValueError(msg)
-    return named
+    return [replace(field, name=name) for field, name in zip(fields, names, strict=True)]
+
+
+def _with_folders(fields, names):
+    """Put before each name that occurs twice as many folders as it takes, or as there are."""
+    above = [_folders(field) for field in fields]
+    depths, longer = [0] * len(fields), names
+    while True:
+        twice = _twice(longer)
+        deeper = [
+            k for k, name in enumerate(longer) if name in twice and depths[k] < len(above[k])
+        ]
+        if not deeper:
+            return longer
+        for k in deeper:
+            depths[k] += 1
+        longer = [
+            "-".join([*folders[len(folders) - depth :], name])
+            for folders, depth, name in zip(above, depths, names, strict=True)
+        ]
+
+
+def _twice(values):
+    """Return the values that occur more than once."""
+    return {value for value, number in Counter(values).items() if number > 1}
+
+
+def _folders(field):
+    """Return the names of the folders above a field's first file, from the top."""
+    return Path(field.files[0]).absolute().parent.parts[1:] if field.files else ()
+
+
+def _whole_name(field):
+    """Return the names of a field's files with their endings; its own name if it has none."""
+    names = [Path(file).name for file in field.files] or [field.name]
+    return names[0] if len(names) == 1 else "-".join(names)[:_LONGEST_NAME]
 
 
 def plan_outputs(fields, *, output=None, out_dir=None, regions=None, png=None, ending="ecsv"):

@@ -16,6 +16,7 @@ _DPI = 100
 _STRIP = 1 << 22  # pixels of a band read at a time
 _SIDES = (800, 1600)  # smallest and largest longer side of the image on the page, in pixels
 _MARGINS = (125, 30, 65, 65)  # left, right, bottom, top of the image on the page, in pixels
+_GAP = 5  # pixels between a legend and the edge of the page
 _AXIS_LABELS = {"pos.eq.ra": "RA", "pos.eq.dec": "Dec", "pos.galactic.lon": "Galactic longitude",
                 "pos.galactic.lat": "Galactic latitude"}
 
@@ -90,7 +91,7 @@ def plot_overlay(image, table, *, stretch="asinh", min_score=None, title=None, w
     axes.set_xlim(-0.5, nx - 0.5)
     axes.set_ylim(-0.5, ny - 0.5)
     if title:
-        _write_title(figure, axes, title)
+        _write_title(axes, title)
     return figure
 
 
@@ -106,7 +107,8 @@ def _rgb(image, stretch):
     channels = to_channels(np.stack([_binned(band, factor) for band in image.data]))
     if image.kind == "picture":
         return _shown(channels), image.shape
-    return to_rgb(channels, stretch), image.shape
+    mask = None if image.mask is None else _binned(image.mask, factor) > 0
+    return to_rgb(channels, stretch, mask=mask), image.shape
 
 
 def _shown(channels):
@@ -160,16 +162,15 @@ def _axes(figure, place, wcs):
     return axes
 
 
-def _write_title(figure, axes, title):
+def _write_title(axes, title):
     """Write the title above the left end of the image, and above the legend if both do not fit."""
     text = axes.text(0, 1.005, title, transform=axes.transAxes, va="bottom", fontsize=13,
                      parse_math=False)  # "$" may stand in the name of a file
-    legend, renderer = axes.get_legend(), figure.canvas.get_renderer()
-    if legend is None:
+    if (legend := axes.get_legend()) is None:
         return
-    over = legend.get_window_extent(renderer)
-    if text.get_window_extent(renderer).x1 > over.x0 - 10:
-        text.set_y(1.005 + over.height * 1.2 / axes.get_window_extent(renderer).height)
+    over = _extent(legend)
+    if _extent(text).x1 > over.x0 - 10:
+        text.set_y(1.005 + over.height * 1.2 / _extent(axes).height)
 
 
 def _chosen(table, min_score):
@@ -219,9 +220,26 @@ def _legend(axes, drawn):
 
     handles = [Patch(facecolor="none", edgecolor=item.get_edgecolor()[0], linewidth=1.5,
                      label=item.get_label()) for item in drawn]
+    legend = _new_legend(axes, handles, len(handles))
+    if _extent(legend).width > legend.figure.bbox.width - 2 * _GAP:
+        legend = _new_legend(axes, handles, -(-len(handles) // 2))
+    extent = _extent(legend)
+    if extent.x0 < _GAP:  # an image narrower than its legend: this one begins where the page does
+        right = axes.transAxes.inverted().transform((_GAP + extent.width, 0))[0]
+        legend.set_bbox_to_anchor((right, 1.005), transform=axes.transAxes)
+
+
+def _new_legend(axes, handles, columns):
+    """Add a legend with so many columns, which replaces another one."""
     legend = axes.legend(
         handles=handles, loc="lower right", bbox_to_anchor=(1, 1.005), borderaxespad=0,
-        ncols=len(handles), fontsize=10, facecolor="#202020", framealpha=1, edgecolor="none",
+        ncols=columns, fontsize=10, facecolor="#202020", framealpha=1, edgecolor="none",
         handlelength=1.2, columnspacing=1.2)
     for text in legend.get_texts():
         text.set_color("white")
+    return legend
+
+
+def _extent(artist):
+    """Return the place of text or a legend on the page, in pixels."""
+    return artist.get_window_extent(artist.figure.canvas.get_renderer())

@@ -12,8 +12,9 @@ from astro_yolo._headers import wcs_from_text
 from astro_yolo._planes import FileDigest, Pixels, Plane
 from astro_yolo.exceptions import ImageError, InputWarning, WCSError, warn_user
 
-_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*")
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _SIDECARS = (".wcs", ".hdr", ".fits", ".fit", ".txt")
+_WHITE = 65535  # of a picture in floating point, which runs from 0 to 1 in its file
 _ASPECT_TOLERANCE = 0.01  # relative; sizes of resized pictures are rounded
 _XMP = re.compile(rb"<x:xmpmeta.*?</x:xmpmeta>|<rdf:RDF.*?</rdf:RDF>", re.DOTALL)
 _AVM_FRAMES = {
@@ -35,7 +36,8 @@ def read_picture(path):
     Parameters
     ----------
     path : `~pathlib.Path`
-        JPEG, PNG or TIFF, grey or colour, 8 or 16 bits, with or without transparency.
+        JPEG, PNG or TIFF, grey or colour, 8 or 16 bits, with or without transparency; TIFF in
+        floating point as well, whose 0 to 1 becomes the range of 16 bits.
 
     Returns
     -------
@@ -72,7 +74,7 @@ def _decode(content, path):
     if picture is None:
         msg = f"{path}: must be a readable picture, got damaged or truncated data"
         raise ImageError(msg)
-    picture = picture[::-1]
+    picture = _in_levels(picture[::-1])
     if picture.ndim == 2:
         return picture[np.newaxis], None
     bad = None
@@ -81,6 +83,13 @@ def _decode(content, path):
         picture = picture[:, :, :-1]
     colors = np.ascontiguousarray(np.moveaxis(picture, 2, 0))
     return colors, bad if bad is not None and bad.any() else None
+
+
+def _in_levels(picture):
+    """Return a picture in floating point, where it runs to 1, in the levels of 16 bits."""
+    if picture.dtype.kind != "f" or np.fmax.reduce(np.abs(picture), axis=None) > 1:
+        return picture
+    return picture * picture.dtype.type(_WHITE)
 
 
 def _wcs(content, path, shape):
@@ -115,15 +124,16 @@ def _sidecar_wcs(path, shape):
 
 def _header_text(sidecar):
     """Cards of the first header with a WCS in a FITS file, or of a text file of one card a line."""
-    content = sidecar.read_bytes()
-    if content.startswith(b"SIMPLE  =") and b"\n" not in content[:80]:
+    with sidecar.open("rb") as stream:
+        head = stream.read(80)
+    if head.startswith(b"SIMPLE  =") and b"\n" not in head:
         try:
             with fits.open(sidecar) as hdus:
                 headers = [unit.header for unit in hdus if "CTYPE1" in unit.header]
         except (OSError, ValueError, TypeError):
             return None
         return headers[0].tostring(endcard=False, padding=False) if headers else None
-    lines = content.decode("latin-1").splitlines()
+    lines = sidecar.read_bytes().decode("latin-1").splitlines()
     return "".join(line[:80].ljust(80) for line in lines if line.strip() != "END")
 
 

@@ -341,7 +341,7 @@ def touches_border(boxes, shape, margin=1.0):
         Boxes in edge pixels.
     shape : tuple of int
         Image shape (ny, nx).
-    margin : float, optional
+    margin : float or (N,) array, optional
         Distance from the border in pixels that still counts.
 
     Returns
@@ -349,10 +349,9 @@ def touches_border(boxes, shape, margin=1.0):
     (N,) bool array
         True where a side lies within ``margin`` of the border or beyond it.
     """
-    boxes = _as_boxes(boxes)
-    ny, nx = shape
+    boxes, margin = _as_boxes(boxes), np.reshape(margin, (-1, 1))
     low = (boxes[:, :2] <= margin).any(axis=1)
-    high = (boxes[:, 2:] >= np.array([nx, ny]) - margin).any(axis=1)
+    high = (boxes[:, 2:] >= np.array(shape[::-1]) - margin).any(axis=1)
     return low | high
 
 

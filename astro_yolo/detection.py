@@ -245,8 +245,9 @@ class Detector:
 
     def _flags(self, frame, found):
         """Return the sums of the flag bits of the candidates."""
+        pixel = np.maximum(1, found.binning)  # of the level, which leaves out what fills less
         marks = {
-            "edge": box_math.touches_border(found.boxes, frame.shape),
+            "edge": box_math.touches_border(found.boxes, frame.shape, pixel),
             "masked": found.masked,
             "saturated": found.saturated,
             "seam": found.seam,

@@ -41,7 +41,8 @@ def coverage(fields, *, order=14):
     Raises
     ------
     WCSError
-        If a field has no sky coordinates or does not know its size.
+        If a field has no sky coordinates or does not know its size, or its border is not on the sky
+        everywhere.
     ValueError
         If the order is not from 0 to 20.
     MissingExtraError
@@ -119,6 +120,12 @@ def _of_field(kind, wcs, shape, mask, order):
     """Return the cells whose centre lies on a usable pixel of one field."""
     healpix = require("astropy_healpix", extra="moc", feature="A coverage map")
     border = SkyCoord(*field_border(wcs, shape), unit="deg")
+    if not np.isfinite(border.ra + border.dec).all():
+        msg = (
+            "fields must have sky all along their border, got one without, as maps of all the sky: "
+            "cut the image to its sky"
+        )
+        raise WCSError(msg)
     around = kind.from_polygon_skycoord(border, max_depth=order)
     cells = np.asarray(around.flatten(), dtype=np.int64)
     ra, dec = (angle.deg for angle in healpix.healpix_to_lonlat(cells, 1 << order, order="nested"))

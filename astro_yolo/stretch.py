@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
+from astro_yolo._display_curves import CURVES, OF_SKY
 from astro_yolo.filters import FILTERS, apply_filter, scale_channels
 
 __all__ = [
@@ -32,10 +33,6 @@ _GAIN = 1 / 12  # asinh units to network units: 70 000 sigma reaches 1
 _SOFT = 2.0  # in units of the noise; below it the scale is linear
 # what becomes the network's 0, by a hair more lest it round to less; and a square that is finite
 _RANGE = np.float32(-0.999999 * np.sinh(NETWORK_SKY / _GAIN)), np.float32(1e18)
-
-# Display choices that show SDSS frames well from the sky noise up.
-_LUPTON_STRETCH = 0.5  # nanomaggies; make_lupton_rgb's linear part
-_LUPTON_Q = 8.0
 
 
 def to_channels(bands):
@@ -256,7 +253,9 @@ def _arcsinh(values, spare):
     np.log(values, out=values)
 
 
-def to_rgb(channels, stretch="lupton", *, levels=None, per_channel=False, as_float=False):
+def to_rgb(
+    channels, stretch="lupton", *, levels=None, mask=None, per_channel=False, as_float=False
+):
     """
     Make a colour picture.
 
@@ -274,6 +273,10 @@ def to_rgb(channels, stretch="lupton", *, levels=None, per_channel=False, as_flo
         for data in any unit.
     levels : list of (float, float), optional
         (background, noise) of the channels, for the stretches that use them.
+    mask : (ny, nx) bool array, optional
+        True for pixels that say nothing about sky, noise and range, as those without data; they
+        are shown all the same. Those that are not finite say nothing either, and are shown as 0.
+        AstroCV's conversions count both, as published.
     per_channel : bool, optional
         Scale each channel by itself first, see `astro_yolo.filters.scale_channels`.
     as_float : bool, optional
@@ -295,13 +298,17 @@ def to_rgb(channels, stretch="lupton", *, levels=None, per_channel=False, as_flo
     if len(channels) != 3:
         msg = f"channels must hold three planes, got {len(channels)}"
         raise ValueError(msg)
-    planes = np.stack([np.nan_to_num(np.asarray(c, dtype=np.float32)) for c in channels])
+    given = np.stack([np.asarray(c, dtype=np.float32) for c in channels])
+    planes = np.nan_to_num(given)
     if per_channel:
         planes = scale_channels(planes)
     if stretch in FILTERS:
         unit = apply_filter(planes, stretch)
     else:
-        unit = np.clip(_RECIPES[stretch](planes, levels), 0, 1)
+        counted = _without(planes, _blank(given, mask))
+        if levels is None and stretch in OF_SKY:
+            levels = levels_of(list(counted))
+        unit = np.clip(CURVES[stretch](planes, counted, levels), 0, 1)
     unit = np.moveaxis(unit, 0, -1)
     if as_float:
         return np.ascontiguousarray(unit, dtype=np.float32)
@@ -309,92 +316,18 @@ def to_rgb(channels, stretch="lupton", *, levels=None, per_channel=False, as_flo
     return (unit * 255 + 0.5).astype(np.uint8)
 
 
-def _lupton(planes, _levels=None):
-    """Colour-preserving asinh of the mean intensity."""
-    from astropy.visualization import make_lupton_rgb
-
-    with np.errstate(invalid="ignore", divide="ignore"):  # it divides by an intensity of 0
-        rgb = make_lupton_rgb(*planes, stretch=_LUPTON_STRETCH, Q=_LUPTON_Q)
-    return np.moveaxis(rgb, -1, 0) / np.float32(255)
-
-
-def _enhance(rgb, factor=2.0):
-    """Contrast about the mean grey level, then brightness, by the same factor."""
-    grey = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), rgb, axes=1).mean()
-    contrast = np.clip(grey + factor * (rgb - grey), 0, 1)
-    return np.clip(factor * contrast, 0, 1)
+def _blank(planes, mask):
+    """Return which pixels of each plane say nothing; none of a plane of which all would."""
+    blank = ~np.isfinite(planes)
+    if mask is not None:
+        blank |= mask
+    return blank & ~blank.all(axis=(1, 2), keepdims=True)
 
 
-def _lupton_high(planes, levels=None):
-    """Lupton after contrast and brightness enhancement by two."""
-    return _enhance(np.clip(_lupton(planes, levels), 0, 1))
+def _without(planes, blank):
+    """Return the planes with NaN for blank pixels; the very planes where there are none."""
+    return np.where(blank, np.float32(np.nan), planes) if blank.any() else planes
 
-
-def _sinh(planes, _levels=None, strength=3.0):
-    """Hyperbolic sine of the values scaled to the brightest percent."""
-    unit = _unit_range(planes)
-    return np.sinh(strength * unit) / np.sinh(strength)
-
-
-def _sinh_high(planes, levels=None):
-    """Hyperbolic sine after contrast and brightness enhancement by two."""
-    return _enhance(_sinh(planes, levels))
-
-
-def _sqrt(planes, _levels=None):
-    """Square root of the values scaled to the brightest percent."""
-    return np.sqrt(_unit_range(planes))
-
-
-def _unit_range(planes):
-    """Scale each channel from its median to its 99.7th percentile to 0..1."""
-    low = np.median(planes[:, ::3, ::3], axis=(1, 2))[:, None, None]
-    high = np.percentile(planes[:, ::3, ::3], 99.7, axis=(1, 2))[:, None, None]
-    return np.clip((planes - low) / np.maximum(high - low, 1e-9), 0, 1)
-
-
-def _above_sky(planes, levels):
-    """Return the channels in units of their noise above their sky."""
-    levels = levels_of(list(planes)) if levels is None else levels
-    return np.stack([(p - b) / n for p, (b, n) in zip(planes, levels, strict=True)])
-
-
-def _asinh(planes, levels=None):
-    """Colour-preserving arcsinh in units of the noise: sky noise and cores show alike."""
-    # red noise is usually the larger: the weights make a solar-type star nearly white
-    planes = _above_sky(planes, levels) * np.float32([[[0.48]], [[0.4]], [[0.32]]])
-    intensity = np.maximum(planes.mean(axis=0), 1e-3)
-    return 0.05 + planes * (np.arcsinh(intensity) / (4 * intensity))
-
-
-def _log(planes, levels=None):
-    """Logarithm in units of the noise."""
-    return np.log10(1 + np.maximum(_above_sky(planes, levels) + 1, 0)) / 3
-
-
-def _linear(planes, levels=None):
-    """Straight line from -2 to 30 sigma."""
-    return (_above_sky(planes, levels) + 2) / 32
-
-
-def _zscale(planes, _levels=None):
-    """IRAF's zscale of each channel."""
-    from astropy.visualization import ZScaleInterval
-
-    return np.stack([ZScaleInterval()(plane) for plane in planes])
-
-
-_RECIPES = {
-    "lupton": _lupton,
-    "lupton_high": _lupton_high,
-    "sinh": _sinh,
-    "sinh_high": _sinh_high,
-    "sqrt": _sqrt,
-    "asinh": _asinh,
-    "zscale": _zscale,
-    "log": _log,
-    "linear": _linear,
-}
 
 #: Names of the picture stretches; AstroCV's published ones stand last.
-STRETCHES = (*_RECIPES, *FILTERS)
+STRETCHES = (*CURVES, *FILTERS)

@@ -159,6 +159,29 @@ def test_existing_files_are_kept(bands, tmp_path, capsys):
     assert_found(read_table(path))
 
 
+def test_resume_goes_on_after_a_kill(bands, tmp_path, capsys):
+    """--resume leaves what is done as it is, and writes what is missing of other fields."""
+    out = tmp_path / "out"
+    command = ["--each", *bands, "--out-dir", out, "--regions"]
+    assert detect(*command) == 0
+    (out / "frame-r-7.reg").unlink()
+    (out / "frame-i-7.ecsv").unlink()
+    (out / "frame-i-7.reg").unlink()
+    kept = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in out.iterdir()}
+    capsys.readouterr()
+    assert detect(*command, "--resume", "--json") == 0
+    fields = json.loads(capsys.readouterr().out)["fields"]
+    assert [field.get("skipped", False) for field in fields] == [True, False, False]
+    assert [len(field["outputs"]) for field in fields] == [2, 2, 2]
+    assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in kept} == kept
+    assert (out / "frame-r-7.reg").read_text().count("ellipse(") == 3
+    assert_found(read_table(out / "frame-i-7.ecsv"))
+    assert detect(*command, "--resume") == 0
+    said = capsys.readouterr()
+    assert said.out.count(": done before -> ") == 3
+    assert said.err == ""
+
+
 def test_quiet_prints_nothing(bands, tmp_path, capsys):
     """--quiet prints nothing where all went well."""
     assert detect(*bands, "-o", tmp_path / "out.ecsv", "--quiet") == 0
@@ -192,6 +215,8 @@ def test_selection_reaches_the_detector(bands, tmp_path):
         (["a.fits", "--priors", "spiral=much"], "must be CLASS=NUMBER"),
         (["a.fits", "--priors", "lens=2"], "priors must name some of"),
         (["--list", "no-such-list"], "no-such-list"),
+        (["a.fits", "--resume"], "--resume needs outputs"),
+        (["a.fits", "-o", "b.ecsv", "--resume", "--overwrite"], "give --resume, which keeps"),
         (["a.fits", "-o", "out.txt"], "path must end in one of .ecsv, .fits"),
         (["a.fits", "-o", "b/../a.fits"], "an output must not be an input"),
         (["a.fits", "b.fits", "-o", "b.fits", "--overwrite"], "an output must not be an input"),
@@ -284,6 +309,35 @@ def test_same_names_in_different_folders():
     """Fields of the same name get that of their folder too."""
     fields = collect_fields(["a/f.fits", "b/f.fits", "c/g.fits"], each=True)
     assert [field.name for field in fields] == ["a-f", "b-f", "g"]
+
+
+@pytest.mark.parametrize(
+    "files, names",
+    [
+        (["t1/r/f.fits", "t2/r/f.fits"], ["t1-r-f", "t2-r-f"]),
+        (["n/m51.fits", "n/m51.jpg", "n/m82.fits"], ["m51.fits", "m51.jpg", "m82"]),
+        (["n/m51.fits.gz", "n/m51.fits", "s/m51.fits"], ["m51.fits.gz", "m51.fits", "m51"]),
+        (["/d/a/b.fits", "c/b.fits", "/e/x/a-b.fits"], ["d-a-b", "c-b", "x-a-b"]),
+        (["tile.fits.xz", "other.tif"], ["tile", "other"]),
+    ],
+)
+def test_every_field_has_a_name_of_its_own(files, names):
+    """Names that occur twice get as many folders as it takes, in one folder the files' endings."""
+    fields = collect_fields(files, each=True)
+    found = [field.name for field in fields]
+    assert len(set(found)) == len(files)
+    assert found == names
+
+
+def test_list_from_any_editor(tmp_path):
+    """A # within a name is no comment, quotes hold anything, and a byte-order mark is no name."""
+    path = tmp_path / "fields.txt"
+    path.write_text("g#3.fits r#3.fits # the 'third\n'a # b.fits' #x\n", encoding="utf-8-sig")
+    fields = collect_fields([], list_file=path)
+    assert [field.files for field in fields] == [("g#3.fits", "r#3.fits"), ("a # b.fits",)]
+    path.write_bytes("café.fits".encode("latin-1"))
+    with pytest.raises(ValueError, match=r"--list must be text in UTF-8, got .*fields.txt"):
+        collect_fields([], list_file=path)
 
 
 def test_products_without_a_folder_stay_here():

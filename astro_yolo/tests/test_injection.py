@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import gamma, gammaincinv
 
 from astro_yolo.injection import add_stamp, moffat_kernel, sersic_stamp, spiral_stamp
 
@@ -34,6 +35,22 @@ def test_half_of_the_light_is_inside_the_half_light_radius(radius, index):
     assert stamp.sum() == pytest.approx(100, rel=1e-4)
     # the stamp ends at 5 or 10 radii: a de Vaucouleurs profile has 4 % of its light beyond
     assert inside == pytest.approx(50 if index == 1 else 52, abs=2)
+
+
+@pytest.mark.parametrize(("radius", "index", "ratio"), [(14, 4, 0.8), (40, 4, 1), (26, 1, 0.15)])
+def test_large_galaxies_have_no_star_in_their_middle(radius, index, ratio):
+    """The brightness round the centre of a large galaxy is Sersic's, averaged over pixels."""
+    stamp = sersic_stamp(1, radius, index, ratio, 0, psf=np.ones((1, 1), np.float32))
+    over, half = 40, 4
+    fine = (np.arange((2 * half + 1) * over) + 0.5) / over - 0.5 - half
+    scale = gammaincinv(2 * index, 0.5)
+    light = np.exp(-scale * (np.hypot(fine, fine[:, None] / ratio) / radius) ** (1 / index))
+    total = 2 * np.pi * index * radius**2 * ratio * gamma(2 * index) / scale ** (2 * index)
+    expected = light.reshape(2 * half + 1, over, 2 * half + 1, over).mean(axis=(1, 3)) / total
+    middle = stamp.shape[0] // 2
+    found = stamp[middle - half : middle + half + 1, middle - half : middle + half + 1]
+    # all of the flux is in the stamp, up to 10 % of which lies beyond it in the profile
+    np.testing.assert_allclose(found, expected, rtol=0.13)
 
 
 def test_angle_and_offset_are_where_they_should_be():

@@ -190,6 +190,26 @@ def test_pictures_are_shown_as_they_are():
     assert_array_equal(shown, picture)
 
 
+@pytest.mark.parametrize("blank", [np.nan, 0])
+def test_a_mosaic_of_mostly_nothing(blank):
+    """Three quarters without data leave the sky as dark as ever: 2 of the 32 sigma of linear."""
+    data = np.full((400, 400), blank, np.float32)
+    data[100:300, 100:300] = np.random.default_rng(4).normal(1000, 5, (200, 200))
+    figure = plot_overlay(read_image(data), example(0), stretch="linear")
+    shown = figure.axes[0].images[0].get_array()
+    assert np.median(np.asarray(shown)[100:300, 100:300]) == pytest.approx(255 * 2 / 32, abs=3)
+
+
+@pytest.mark.parametrize("shape", [(900, 40), (40, 900), (300, 300)])
+def test_the_legend_is_on_the_page(shape):
+    """All of the legend can be read, however narrow the image."""
+    figure = plot_overlay(black(shape), example(60), title="a title of some length")
+    page = figure.bbox
+    place = figure.axes[0].get_legend().get_window_extent(figure.canvas.get_renderer())
+    assert page.x0 <= place.x0 < place.x1 <= page.x1
+    assert page.y0 <= place.y0 < place.y1 <= page.y1
+
+
 def test_large_images_are_binned():
     """A large image is shown smaller, by means of blocks, and spans the same pixels."""
     data = np.kron(np.random.default_rng(3).normal(0, 1, (50, 801)), np.ones((4, 4)))

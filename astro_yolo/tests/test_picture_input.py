@@ -1,5 +1,7 @@
 """Picture files."""
 
+import struct
+
 import cv2
 import numpy as np
 import pytest
@@ -8,6 +10,7 @@ from astropy.wcs import WCS
 
 from astro_yolo._picture_input import avm_tags, read_picture
 from astro_yolo.exceptions import ImageError, InputWarning
+from astro_yolo.image import read_image
 
 # Seen in DS9 8.4.1 with exactly such pictures (`-png`, `-jpeg`): the corner that is at the bottom
 # left in an image viewer is image pixel (1, 1); the top left corner is pixel (1, 40).
@@ -52,6 +55,32 @@ def tan_header(**cards):
         CDELT1=-1e-4, CDELT2=1e-4, **cards,
     )  # fmt: skip
     return header
+
+
+def test_floating_point_runs_to_white(tmp_path):
+    """A TIFF of 0 to 1 in floating point is that of 16 bits; one of other numbers keeps them."""
+    deep = np.linspace(0, 65535, NY * NX * 3).astype(np.uint16).reshape(NY, NX, 3)
+    _, expected = read_picture(write(tmp_path / "deep.tif", deep))
+    _, planes = read_picture(write(tmp_path / "unit.tif", (deep / 65535).astype(np.float32)))
+    for plane, same in zip(planes, expected, strict=True):
+        np.testing.assert_allclose(plane.pixels.read(), same.pixels.read(), atol=0.01)
+    _, planes = read_picture(write(tmp_path / "levels.tif", deep.astype(np.float32)))
+    np.testing.assert_array_equal(planes[2].pixels.read(), expected[2].pixels.read())
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_big_tiff(tmp_path, order):
+    """A TIFF with offsets of 64 bits (version 43), as of files beyond 4 GB, is a picture."""
+    pixels = np.arange(NY * NX, dtype=np.uint8).reshape(NY, NX)
+    tags = {256: NX, 257: NY, 258: 8, 259: 1, 262: 1, 273: 16, 277: 1, 278: NY, 279: NX * NY}
+    content = {"<": b"II", ">": b"MM"}[order] + struct.pack(f"{order}3HQ", 43, 8, 0, 16 + NX * NY)
+    content += pixels.tobytes() + struct.pack(f"{order}Q", len(tags))
+    for tag, value in tags.items():
+        content += struct.pack(f"{order}HHQ", tag, 16, 1) + struct.pack(f"{order}Q", value)
+    path = tmp_path / "big.tif"
+    path.write_bytes(content + bytes(8))
+    image = read_image(path)
+    np.testing.assert_array_equal(image.data[0], pixels[::-1])
 
 
 @pytest.mark.parametrize("ending", ["png", "jpg", "tif"])

@@ -81,6 +81,21 @@ def test_galaxy_larger_than_a_tile(tiled):
     np.testing.assert_allclose(edges, [[200, 1200, 300, 1300], [800, 300, 1200, 700]], atol=3)
 
 
+def test_large_galaxies_at_the_border_are_flagged(tiled):
+    """The border of a binned level is that of the image, a pixel of the level wide."""
+    frame = read_image(np.random.default_rng(0).normal(0, 1, (103, 107)).astype(np.float32))
+    # binned by 4 the level has 25 by 26 pixels: it ends at 100 and 104
+    boxes = [[40, 30, 104, 80], [40, 30, 90, 100], [3.0, 30, 50, 70], [5, 5, 98.9, 98.5]]
+    zeros, marks = np.zeros((4, 7)), np.zeros(4, bool)
+    for binning, expected in ((4, [1, 1, 1, 0]), (1, [0, 0, 0, 0])):
+        found = _scan.Candidates(
+            np.array(boxes), zeros, zeros[:, :2], zeros[:, :5], marks, marks, marks,
+            np.full(4, binning),
+        )  # fmt: skip
+        flags = tiled._flags(frame, found)
+        assert ((flags & FLAGS["edge"]) > 0).tolist() == expected
+
+
 def test_coarse_pixels_are_enlarged(tiled):
     """Sources 3.5 pixels wide are found in an enlarged image, in one pass and by tiles."""
     shape = (700, 900)

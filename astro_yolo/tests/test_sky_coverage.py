@@ -62,6 +62,16 @@ def test_mask_is_left_out(mocpy):
     assert found.contains_skycoords(SkyCoord([left, right])).tolist() == [True, False]
 
 
+def test_a_map_of_all_the_sky_is_told(mocpy):
+    """A field whose corners are beyond the sky is an error of ours, not a panic of the library."""
+    wcs = WCS(naxis=2)
+    wcs.wcs.ctype = ["RA---AIT", "DEC--AIT"]
+    wcs.wcs.cdelt, wcs.wcs.crpix = [-1, 1], [180.5, 90.5]
+    wcs.pixel_shape = (360, 180)
+    with pytest.raises(WCSError, match="fields must have sky all along their border"):
+        coverage([make_wcs(), wcs], order=6)
+
+
 def test_fields_are_joined(mocpy):
     """What two fields share counts once; fields apart add up."""
     first, apart = make_wcs(), make_wcs(dec=-40.0)

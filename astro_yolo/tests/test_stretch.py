@@ -118,6 +118,25 @@ def test_every_stretch_is_an_8_bit_picture_of_the_same_shape(sky, stretch):
     assert rgb[50, 80].mean() > np.median(rgb.mean(axis=-1))
 
 
+@pytest.mark.parametrize("stretch", ["asinh", "log", "linear", "zscale", "sqrt", "sinh"])
+@pytest.mark.parametrize("blank", ["nan", "mask"])
+def test_pixels_without_data_do_not_count(sky, stretch, blank):
+    """A field in a frame of NaN, or of masked zeros, four times its size looks as it does alone."""
+    alone = to_rgb(sky, stretch).astype(int)
+    framed = np.full((3, 300, 300), np.nan if blank == "nan" else 0, np.float32)
+    framed[:, 90:210, 75:225] = sky
+    mask = framed[0] == 0 if blank == "mask" else None
+    shown = to_rgb(framed, stretch, mask=mask).astype(int)[90:210, 75:225]
+    assert abs(shown - alone).mean() < 4
+    assert abs(np.median(shown) - np.median(alone)) < 4
+
+
+def test_a_picture_of_no_data_is_black():
+    """Planes of NaN alone are shown without complaint."""
+    for stretch in ("asinh", "zscale", "sqrt"):
+        assert to_rgb(np.full((3, 20, 30), np.nan), stretch).max() <= 30
+
+
 def test_lupton_is_astropys(sky):
     """``lupton`` equals make_lupton_rgb of the same channels to one grey level."""
     planes = [(plane - 10) / 100 for plane in sky]
