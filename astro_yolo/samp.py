@@ -10,6 +10,8 @@ from math import ceil
 from pathlib import Path
 from xmlrpc.client import Error as XmlRpcError
 
+from astropy.table import Table
+
 from astro_yolo.catalog import write_table
 from astro_yolo.exceptions import SampError, require
 
@@ -42,6 +44,8 @@ def send_table(table, to=None, *, name=None, timeout=_TIMEOUT):
 
     Raises
     ------
+    TypeError
+        If what is sent is no table, or ``to`` no text.
     ValueError
         If the time-out is not above zero.
     SampError
@@ -56,6 +60,12 @@ def send_table(table, to=None, *, name=None, timeout=_TIMEOUT):
     >>> send_table(table, "topcat")  # doctest: +SKIP
     ['topcat']
     """
+    if not isinstance(table, Table):
+        msg = f"table must be an astropy Table, got {type(table).__name__}: read a file first"
+        raise TypeError(msg)
+    if not isinstance(to, str | None):
+        msg = f"to must be the name of a program, got {to!r}"
+        raise TypeError(msg)
     if not timeout > 0:  # the hub would wait for ever
         msg = f"timeout must be above 0 s, got {timeout}"
         raise ValueError(msg)

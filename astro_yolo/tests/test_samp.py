@@ -130,6 +130,16 @@ def test_a_time_out_is_one(timeout):
         send_table(example(), timeout=timeout)
 
 
+@pytest.mark.parametrize(
+    ("table", "to", "message"),
+    [("a.ecsv", None, "table must be an astropy Table, got str"), (Table(), 3, "to must be .*3")],
+)
+def test_what_is_sent_is_a_table(table, to, message):
+    """A file name for a table, and a number for a program, are told before a hub is asked."""
+    with pytest.raises(TypeError, match=message):
+        send_table(table, to)
+
+
 def test_a_hub_that_is_killed(samp, tmp_path):
     """A hub that goes in the middle, without a word, is named as the one that does not answer."""
     code = ("import sys, time; from pyvo import samp; samp.conf.use_internet = False; "
