@@ -288,11 +288,12 @@ class _Finder:
         return measure(planes, boxes, outputs)
 
     def _types(self, planes, boxes, outputs, spread):
-        """Return the probabilities of the types; the second network knows large galaxies best."""
+        """Return the probabilities of the types; large or bright ones by the second network."""
         types = self._calibration.class_probabilities(outputs)
         if self._classifier is not None:
             score, p_star = self._calibration.scores(outputs, spread)
-            asked = np.flatnonzero(self._classifier.large(boxes) & (score >= p_star))
+            galaxies = np.flatnonzero(score >= p_star)
+            asked = galaxies[self._classifier.suits(planes, boxes[galaxies])]
             types[asked] = self._classifier.probabilities(planes, boxes[asked])
         return types
 

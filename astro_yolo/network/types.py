@@ -8,6 +8,7 @@ from astro_yolo.exceptions import ModelError, WeightsError
 from astro_yolo.network._backend import physical_cores
 from astro_yolo.network.stamps import cut_stamps
 from astro_yolo.network.weights import metadata_of
+from astro_yolo.stretch import from_network
 
 __all__ = ["TypeClassifier"]
 
@@ -17,17 +18,21 @@ _BATCH = 64  # stamps at a time: bounds the memory
 # field, and the mean is the same for a spiral and its mirror image
 _TURNED = 80.0
 
+# A bright galaxy shows a type in fewer pixels: from this share of the smallest side on, the least
+# that training shows, if the light in its box is so many times the noise: about r < 18 in SDSS
+_BRIGHT_SHARE, _BRIGHT = 0.65, 150.0
+
 
 class TypeClassifier:
     """
-    Tells the types of galaxies that are large enough to show one.
+    Tells the types of galaxies that are large or bright enough to show one.
 
     Parameters
     ----------
     path : path-like
         ONNX file that takes square stamps, all of one size, with the metadata ``temperature``,
         ``prior`` (five weights) and ``smallest`` (longer side of the box from which it is asked,
-        pixels).
+        pixels; of a bright galaxy 0.65 of it).
 
     Raises
     ------
@@ -90,9 +95,33 @@ class TypeClassifier:
         """Return the probabilities of raw (N, 5) outputs."""
         return calibrated_types(logits, self.temperature, self.prior)
 
-    def large(self, boxes):
-        """Return which boxes are large enough to be asked about, (N,) bool array."""
-        return longer_side(boxes) >= self.smallest
+    def suits(self, planes, boxes):
+        """
+        Return which galaxies it can be asked about.
+
+        Parameters
+        ----------
+        planes, boxes
+            As of `probabilities`.
+
+        Returns
+        -------
+        (N,) bool array
+            True for boxes of the smallest side, and from 0.65 of it on for those whose light, the
+            mean of the channels, is at least 150 times its noise.
+        """
+        side = longer_side(boxes)
+        suited = side >= self.smallest
+        for k in np.flatnonzero(~suited & (side >= _BRIGHT_SHARE * self.smallest)):
+            suited[k] = _significance(planes, boxes[k]) >= _BRIGHT
+        return suited
+
+
+def _significance(planes, box):
+    """Return the light in a box, the mean of the channels, over its noise in one channel."""
+    x0, y0, x1, y1 = np.round(np.maximum(box, 0)).astype(int)
+    light = from_network(np.stack([plane[y0:y1, x0:x1] for plane in planes]))
+    return light.sum() / (3 * np.sqrt(max(1, light[0].size)))
 
 
 def _stamp_size(path, session):

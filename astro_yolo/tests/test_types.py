@@ -64,7 +64,17 @@ def test_small_galaxies_are_left_to_the_first_network(classifier):
     """A box is asked about from the size on that the file states."""
     side = np.array([classifier.smallest - 0.1, classifier.smallest])
     boxes = np.stack([0 * side, 0 * side, side, side / 3], axis=1)
-    assert classifier.large(boxes).tolist() == [False, True]
+    assert classifier.suits(np.full((3, 40, 40), NETWORK_SKY), boxes).tolist() == [False, True]
+
+
+@pytest.mark.parametrize(("light", "suited"), [(13.0, False), (13.4, True)])
+def test_bright_galaxies_show_a_type_in_fewer_pixels(classifier, light, suited):
+    """130 pixels with 150 / sqrt(130) = 13.16 times the noise each are 150 times theirs."""
+    planes = to_network(np.full((3, 40, 40), light, np.float32), levels=[(0.0, 1.0)] * 3)
+    box = np.array([[4.0, 5, 17, 15]])
+    assert classifier.smallest == 20
+    assert classifier.suits(planes, box).tolist() == [suited]
+    assert not classifier.suits(planes, box - [0, 0, 0.1, 0]).any()
 
 
 def test_detections_carry_the_second_networks_types():

@@ -1,8 +1,8 @@
 """Sheets of detections to judge by eye, where no catalogue can: one picture each.
 
 The eXtreme Deep Field, 100 detections with a score of at least 0.65 at random; the globular cluster
-M2 and the Orion nebula, all of them; and the large galaxies of the SDSS fields with the class
-they were given. Detections stand in the order in which the numbers above them count.
+M2 and the Orion nebula, all of them; and the bright and the large galaxies of the SDSS fields with
+the class they were given. Detections stand in the order in which the numbers above them count.
 """
 
 import cv2
@@ -19,7 +19,7 @@ __all__ = ["contact_sheet", "draw_disagreements", "run"]
 DEEP = "hst/hubble_extreme_deep_field.jpg"
 NUMBER = 100
 DEEP_SCORE = 0.65  # what is faint for SDSS, and scored so, is plain in a deep field
-LARGE = 30.0  # pixels: longer side of the box
+LARGE, BRIGHT = 30.0, 17.5  # pixels: longer side of the box; r of the light in the box
 SEED = 2018
 _CELL, _COLUMNS = 112, 10  # pixels of a cell, cells of a row
 _SMALLEST_VIEW = 44  # pixels of the image in a cell
@@ -43,11 +43,9 @@ def run(session):
     """
     found = {"xdf": _deep(session)}
     for name in ("2583/2/136", "6073/4/63"):
-        found[name] = _field(session, name, 0.0)
-    for name, rule in FIELDS.items():
-        if not (rule.no_galaxies or rule.cluster):
-            found[f"large {name}"] = _field(session, name, LARGE)
-    return found
+        picture, table = _field(session, name)
+        found[name] = _report(session, name.replace("/", "-"), picture, table, len(table))
+    return found | {"large": _large(session)}
 
 
 def _deep(session):
@@ -62,16 +60,34 @@ def _deep(session):
     return _report(session, "xdf", picture, table[shown], len(table)) | {"sizes": bins}
 
 
-def _field(session, name, smallest):
-    """Draw the detections of an SDSS field whose box is at least so large."""
+def _large(session):
+    """Draw the bright and the large galaxies of all fields."""
+    cells, words, total = [], [], 0
+    for name, rule in FIELDS.items():
+        if rule.no_galaxies or rule.cluster:
+            continue
+        picture, table = _field(session, name)
+        red = session.frame(name).data[1]
+        boxes = pixel_boxes(table) + 0.5
+        light = [np.nansum(red[y0:y1, x0:x1]) for x0, y0, x1, y1 in np.round(boxes).astype(int)]
+        bright = np.array(light) > 10 ** (0.4 * (22.5 - BRIGHT))
+        some = bright | (np.max(_sides(boxes), axis=1, initial=0) >= LARGE)
+        shown, total = table[some], total + len(table)
+        labels, numbers = np.unique(np.asarray(shown["label"], dtype=str), return_counts=True)
+        kinds = dict(zip(labels.tolist(), numbers.tolist(), strict=True))
+        print(f"{name}: {len(shown)} brighter than {BRIGHT} or larger than {LARGE:g} px: {kinds}")
+        cells += [_cell(picture, box) for box in boxes[some]]
+        words += [f"{row['label'][:9]} {row['score']:.2f}" for row in shown]
+    if session.out is not None:
+        _write(session, "large", _arranged(cells, words))
+    return {"shown": len(cells), "total": total}
+
+
+def _field(session, name):
+    """Return the picture of an SDSS field, and the detections in it."""
     frame = session.frame(name)
     table = session.detector.detect(frame, score=max(session.score, LOWEST))
-    side = np.max(_sides(pixel_boxes(table)), axis=1, initial=0)
-    picture = to_rgb(to_channels(frame.data), "asinh")
-    kind = "large-" if smallest else ""
-    return _report(
-        session, kind + name.replace("/", "-"), picture, table[side >= smallest], len(table)
-    )
+    return to_rgb(to_channels(frame.data), "asinh"), table
 
 
 def _report(session, name, picture, table, total):
