@@ -4,10 +4,10 @@ import numpy as np
 
 from astro_yolo._columns import floats, whole
 from astro_yolo._files import replacing
+from astro_yolo._region_colors import CLASS_COLORS
 from astro_yolo._sky import celestial
 from astro_yolo.catalog import LABELS, pixel_boxes, table_wcs
 from astro_yolo.filters import white_of
-from astro_yolo.region_text import CLASS_COLORS
 from astro_yolo.stretch import to_channels, to_rgb
 
 __all__ = ["plot_overlay", "write_png"]

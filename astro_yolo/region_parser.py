@@ -18,7 +18,7 @@ from astro_yolo._sky import north_in_pixels, sky_boxes, sky_to_pixel, wcs_to_tex
 from astro_yolo.catalog import LABELS, conform
 from astro_yolo.exceptions import InputWarning, RegionError, warn_user
 
-__all__ = ["parse_regions"]
+__all__ = ["OTHER_TILE", "parse_regions"]
 
 # DS9's coordinate systems; None is pixels.
 _FRAMES = {
@@ -32,7 +32,8 @@ _N_NUMBERS = {"box": (4, 5), "ellipse": (4, 5), "circle": (3,)}
 _ARCSEC = {'"': 1.0, "'": 60.0, "d": 3600.0, "r": np.degrees(3600.0)}
 _COMMAND = re.compile(r"\s*([+-]?)\s*([A-Za-z]\w*)\s*(.*?)\s*$", re.DOTALL)
 _LINE_END = re.compile(r"\r\n|\r|\n")  # a text may hold what else ends a line for Python
-_OTHER_TILE = re.compile(r"^# tile (?!1\s)\d", re.MULTILINE)
+#: What DS9 writes before regions in the pixels of another image of a mosaic than its first.
+OTHER_TILE = re.compile(r"^# tile (?!1\s)\d", re.MULTILINE)
 _WORD = re.compile(r"[^,\s()|]+")
 # DS9 puts a text in braces even if it has some itself: it ends where another property begins
 _PROPERTY = re.compile(r"(\w+)\s*=\s*(\{.*?\}(?=\s*$|\s+(?:\w+\s*=|background|source))"
@@ -141,7 +142,7 @@ def _shapes(text):
     if assumed:
         warn_user(f"{assumed} regions are in physical coordinates: read as image coordinates, "
                   "which differ where the image has LTM and LTV keywords", InputWarning)
-    if _OTHER_TILE.search(text):  # DS9 writes it before pixels alone
+    if OTHER_TILE.search(text):  # DS9 writes it before pixels alone
         warn_user("some regions are in pixels of other images of a mosaic than its first, and read "
                   "as pixels of that: let DS9 write wcs coordinates", InputWarning)
 

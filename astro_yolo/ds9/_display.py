@@ -245,11 +245,11 @@ class Display:
         try:
             yield
         except GONE:
+            block = None
             raise
-        except BaseException:
-            self.set(f"block to {block}")
-            raise
-        self.set(f"block to {block}")
+        finally:
+            if block:
+                self.set(f"block to {block}")
 
     def pan_to(self, x, y=None, *, zoom=None):
         """

@@ -14,7 +14,7 @@ from astro_yolo.ds9._grid import frame_wcs, same_grid
 from astro_yolo.ds9._transport import find_target, load_transport
 from astro_yolo.ds9.diff import diff_regions
 from astro_yolo.exceptions import DS9Error, RegionError
-from astro_yolo.region_parser import parse_regions
+from astro_yolo.region_parser import OTHER_TILE, parse_regions
 from astro_yolo.region_text import CLEAN, at_pixels, format_regions
 
 __all__ = ["DS9Bridge"]
@@ -24,7 +24,6 @@ _RUN = re.compile(r"tag=\{ay-run=([0-9a-f]{8})\}")
 _MANY = 1000  # regions from which on texts are left out: nobody can read them, DS9 draws slowly
 _LONGEST = 4000  # characters of a command that XPA carries
 _TAGS = re.compile(r"tag=\{([^}]*)\}")
-_TILE = re.compile(r"^# tile (?!1\s)\d", re.MULTILINE)  # pixels of another image of a mosaic
 _SYSTEMS = {"image": "-system image", "icrs": "-system wcs -sky icrs -skyformat degrees"}
 
 
@@ -284,7 +283,7 @@ class DS9Bridge(Display):
     def _read_regions(self, wcs, *, on_sky=False, selected=False):
         """Return the regions, on the sky also where pixels are of several images of a mosaic."""
         text = self.region_text(system="icrs" if on_sky else "image", selected=selected)
-        if wcs is not None and _TILE.search(text):
+        if wcs is not None and OTHER_TILE.search(text):
             return self.region_text(system="icrs", selected=selected)
         return text
 

@@ -165,6 +165,19 @@ class Handler(http.server.SimpleHTTPRequestHandler):
         """Say nothing."""
 
 
+def ask_for_time(monkeypatch, seconds):
+    """Let replies carry a Retry-After; return the list that the time of each is added to."""
+
+    def end_headers(self):
+        self.send_header("Retry-After", str(seconds))
+        times.append(time.monotonic())
+        http.server.SimpleHTTPRequestHandler.end_headers(self)
+
+    times = []
+    monkeypatch.setattr(Handler, "end_headers", end_headers)
+    return times
+
+
 @contextlib.contextmanager
 def small_sdss(data, root=None, *, two_fields=False):
     """

@@ -1,7 +1,6 @@
 """Many frames from a server that fails in every way: a mirror on this machine."""
 
 import errno
-import http.server
 import signal
 import subprocess
 import sys
@@ -15,7 +14,7 @@ from astropy.table import Table
 
 from astro_yolo.config import conf
 from astro_yolo.exceptions import AstroYoloWarning
-from astro_yolo.tests.sky_server import Handler, small_sdss
+from astro_yolo.tests.sky_server import ask_for_time, small_sdss
 from astro_yolo.training import download, transfer
 from astro_yolo.training.download import download_frames, estimate, plan_frames, read_manifest
 from astro_yolo.training.transfer import DownloadError, asked_wait
@@ -81,14 +80,7 @@ def test_a_network_that_fails_on_the_way_is_tried_again(
 
 def test_a_server_that_asks_for_time_gets_it(mirror, tmp_path, monkeypatch):
     """After a 503 with "Retry-After: 1" nothing is asked for one second, by any worker."""
-
-    def end_headers(self):
-        self.send_header("Retry-After", "1")
-        times.append(time.monotonic())
-        http.server.SimpleHTTPRequestHandler.end_headers(self)
-
-    times = []
-    monkeypatch.setattr(Handler, "end_headers", end_headers)
+    times = ask_for_time(monkeypatch, 1)
     mirror.trouble.append("503")
     rows = download_frames([FIELD], tmp_path, bands="gr", workers=1, rate=1000)
     assert [row.state for row in rows] == ["whole", "whole"]

@@ -1,8 +1,6 @@
 """SkyServer is asked the right questions, and its traps cost nothing but time."""
 
-import http.server
 import json
-import time
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +8,7 @@ import pytest
 
 from astro_yolo.config import conf
 from astro_yolo.exceptions import AstroYoloWarning
-from astro_yolo.tests.sky_server import Handler, small_sdss
+from astro_yolo.tests.sky_server import ask_for_time, small_sdss
 from astro_yolo.training import queries
 from astro_yolo.training.galaxy_zoo import classify
 from astro_yolo.training.queries import (
@@ -99,14 +97,7 @@ def test_a_lasting_trouble_is_named_and_not_stored(sky, tmp_path, monkeypatch, t
 
 def test_a_server_that_asks_for_time_gets_it(sky, tmp_path, monkeypatch):
     """After a 503 with "Retry-After: 1" the next question leaves a second later."""
-
-    def end_headers(self):
-        self.send_header("Retry-After", "1")
-        times.append(time.monotonic())
-        http.server.SimpleHTTPRequestHandler.end_headers(self)
-
-    times = []
-    monkeypatch.setattr(Handler, "end_headers", end_headers)
+    times = ask_for_time(monkeypatch, 1)
     sky.trouble.append("503")
     assert len(field_catalog(94, 1, 12, cache_dir=tmp_path)) > 318
     assert len(times) == 2

@@ -5,6 +5,8 @@ M2 and the Orion nebula, all of them; and the bright and the large galaxies of t
 the class they were given. Detections stand in the order in which the numbers above them count.
 """
 
+from collections import Counter
+
 import cv2
 import numpy as np
 
@@ -43,7 +45,8 @@ def run(session):
     """
     found = {"xdf": _deep(session)}
     for name in ("2583/2/136", "6073/4/63"):
-        picture, table = _field(session, name)
+        frame, table = _field(session, name)
+        picture = to_rgb(to_channels(frame.data), "asinh")
         found[name] = _report(session, name.replace("/", "-"), picture, table, len(table))
     return found | {"large": _large(session)}
 
@@ -66,16 +69,16 @@ def _large(session):
     for name, rule in FIELDS.items():
         if rule.no_galaxies or rule.cluster:
             continue
-        picture, table = _field(session, name)
-        red = session.frame(name).data[1]
+        frame, table = _field(session, name)
         boxes = pixel_boxes(table) + 0.5
-        light = [np.nansum(red[y0:y1, x0:x1]) for x0, y0, x1, y1 in np.round(boxes).astype(int)]
+        corners = np.round(boxes).astype(int)
+        light = [np.nansum(frame.data[1][y0:y1, x0:x1]) for x0, y0, x1, y1 in corners]
         bright = np.array(light) > 10 ** (0.4 * (22.5 - BRIGHT))
         some = bright | (np.max(_sides(boxes), axis=1, initial=0) >= LARGE)
         shown, total = table[some], total + len(table)
-        labels, numbers = np.unique(np.asarray(shown["label"], dtype=str), return_counts=True)
-        kinds = dict(zip(labels.tolist(), numbers.tolist(), strict=True))
+        kinds = dict(sorted(Counter(map(str, shown["label"])).items()))
         print(f"{name}: {len(shown)} brighter than {BRIGHT} or larger than {LARGE:g} px: {kinds}")
+        picture = to_rgb(to_channels(frame.data), "asinh")
         cells += [_cell(picture, box) for box in boxes[some]]
         words += [f"{row['label'][:9]} {row['score']:.2f}" for row in shown]
     if session.out is not None:
@@ -84,10 +87,9 @@ def _large(session):
 
 
 def _field(session, name):
-    """Return the picture of an SDSS field, and the detections in it."""
+    """Return an SDSS field, and the detections in it."""
     frame = session.frame(name)
-    table = session.detector.detect(frame, score=max(session.score, LOWEST))
-    return to_rgb(to_channels(frame.data), "asinh"), table
+    return frame, session.detector.detect(frame, score=max(session.score, LOWEST))
 
 
 def _report(session, name, picture, table, total):
