@@ -6,12 +6,14 @@ from itertools import pairwise
 from astro_yolo.exceptions import BandError
 
 # Central wavelengths in nanometres, rounded: they order bands and tell them apart, nothing more.
-# Lower case is SDSS/PS1/LSST, upper case is Johnson/Cousins and 2MASS/UKIDSS.
+# Lower case is SDSS/PS1/LSST, upper case is Johnson/Cousins and 2MASS/UKIDSS, whose own headers
+# have it in lower case.
 _NAMED = {
     "fuv": 153, "nuv": 231, "uvw2": 203, "uvm2": 223, "uvw1": 260, "vis": 715,
     "u": 355, "g": 475, "r": 622, "i": 763, "z": 890, "y": 970,
     "U": 365, "B": 440, "V": 550, "R": 640, "I": 795, "Z": 882, "Y": 1030,
-    "J": 1240, "H": 1640, "K": 2190, "Ks": 2150,
+    "J": 1240, "H": 1640, "K": 2190, "Ks": 2150, "j": 1240, "h": 1640, "k": 2190,
+    "blue": 450, "green": 530, "red": 640,
     "ha": 656, "halpha": 656, "oiii": 501, "sii": 672,
     "W1": 3350, "W2": 4600, "W3": 11600, "W4": 22100,
 }  # fmt: skip

@@ -92,6 +92,10 @@ def _add_selection(group):
         help="enlarge the image first, 0.25 to 4 (default: as its stars ask for)",
     )  # fmt: skip
     group.add_argument(
+        "--background", type=_between(16, 100_000), metavar="PIXELS",
+        help="subtract the local sky of squares of this side first (default: the sky is flat)",
+    )  # fmt: skip
+    group.add_argument(
         "--measure", action="store_true", help="add shapes, fluxes and magnitudes to the table"
     )
 

@@ -77,7 +77,8 @@ def guarded(work):
             complain(error)
             return 2
         except (AstroYoloError, OSError, ValueError) as error:
-            complain(error)
+            # what a function calls by its argument is an option here
+            complain(str(error).replace("overwrite=True", "--overwrite"))
             return 1
 
     return run
@@ -85,7 +86,7 @@ def guarded(work):
 
 def refuse_existing(paths, *, overwrite):
     """
-    Raise before the work if a file to write exists.
+    Raise before the work if a file to write exists, or its folder does not.
 
     Parameters
     ----------
@@ -98,16 +99,21 @@ def refuse_existing(paths, *, overwrite):
     ------
     FileExistsError
         If one exists and may not be replaced.
+    FileNotFoundError
+        If the folder of one does not exist.
     """
-    for path in paths:
-        if path and Path(path).exists() and not overwrite:
+    for path in map(Path, filter(None, paths)):
+        if path.exists() and not overwrite:
             msg = f"{path} exists already; --overwrite replaces it"
             raise FileExistsError(msg)
+        if not path.parent.is_dir():
+            msg = f"the folder {path.parent} of {path.name} does not exist"
+            raise FileNotFoundError(msg)
 
 
 def refuse_inputs(outputs, inputs):
     """
-    Raise before the work if a file to write is one that the command reads.
+    Raise before the work if a file to write is one that the command reads, or writes already.
 
     Parameters
     ----------
@@ -119,13 +125,18 @@ def refuse_inputs(outputs, inputs):
     Raises
     ------
     CommandError
-        If one is the same file as an input, by whatever name.
+        If one is the same file as an input or another output, by whatever name.
     """
-    taken = set().union(*map(_identity, inputs))
-    for path in outputs:
-        if path and not taken.isdisjoint(_identity(path)):
+    taken, written = set().union(*map(_identity, inputs)), set()
+    for path in filter(None, outputs):
+        names = _identity(path)
+        if not taken.isdisjoint(names):
             msg = f"an output must not be an input, got {path}: name another file"
             raise CommandError(msg)
+        if not written.isdisjoint(names):
+            msg = f"outputs must be different files, got {path} twice: name another file"
+            raise CommandError(msg)
+        written |= names
 
 
 def _identity(path):

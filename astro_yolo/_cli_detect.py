@@ -160,6 +160,7 @@ def _do_field(field, outputs, detector, options):
         include_stars=options.include_stars,
         priors=options.priors,
         zoom=options.zoom,
+        background=options.background,
         measure=options.measure,
         progress=_is_interactive(options),
     )

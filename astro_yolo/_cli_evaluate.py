@@ -232,10 +232,19 @@ def _short_names(folders):
     return names
 
 
-def _report(options):
-    """Write the page."""
+def _matrix_of(path):
+    """Read the table of ``astro-yolo matrix``."""
     from astropy.table import Table
 
+    try:
+        return Table.read(path, format="ascii.ecsv")
+    except ValueError as error:
+        msg = f"--matrix must be a table of astro-yolo matrix, got {path}: {error}"
+        raise ValueError(msg) from error
+
+
+def _report(options):
+    """Write the page."""
     from astro_yolo.training.report import read_results, write_report
     from astro_yolo.training.scoring import read_evaluation
 
@@ -243,7 +252,7 @@ def _report(options):
     runs = {name: read_results(folder) for name, folder in named.items()}
     names = _short_names(options.evaluations)
     evaluations = {name: read_evaluation(folder) for folder, name in names.items()}
-    matrix = Table.read(options.matrix, format="ascii.ecsv") if options.matrix else None
+    matrix = _matrix_of(options.matrix) if options.matrix else None
     print(write_report(options.out, evaluations, runs, matrix=matrix, title=options.title,
                        draws=options.draws, overwrite=options.overwrite))  # fmt: skip
     return 0

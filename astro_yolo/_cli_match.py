@@ -1,8 +1,10 @@
 """The commands ``astro-yolo match`` and ``astro-yolo compare``."""
 
 import argparse
+from pathlib import Path
 
 from astro_yolo._cli_command import (
+    CommandError,
     add_command,
     check_tables,
     complain,
@@ -80,7 +82,7 @@ def _command(commands, name, text, examples):
     parser.add_argument("--radius", default="2", metavar="ARCSEC",
                         help='largest separation, or "size", or a column (%(default)s)')
     parser.add_argument("--unit", help="of positions whose columns have no unit (deg for ra and "
-                        "dec; others must have one)")
+                        "dec; others must have one), or two with a comma: hourangle,deg")
     parser.add_argument("--save-catalog", metavar="FILE", help="write what a service answered")
     parser.add_argument("--overwrite", action="store_true", help="replace existing files")
     return parser
@@ -103,6 +105,28 @@ def _radius(text):
         return float(text) * u.arcsec
     except ValueError:
         return text
+
+
+def _check_outputs(options, outputs):
+    """Refuse, before the work, files that could not be written or would replace one another."""
+    from astro_yolo.services import SERVICES, is_service
+
+    refuse_inputs(outputs, (options.table, options.catalog))
+    refuse_existing(outputs, overwrite=options.overwrite)
+    if options.save_catalog and not is_service(options.catalog):
+        msg = (f"--save-catalog must come with a service ({', '.join(SERVICES)}), got the file "
+               f"{options.catalog}")  # fmt: skip
+        raise CommandError(msg)
+
+
+def _check_plot(path):
+    """Refuse, before the work, a plot of a kind that Matplotlib does not know."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    ending = Path(path).suffix[1:].lower()
+    if ending and ending not in FigureCanvasBase.filetypes:
+        msg = f"--plot must end in .png, .pdf, .svg or another that Matplotlib writes, got {path}"
+        raise CommandError(msg)
 
 
 def _sides(options):
@@ -130,7 +154,7 @@ def _match(options):
                "unmatched_catalog": options.unmatched_catalog}
     tables = [*outputs.values(), options.save_catalog]
     check_tables(tables)
-    refuse_existing(tables, overwrite=options.overwrite)
+    _check_outputs(options, tables)
     sides = _sides(options)
     found = crossmatch(
         *sides, _radius(options.radius), mode=options.mode, correct=options.correct,
@@ -156,9 +180,9 @@ def _compare(options):
     from astro_yolo.comparison import compare
 
     check_tables([options.save_catalog])
-    refuse_inputs((options.regions, options.plot), (options.table, options.catalog))
-    refuse_existing((options.regions, options.plot, options.save_catalog),
-                    overwrite=options.overwrite)
+    if options.plot:
+        _check_plot(options.plot)
+    _check_outputs(options, (options.regions, options.plot, options.save_catalog))
     found = compare(
         *_sides(options), _radius(options.radius), magnitude=options.magnitude,
         table_magnitude=options.table_magnitude, bins=options.bins,

@@ -57,13 +57,24 @@ def _send(options):
 
 def _coverage(options):
     """Write the coverage and print its area."""
-    from astro_yolo.catalog import read_table
     from astro_yolo.sky_coverage import write_coverage
 
     refuse_inputs([options.output], options.tables)
     refuse_existing([options.output], overwrite=options.overwrite)
     found = write_coverage(
-        options.output, [read_table(path) for path in options.tables],
+        options.output, [_of_a_field(path) for path in options.tables],
         order=options.order, overwrite=options.overwrite,
     )  # fmt: skip
     print(f"{found.sky_fraction * 41252.961:.4f} square degrees: {options.output}")
+
+
+def _of_a_field(path):
+    """Read a table that knows the image it was made from; one that does not is named."""
+    from astro_yolo.catalog import read_table, table_wcs
+
+    table = read_table(path)
+    wcs = table_wcs(table)
+    if wcs is None or wcs.pixel_shape is None:
+        msg = f"{path} must know its image, as detect writes it in all but CSV, got a table without"
+        raise ValueError(msg)
+    return table

@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from astropy.table import MaskedColumn, QTable, Row
-from astropy.units import Quantity, Unit
+from astropy.units import Quantity, Unit, UnitConversionError
+
+from astro_yolo._column_values import text_of, values_and_mask
 
 __all__ = [
     "CLASSES",
@@ -206,7 +208,7 @@ def floats(column):
     array of float
         NaN where masked.
     """
-    values, mask = _parts(column)
+    values, mask = values_and_mask(column)
     return np.where(mask, np.nan, values.astype(float))
 
 
@@ -276,14 +278,6 @@ def whole(table):
     return table.table[[table.index]] if isinstance(table, Row) else table
 
 
-def _parts(column):
-    """Return the values of a column without unit and mask, and where it is masked."""
-    values = getattr(column, "value", column)
-    mask = getattr(values, "mask", False)
-    values = np.asarray(getattr(values, "unmasked", values))
-    return values, np.broadcast_to(mask, values.shape)
-
-
 def _rebuilt(table, known):
     """Return a new table whose columns are as the known ones promise."""
     result = QTable(meta=dict(table.meta))
@@ -303,7 +297,11 @@ def _values(values, column):
         return _plain(values)
     if column.unit is not None:
         unit = getattr(values, "unit", None) or Unit(column.unit)
-        return Quantity(floats(values).astype(column.dtype), unit).to(column.unit)
+        try:
+            return Quantity(floats(values).astype(column.dtype), unit).to(column.unit)
+        except UnitConversionError as error:
+            msg = f"table[{column.name!r}] must be in {column.unit} or its like, got {unit}"
+            raise UnitConversionError(msg) from error
     if column.dtype.startswith("U"):
         return _text(values, column.dtype)
     if column.dtype.startswith("f"):
@@ -312,26 +310,35 @@ def _values(values, column):
 
 
 def _integers(values, dtype):
-    """Return whole numbers; masked where there is none, as no whole number says that."""
-    numbers, missing = _parts(values)
+    """Return whole numbers, masked where there is none; what would be another stays as it is."""
+    numbers, missing = values_and_mask(values)
     if numbers.dtype.kind == "f":
         missing = missing | ~np.isfinite(numbers)
-    if not missing.any():
-        return numbers.astype(dtype)
-    return MaskedColumn(np.where(missing, 0, numbers).astype(dtype), mask=missing)
+    if missing.any():
+        numbers = np.where(missing, np.zeros((), numbers.dtype), numbers)
+    try:
+        with np.errstate(invalid="ignore"):
+            found = numbers.astype(dtype)
+    except (TypeError, ValueError):
+        return _plain(values)  # text: another's names
+    if numbers.dtype.kind in "iuf" and not np.array_equal(found, numbers):
+        return _plain(values)  # another's bits, or with a fraction
+    return MaskedColumn(found, mask=missing) if missing.any() else found
 
 
 def _plain(values):
     """Return the values of a column that is not known, as text or in native byte order."""
     if values.dtype.kind in "SU":
         return np.asarray(values).astype(str)
+    if (words := text_of(values)) is not None:
+        return words
     native = values.dtype.newbyteorder("=")
     return values if values.dtype.isnative else values.astype(native)
 
 
 def _text(values, dtype):
     """Return text of at least the registered length: a longer label is not cut."""
-    words, mask = _parts(values)
+    words, mask = values_and_mask(values)
     array = np.where(mask, "", words.astype(str))
     if not array.size:
         return array.astype(dtype)

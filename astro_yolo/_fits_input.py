@@ -13,13 +13,37 @@ import numpy as np
 from astropy.io import fits
 
 from astro_yolo._fits_scan import HDUEntry, choose, mask_beside, scan, trim
-from astro_yolo._headers import facts, filter_name, saturation_level, wcs_or_error, zero_point
+from astro_yolo._headers import (
+    facts,
+    filter_name,
+    pixel_scale,
+    plane_filters,
+    saturation_level,
+    wcs_or_error,
+)
 from astro_yolo._planes import ArrayDigest, FileDigest, MappedImage, Pixels, Plane
+from astro_yolo._zero_point import zero_point
 from astro_yolo.exceptions import ImageError, InputWarning, warn_user
 
 _TYPES = {8: "u1", 16: ">i2", 32: ">i4", 64: ">i8", -32: ">f4", -64: ">f8"}
+_GZIP = b"\x1f\x8b"
+
+
+def _gunzip(content):
+    """Unpack what gzip has packed, in one piece or, as some programs do, in several."""
+    parts = []
+    while content.startswith(_GZIP):
+        stream = zlib.decompressobj(wbits=31)
+        parts.append(stream.decompress(content))
+        if not stream.eof:
+            msg = "incomplete or truncated stream"
+            raise EOFError(msg)
+        content = stream.unused_data
+    return b"".join(parts)
+
+
 _PACKERS = {
-    b"\x1f\x8b": partial(zlib.decompress, wbits=31),
+    _GZIP: _gunzip,
     b"BZh": bz2.decompress,
     b"\xfd7zXZ": lzma.decompress,
 }
@@ -62,8 +86,9 @@ def read_fits_file(path, hdu=None):
     else:
         pixels, header_text = _plain_pixels(buffer, entry, label, path), entry.text
     tables = partial(_open_bytes, buffer)
-    headers = [facts(text, label) for text in dict.fromkeys((header_text, entries[0].text))]
-    wcs = wcs_or_error(header_text, label=label, open_tables=tables)
+    texts = list(dict.fromkeys((header_text, entries[0].text)))
+    headers = [facts(text, label) for text in texts]
+    wcs = wcs_or_error(*texts, label=label, open_tables=tables)
     planes = _planes(pixels, label, headers, wcs, FileDigest(path))
     mask = mask_beside(entries, entry)
     if mask is None or mask.compressed or mask.facts["BITPIX"] != 8 or "BZERO" in mask.facts:
@@ -114,11 +139,12 @@ def _read_unit(unit, label, hdus=None):
     except (OSError, ValueError, TypeError) as error:
         raise _unreadable(label, error) from error
     text = _text(unit)
-    texts = [text, *([_text(hdus[0])] if hdus else [])]
-    headers = [facts(text, label) for text in dict.fromkeys(texts)]
+    texts = list(dict.fromkeys([text, *([_text(hdus[0])] if hdus else [])]))
+    headers = [facts(text, label) for text in texts]
     tables = None if hdus is None else partial(nullcontext, hdus)
-    wcs = wcs_or_error(text, label=label, open_tables=tables)
-    pixels = Pixels(_squeezed(data), blank=_blank(unit.header, data.dtype, label))
+    wcs = wcs_or_error(*texts, label=label, open_tables=tables)
+    blank = _blank(unit.header, data.dtype, label)
+    pixels = Pixels(_squeezed(data), blank=blank, **_softening(unit.header, label))
     return _planes(pixels, label, headers, wcs, ArrayDigest(data))
 
 
@@ -151,6 +177,12 @@ def _number(cards, key, label):
         msg = f"{label}: {key} must be a number, got {value!r}"
         raise ImageError(msg)
     return float(value)
+
+
+def _softening(cards, label):
+    """Return what undoes the arcsinh under which Pan-STARRS keeps its pixels, if they are so."""
+    softening, offset = (_number(cards, key, label) for key in ("BSOFTEN", "BOFFSET"))
+    return {"softening": softening, "offset": offset or 0.0} if softening else {}
 
 
 def _whole_blank(cards, label):
@@ -207,7 +239,7 @@ def _plain_pixels(buffer, entry, label, path):
         raw = np.ndarray(entry.shape, dtype=kind, buffer=buffer, offset=entry.start)
     scale, zero = (_number(entry.facts, key, label) for key in _SCALING)
     blank = _whole_blank(entry.facts, label) if raw.dtype.kind in "iu" else None
-    return Pixels(raw, scale, zero, blank)
+    return Pixels(raw, scale, zero, blank, **_softening(entry.facts, label))
 
 
 def _open_bytes(buffer):
@@ -226,15 +258,16 @@ def _compressed_pixels(buffer, entry, label):
         kind = raw[(slice(0, 1),) * len(raw.shape)].dtype  # a section's own is that of the file
     except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
         raise _unreadable(label, error) from error
-    blank = _blank(unit.header, kind, label)
-    return Pixels(raw if raw.shape == entry.shape else _squeezed(unit.data), blank=blank), text
+    keywords = {"blank": _blank(unit.header, kind, label), **_softening(unit.header, label)}
+    return Pixels(raw if raw.shape == entry.shape else _squeezed(unit.data), **keywords), text
 
 
 def _entry_of(index, unit):
     """Entry for an HDU that astropy holds; its shape is empty unless it is an image with data."""
     is_image = isinstance(unit, fits.PrimaryHDU | fits.ImageHDU | fits.CompImageHDU)
     shape = tuple(unit.shape) if is_image and unit.shape and all(unit.shape) else ()
-    return HDUEntry(index, unit.name, unit.ver, trim(shape), False, {}, "", 0)
+    name = unit.name or str(unit.header.get("EXTTYPE", ""))
+    return HDUEntry(index, name, unit.ver, trim(shape), False, {}, "", 0)
 
 
 def _unit_name(unit):
@@ -248,12 +281,13 @@ def _planes(pixels, label, headers, wcs, digest):
         "wcs": wcs[0],
         "wcs_error": wcs[1],
         "saturation": saturation_level(*headers),
-        "zero_point": zero_point(*headers),
+        "zero_point": zero_point(*headers, scale=partial(pixel_scale, wcs[0], pixels.shape[-2:])),
         "digest": digest,
     }
     if len(pixels.shape) == 2:
         return [Plane(pixels, label, band=filter_name(*headers), **known)]
+    names = plane_filters(pixels.shape[0], *headers)
     return [
-        Plane(replace(pixels, raw=raw), f"{label} plane {k}", **known)
-        for k, raw in enumerate(pixels.raw)
+        Plane(replace(pixels, raw=raw), f"{label} plane {k}", band=name, **known)
+        for k, (raw, name) in enumerate(zip(pixels.raw, names, strict=True))
     ]

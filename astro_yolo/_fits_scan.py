@@ -3,17 +3,22 @@
 import math
 from dataclasses import dataclass
 
-from astro_yolo._headers import CARD
+from astro_yolo._wcs_cards import CARD
 from astro_yolo.exceptions import ImageError
 
 _BLOCK = 2880  # FITS standard 4.0, section 3.1
 _STRUCTURE = {
-    "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "GROUPS", "EXTNAME", "EXTVER", "ZIMAGE",
-    "ZBITPIX", "ZNAXIS", "BSCALE", "BZERO", "BLANK", "ZBLANK",
+    "XTENSION", "BITPIX", "NAXIS", "PCOUNT", "GCOUNT", "GROUPS", "EXTNAME", "EXTTYPE", "EXTVER",
+    "ZIMAGE", "ZBITPIX", "ZNAXIS", "BSCALE", "BZERO", "BLANK", "ZBLANK", "BSOFTEN", "BOFFSET",
 }  # fmt: skip
-# What astropy writes beside an image (CCDData, distortions of a WCS), and what it calls its mask.
+# What astropy's CCDData calls its mask, and what stands beside an image there, with distortions of
+# a WCS, and in the files of surveys: masks, errors and weights.
 MASK = "MASK"
-_BESIDE = {MASK, "UNCERT", "PSFIMAGE", "WCSDVARR", "D2IMARR"}
+_BESIDE = {
+    MASK, "UNCERT", "PSFIMAGE", "WCSDVARR", "D2IMARR", "MSK", "DQ", "QUAL", "FLAG", "FLAGS",
+    "VARIANCE", "VAR", "IVAR", "INVVAR", "ERR", "ERRS", "ERROR", "SIGMA", "STD", "STDDEV", "STAT",
+    "RMS", "NOISE", "WHT", "WGT", "WEIGHT", "WEIGHTS", "CON", "CTX", "COVERAGE",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,8 @@ def choose(entries, hdu, name):
     entries : list of HDUEntry
         All of the file.
     hdu : int, str, (str, int) or None
-        The caller's choice. Without one: the only image, mask, uncertainty and distortions beside
-        it aside, or the only one called ``SCI`` (as the Hubble and Webb pipelines name it).
+        The caller's choice. Without one: the only image, masks, errors, weights and distortions
+        beside it aside, or the only one called ``SCI`` (as the Hubble and Webb pipelines name it).
     name : str
         The file, for messages.
 
@@ -66,7 +71,7 @@ def choose(entries, hdu, name):
     for candidates in (images, alone, science):
         if len(candidates) == 1:
             return candidates[0]
-    found = ", ".join(_describe(entry) for entry in images)
+    found = ", ".join(_describe(entry) for entry in alone or images)
     msg = f"{name}: holds several images, one must be chosen with hdu=, got {found}"
     raise ImageError(msg)
 
@@ -189,7 +194,7 @@ def _entry(index, text, start, label):
     shape = ()
     if compressed or (kind == "IMAGE" and facts.get("GROUPS") is not True):
         shape = _axes(facts, "Z" if compressed else "", label)
-    name = str(facts.get("EXTNAME", ""))
+    name = str(facts.get("EXTNAME") or facts.get("EXTTYPE", ""))  # older files of HSC
     return HDUEntry(
         index, name, facts.get("EXTVER", 1), trim(shape), compressed, facts, text, start
     )

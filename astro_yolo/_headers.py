@@ -3,43 +3,37 @@
 import re
 import threading
 import warnings
+from contextlib import nullcontext
 
 import numpy as np
-from astropy import units as u
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs import WCS, WCSSUB_CELESTIAL, FITSFixedWarning
+from astropy.wcs.utils import wcs_to_celestial_frame
 from astropy.wcs.wcsapi import BaseHighLevelWCS, BaseLowLevelWCS
 
 from astro_yolo._bands import wavelength
 from astro_yolo._sphere import unit_vectors
+from astro_yolo._wcs_cards import CARD, SIP, lacks_scale, repaired, wcs_cards
+from astro_yolo._zero_point import KEYWORDS as ZERO_POINT_KEYWORDS
 from astro_yolo.exceptions import InputWarning, WCSError, warn_user
 
-CARD = 80
 _SCALE_ERROR = 0.01  # of the matrix of a WCS, from which the scale is that of the image's centre
-# Everything WCS papers I-III, SIP, TPV and astropy's lookup tables use. Dates are left out: no
-# celestial position needs them, and SDSS writes them in a form that costs a repair and a warning.
-_WCS_CARD = re.compile(
-    r"(?:WCSAXES|NAXIS\d*|RADESYS|RADECSYS|EQUINOX|EPOCH|LONPOLE|LATPOLE|PROJP\d+|PC\d{6}|CD\d{6}"
-    r"|(?:CTYPE|CUNIT|CRPIX|CRVAL|CDELT|CROTA)\d+|(?:CD|PC|PV|PS)\d+_\d+"
-    r"|(?:A|B|AP|BP)_(?:ORDER|DMAX|\d+_\d+)|(?:CPDIS|CPERR|DP|CQDIS|D2IM)\w*) *="
-)
 _TABLE_DISTORTION = re.compile(r"(?:CPDIS|D2IMDIS)\d")
-_RENAMED = {"RADECSYS=": "RADESYS =", "EPOCH   =": "EQUINOX ="}
-_FILTER_KEYWORDS = ("FILTER", "FILTER1", "FILTER2", "FILTNAM1", "BAND")
-_MAGNITUDE_KEYWORDS = ("MAGZERO", "MAGZPT", "ZEROPNT", "ZPAB", "PHOTZP")
-_ZERO_POINT_KEYWORDS = (
-    "BUNIT", *_MAGNITUDE_KEYWORDS, "PHOTFLAM", "PHOTPLAM", "EXPTIME", "PIXAR_SR",
+_COORDINATES = "equatorial, galactic or ecliptic coordinates"
+_ON_SKY = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
+_INHERITS = re.compile(r"(?:.{80})*INHERIT = +T[ /]", re.DOTALL)
+# Webb's PUPIL holds the narrower filter where it holds one at all.
+_FILTER_KEYWORDS = (
+    "PUPIL", "FILTER", "FILTER1", "FILTER2", "FILTNAM1", "BAND", "FPA.FILTERID", "FPA.FILTER",
+    "ESO INS FILT1 NAME", "ESO INS FILT2 NAME", "BAND0",
 )  # fmt: skip
-_JANSKY = 8.90  # AB magnitude
-_MAGGY = u.Unit("maggy")
-# Spellings of units that Astropy does not know, in lower case.
-_UNITS = {"nanomaggies": "nanomaggy", "mjy/sr": "MJy/sr"}
-# What Hubble counts in, with and without a "per second".
-_COUNTS = r"(?:electrons?|e-?|photons?|ph|counts?|cts?|dn|adu)"
-_SECOND = r"(?:s|secs?|seconds?)"
-_RATE = re.compile(rf"cps|{_COUNTS}(?: ?/ ?{_SECOND}|[ .*]{_SECOND}(?:\^|\*\*)?\(?-1\)?)")
+_PLANE_BAND = re.compile(r"BAND\d+")
+# Who says that the planes of a cube are red, green and blue: GIMP and others, PixInsight, Siril.
+_COLOR_CUBE = {"CTYPE3": "RGB", "COLORSPC": "RGB", "PROGRAM": "Siril"}
+# What stands behind the band in the names of Pan-STARRS ("r.00000") and of DECam ("r DECam SDSS").
+_BEHIND_BAND = re.compile(r"\.0+$| DECam\b.*$")
 _SATURATION_KEYWORDS = ("SATURATE", "SATLEVEL")
-_FACTS = {*_FILTER_KEYWORDS, *_ZERO_POINT_KEYWORDS, *_SATURATION_KEYWORDS}
+_FACTS = {*_FILTER_KEYWORDS, *ZERO_POINT_KEYWORDS, *_SATURATION_KEYWORDS, *_COLOR_CUBE}
 # `warnings.catch_warnings` swaps state of the whole process: one thread at a time may do it here.
 _WARNING_LOCK = threading.Lock()
 
@@ -82,7 +76,14 @@ def as_wcs(value, label="wcs"):
     if value is None or (isinstance(value, WCS) and not value.has_celestial):
         msg = f"{label} must have celestial axes, got a WCS without"
         raise WCSError(msg)
-    return _celestial(value)
+    value = _celestial(value)
+    if isinstance(value, WCS) and not _has_known_frame(value):
+        msg = (
+            f"{label} must be in {_COORDINATES} that astropy knows, got {list(value.wcs.ctype)} "
+            f"with RADESYS {value.wcs.radesys!r}"
+        )
+        raise WCSError(msg)
+    return value
 
 
 def wcs_from_text(text, *, label, open_tables=None):
@@ -101,45 +102,72 @@ def wcs_from_text(text, *, label, open_tables=None):
     Returns
     -------
     `~astropy.wcs.WCS` or None
-        `None` where the header has no celestial axes.
+        `None` where the header has no celestial axes, or, with a warning, no scale of them or those
+        are of the Sun or a planet.
 
     Raises
     ------
     WCSError
         If the header's WCS cannot be used.
     """
-    cards = [text[i : i + CARD] for i in range(0, len(text), CARD)]
-    cards = [_RENAMED.get(card[:9], card[:9]) + card[9:] for card in cards if _WCS_CARD.match(card)]
-    if not any(card.startswith("CTYPE") for card in cards):
+    cards = wcs_cards(text)
+    if not any(card.startswith("CTYPE") for card in cards) or lacks_scale(cards, label):
         return None
     tables = any(_TABLE_DISTORTION.match(card) for card in cards)
     if tables and open_tables is None:
         warn_user(f"{label}: lookup-table distortions left out of its WCS", InputWarning)
         cards = [card for card in cards if not card.startswith(("CPDIS", "D2IM", "DP", "CPERR"))]
     try:
-        if not tables or open_tables is None:
-            return _build(cards)
-        with open_tables() as hdus:
-            return _build(cards, hdus)
+        header = repaired(cards, label)
+        with open_tables() if tables and open_tables else nullcontext() as hdus:
+            wcs = _build(header, hdus)
     except Exception as error:  # wcslib and astropy raise a dozen kinds for a broken header
         msg = f"{label}: its header must hold a valid WCS, or wcs= be given, got: {error}"
         raise WCSError(msg) from error
+    if wcs is not None and not _has_known_frame(wcs):
+        got = list(wcs.wcs.ctype)
+        warn_user(
+            f"{label}: its WCS is left out: it must be in {_COORDINATES}, got {got}", InputWarning
+        )
+        return None
+    return wcs
 
 
-def wcs_or_error(text, **keywords):
-    """Return what `wcs_from_text` does and None, or None and its error, for who may do without."""
+def wcs_or_error(*texts, **keywords):
+    """
+    Return the WCS of an image and None, or None and its error, for who may do without.
+
+    Parameters
+    ----------
+    *texts : str
+        The image's header, then the primary one, which counts where the first inherits from it
+        and has no WCS of its own (FITS standard 4.0, section 4.4.2.6).
+    **keywords : dict
+        Of `wcs_from_text`.
+
+    Returns
+    -------
+    wcs : `~astropy.wcs.WCS` or None
+    error : WCSError or None
+    """
     try:
-        return wcs_from_text(text, **keywords), None
+        wcs = wcs_from_text(texts[0], **keywords)
+        if wcs is None and len(texts) > 1 and _INHERITS.match(texts[0]):
+            wcs = wcs_from_text(texts[1], **keywords)
     except WCSError as error:
         return None, error
+    return wcs, None
 
 
-def _build(cards, hdus=None):
-    """Make the WCS of these cards, without the warnings about harmless repairs."""
-    header = fits.Header.fromstring("".join(cards))
+def _build(header, hdus=None):
+    """Make the WCS of a header, without the warnings about harmless repairs."""
+    # astropy takes distortions for two axes alone, and a cube of colours has a third
+    deep = max(header.get("NAXIS", 0), header.get("WCSAXES", 0)) > 2 or "CTYPE3" in header
+    distorted = hdus is not None or any(key in header for key in SIP)
+    axes = [WCSSUB_CELESTIAL] if deep and distorted else None
     with _WARNING_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)
-        wcs = WCS(header, fobj=hdus)
+        wcs = WCS(header, fobj=hdus, naxis=axes)
         wcs.wcs.set()
     if not wcs.has_celestial:
         return None
@@ -148,6 +176,17 @@ def _build(cards, hdus=None):
         msg = "a matrix of pixel scales that cannot be inverted"
         raise ValueError(msg)
     return wcs
+
+
+def _has_known_frame(wcs):
+    """Whether a WCS is of the sky, not of the Sun or a planet, and in a frame of astropy's."""
+    if not all(name.startswith(_ON_SKY) for name in wcs.wcs.ctype):
+        return False
+    try:
+        wcs_to_celestial_frame(wcs)
+    except ValueError:
+        return False
+    return True
 
 
 def _celestial(wcs):
@@ -219,7 +258,9 @@ def facts(text, label):
     found = {}
     for card in cards:
         key = card[:8].rstrip()
-        if key in _FACTS:
+        if key == "HIERARCH":
+            key = card[9:].partition("=")[0].strip()
+        if key in _FACTS or _PLANE_BAND.fullmatch(key):
             value = _value(card, f"{label}: {key}")
             if value is not None:
                 found.setdefault(key, value)
@@ -229,7 +270,7 @@ def facts(text, label):
 def _value(card, name):
     """Return the value of a card; None where it has none, or, with a warning, none to be read."""
     try:
-        if card[8:10] == "= ":
+        if card[8:10] == "= " or card.startswith("HIERARCH "):
             value = fits.Card.fromstring(card).value
             return None if isinstance(value, fits.card.Undefined) else value
     except (fits.VerifyError, ValueError):
@@ -254,89 +295,37 @@ def filter_name(*headers):
         A name of known wavelength where there is one (ACS names two wheels, one of them clear).
     """
     names = [str(h[k]).strip() for h in headers for k in _FILTER_KEYWORDS if h.get(k) is not None]
-    names = [name for name in names if name]
+    names = [_BEHIND_BAND.sub("", name) for name in names if name]
     known = [name for name in names if wavelength(name)]
     return (known or names or [None])[0]
 
 
-def zero_point(*headers, unit=None):
+def plane_filters(number, *headers):
     """
-    Return the AB magnitude of one unit of the pixels that some headers tell, or None.
-
-    The rules, in this order: pixels in janskys of any prefix (1 Jy is 8.90 mag) or nanomaggies
-    (SDSS, Legacy Surveys: 22.5); a number under MAGZERO, MAGZPT, ZEROPNT, ZPAB or PHOTZP; PHOTFLAM
-    and PHOTPLAM (Hubble; ACS Data Handbook, section 5.1), which are of a count per second, with
-    EXPTIME for counts; a surface brightness such as MJy/sr (Webb) with PIXAR_SR.
+    Find the filters of the planes of a cube.
 
     Parameters
     ----------
+    number : int
+        How many planes there are.
     *headers : mapping
         The extension's header first, then the primary one.
-    unit : `~astropy.units.Unit`, optional
-        Of the pixels as they are now. Where BUNIT is another one, the numbers of the headers are
-        of that, and are brought to this one if it can be done.
 
     Returns
     -------
-    float or None
-        None as well where a number that is needed, such as EXPTIME, is not there.
+    list of (str or None)
+        What BAND0, BAND1 and so on hold, as in cutouts of the Legacy Surveys; red, green and blue
+        of three planes of a colour picture; None for all where there are no names.
     """
-    known = {key: next((h[key] for h in headers if key in h), None) for key in _ZERO_POINT_KEYWORDS}
-    told = str(known["BUNIT"] or "")
-    if unit is None or not str(unit):
-        return _zero_point(known, told)
-    step = _magnitudes_between(_as_unit(told), u.Unit(unit))
-    if told and step is not None:
-        found = _zero_point(known, told)
-        return None if found is None else found + step
-    return _zero_point(known, str(unit))
-
-
-def _zero_point(known, unit):
-    """Zero point of pixels in the unit that the cards are about."""
-    numbers = {
-        key: float(value) for key, value in known.items()
-        if isinstance(value, int | float) and not isinstance(value, bool) and np.isfinite(value)
-    }
-    measure, area = _as_unit(unit), numbers.get("PIXAR_SR", 0)
-    for base, magnitude in ((u.Jy, _JANSKY), (u.Jy / u.pix, _JANSKY), (_MAGGY, 0.0)):
-        step = _magnitudes_between(base, measure)
-        if step is not None:
-            return magnitude + step
-    for key in _MAGNITUDE_KEYWORDS:
-        if key in numbers:
-            return numbers[key]
-    brightness = _magnitudes_between(u.Jy / u.sr, measure)
-    if brightness is None:
-        return _hubble_zero_point(numbers, unit)
-    return float(_JANSKY + brightness - 2.5 * np.log10(area)) if area > 0 else None
-
-
-def _hubble_zero_point(numbers, unit):
-    """Zero point by PHOTFLAM, which is the flux of one count per second."""
-    flam, plam, time = (numbers.get(key, 0) for key in ("PHOTFLAM", "PHOTPLAM", "EXPTIME"))
-    if flam <= 0 or plam <= 0:
-        return None
-    found = float(-2.5 * np.log10(flam) - 5 * np.log10(plam) - 2.408)
-    unit = unit.strip().lower()
-    if not unit or _RATE.fullmatch(unit):
-        return found
-    counts = re.fullmatch(_COUNTS, unit)
-    return float(found + 2.5 * np.log10(time)) if counts and time > 0 else None
-
-
-def _as_unit(text):
-    """Return the unit that a header names; one that converts to nothing if it is not known."""
-    text = text.strip()
-    return u.Unit(_UNITS.get(text.lower(), text), parse_strict="silent")
-
-
-def _magnitudes_between(old, new):
-    """Return what the zero point of one unit has more than that of another; None if unrelated."""
-    try:
-        return round(float(-2.5 * np.log10(new.to(old))), 9)  # 22.5, not a hair beside it
-    except (u.UnitConversionError, TypeError, ValueError):
-        return None
+    for header in headers:
+        names = [str(header.get(f"BAND{k}", "")).strip() for k in range(number)]
+        if all(names):
+            return names
+        if number == 3 and any(
+            str(header.get(key, "")).startswith(value) for key, value in _COLOR_CUBE.items()
+        ):
+            return ["red", "green", "blue"]
+    return [None] * number
 
 
 def saturation_level(*headers):

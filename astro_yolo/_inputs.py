@@ -5,6 +5,7 @@ import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,18 @@ from astropy.units import Quantity
 
 from astro_yolo import _bands
 from astro_yolo._fits_input import is_fits, read_fits_file, read_hdu, read_hdu_list
-from astro_yolo._headers import as_wcs, facts, filter_name, is_wcs, saturation_level, zero_point
+from astro_yolo._headers import (
+    as_wcs,
+    facts,
+    filter_name,
+    is_wcs,
+    pixel_scale,
+    plane_filters,
+    saturation_level,
+)
 from astro_yolo._picture_input import RGB_BANDS, is_picture, read_picture
 from astro_yolo._planes import ArrayDigest, Pixels, Plane
+from astro_yolo._zero_point import zero_point
 from astro_yolo.exceptions import BandError, ImageError, InputWarning, warn_user
 
 MAX_BANDS = 32  # a cube with more planes is a spectrum in every pixel, or has its axes swapped
@@ -209,7 +219,8 @@ def _first_bytes(path):
         msg = f"{path}: must be an image file, got a directory"
         raise ImageError(msg)
     if not path.exists():
-        msg = f"{path}: no such file"
+        hint = "; an HDU is chosen with hdu=" if path.name.endswith("]") else ""
+        msg = f"{path}: no such file{hint}"
         raise FileNotFoundError(msg)
     try:
         with path.open("rb") as stream:
@@ -223,15 +234,19 @@ def _first_bytes(path):
     return head
 
 
-def _fits_field(planes, title):
-    """Field of what was read from FITS."""
-    return Field(_plane_names(planes), tuple(planes), "fits", title)
+def _fits_field(planes, title, kind="fits"):
+    """Field of what was read from FITS, from short to long wavelength where filters are named."""
+    names = _plane_names(planes)
+    order = _bands.order(names)
+    names, planes = ([items[k] for k in order] for items in (names, planes))
+    return Field(tuple(names), tuple(planes), kind, title)
 
 
 def _plane_names(planes):
-    """Names of unnamed planes: the filter of a single one, else their numbers."""
-    if len(planes) == 1:
-        return (planes[0].band or "band1",)
+    """Names of planes: their filters, where each has another one, else their numbers."""
+    filters = tuple(plane.band for plane in planes)
+    if len({*filters, None}) == len(planes) + 1:
+        return filters
     return tuple(f"band{k + 1}" for k in range(len(planes)))
 
 
@@ -241,18 +256,21 @@ def _load_nddata(image):
     meta = image.meta if isinstance(image.meta, Mapping | fits.Header) else {}
     if isinstance(meta, fits.Header):
         meta = facts(meta.tostring(endcard=False, padding=False), field.title)
+    wcs = as_wcs(image.wcs, "the WCS of image")
+    scale, number = partial(pixel_scale, wcs, field.planes[0].shape), len(field.planes)
+    known = {
+        "wcs": wcs,
+        "saturation": saturation_level(meta),
+        "zero_point": zero_point(meta, unit=image.unit, scale=scale),
+    }
+    filters = plane_filters(number, meta) if number > 1 else [filter_name(meta)]
     planes = tuple(
-        replace(
-            plane,
-            wcs=as_wcs(image.wcs, "the WCS of image"),
-            band=filter_name(meta),
-            saturation=saturation_level(meta),
-            zero_point=zero_point(meta, unit=image.unit),
-        )
-        for plane in field.planes
+        replace(plane, band=name, **known)
+        for plane, name in zip(field.planes, filters, strict=True)
     )
-    names = field.names if len(planes) > 1 else _plane_names(planes)
-    return replace(field, names=names, planes=planes)
+    if field.kind == "picture":
+        return replace(field, planes=planes)
+    return _fits_field(planes, field.title, field.kind)
 
 
 def _in_unit(field, unit):

@@ -1,6 +1,5 @@
 """Positions for matching, from tables, files and sky coordinates."""
 
-import re
 import warnings
 from dataclasses import dataclass
 from numbers import Real
@@ -8,14 +7,15 @@ from pathlib import Path
 
 import numpy as np
 from astropy import units as u
-from astropy.coordinates import Angle, RadialDifferential, SkyCoord
+from astropy.coordinates import ConvertError, RadialDifferential, SkyCoord
 from astropy.table import QTable, Table
 from astropy.time import Time
 
+from astro_yolo import _angle_text as angle_text
+from astro_yolo._catalog_files import read_catalog
 from astro_yolo._columns import conform, floats, is_result, whole
 from astro_yolo._sphere import displaced, unit_vectors
-from astro_yolo._table_files import check_table_path, read_plain
-from astro_yolo.exceptions import InputWarning, MatchError, MissingExtraError, warn_user
+from astro_yolo.exceptions import InputWarning, MatchError, warn_user
 
 __all__ = ["Positions", "as_table", "has_motion", "numbers_of", "positions_of", "without_unit"]
 
@@ -25,10 +25,15 @@ _NAMES = (
     ("raj2000", "dej2000"),
     ("_raj2000", "_dej2000"),
     ("ra_icrs", "de_icrs"),
+    ("raj2000", "decj2000"),
     ("alpha_j2000", "delta_j2000"),
+    ("alphawin_j2000", "deltawin_j2000"),
+    ("radeg", "dedeg"),
     ("radeg", "decdeg"),
     ("ra_deg", "dec_deg"),
     ("s_ra", "s_dec"),
+    ("ramean", "decmean"),
+    ("ra", "decl"),
 )
 _CENTROID = ("alpha_centroid", "delta_centroid")  # of a table that was measured
 # Of VizieR's Gaia: its RAJ2000 and DEJ2000 are of another epoch than the one it names.
@@ -36,8 +41,6 @@ _OF_EPOCH = ("ra_icrs", "de_icrs")
 _MOTIONS = (("pmra", "pmdec"), ("pmra", "pmde"), ("pm_ra_cosdec", "pm_dec"), ("pm_ra", "pm_dec"))
 _EPOCHS = ("ref_epoch", "refepoch", "epoch")
 _YEARS = (1000, 3000)  # a number outside is no Julian year: a Julian date, say
-_SEXAGESIMAL = re.compile(r"[:hd]|\d\s+\d", re.IGNORECASE)
-_NO_TEXT = {"", "nan", "--", "none", "null"}
 
 
 @dataclass(frozen=True)
@@ -59,11 +62,10 @@ def as_table(catalog, name, unit=None):
     Parameters
     ----------
     catalog : `~astropy.table.Table` or a row of it, path-like, `~astropy.coordinates.SkyCoord`
-        A file is read as `astro_yolo.read_table` reads it, but no column of somebody else's is
-        made one of ours; by Astropy where its ending is another.
+        A file is read as `read_catalog` reads it.
     name : str
         Name of the argument, for messages.
-    unit : unit, optional
+    unit : unit or pair of units, optional
         Given to position columns that have none. Those of our own tables are in degrees
         whatever it says: in CSV they have lost their unit.
 
@@ -80,35 +82,12 @@ def as_table(catalog, name, unit=None):
     if isinstance(catalog, Table):
         return _with_unit(catalog, unit)
     if isinstance(catalog, SkyCoord):
-        place = catalog.icrs.ravel()
+        place = _in_icrs(catalog, name).ravel()
         return QTable({"ra": place.ra.to(u.deg), "dec": place.dec.to(u.deg)})
     if not isinstance(catalog, (str, Path)):
         msg = f"{name} must be a Table, a file or a SkyCoord, got {type(catalog).__name__}"
         raise MatchError(msg)
-    return _with_unit(_read(catalog, name), unit)
-
-
-def _read(path, name):
-    """Return the table of a file, whoever wrote it."""
-    read = read_plain if _is_ours(path) else Table.read
-    try:
-        return read(path)
-    except (FileNotFoundError, MissingExtraError):
-        raise
-    except Exception as error:  # readers of many formats raise as many classes
-        msg = f"{name} must be a table that Astropy reads, got {path}: {error}"
-        raise MatchError(msg) from error
-
-
-def _is_ours(path):
-    """Say whether the ending of a file is one that our own tables have."""
-    try:
-        check_table_path(path)
-    except MissingExtraError:
-        pass  # to read it less may be needed
-    except ValueError:
-        return False
-    return True
+    return _with_unit(read_catalog(catalog, name, wanted=_has_place), unit)
 
 
 def without_unit(table):
@@ -131,23 +110,26 @@ def without_unit(table):
     return _unitless(table, _pair(table))
 
 
-def _unitless(table, names):
-    """Return the columns that have no unit and need one."""
-    bare = [name for name in names if getattr(table[name], "unit", None) is None]
-    return [name for name in bare if not any(map(_SEXAGESIMAL.search, _words(table[name])))]
+def _unitless(table, names, *, unknown=False):
+    """Return the columns that have no unit, or one that nobody knows if asked, and need one."""
+    kinds = (type(None), u.UnrecognizedUnit) if unknown else type(None)
+    bare = [name for name in names if isinstance(angle_text.unit_of(table[name]), kinds)]
+    words = [angle_text.words_of(table[name]) or () for name in bare]
+    return [name for name, own in zip(bare, words, strict=True)
+            if not any(map(angle_text.is_sexagesimal, own))]  # fmt: skip
 
 
 def _with_unit(table, unit):
     """Return a table whose position has a unit: its own, that of our tables, or the one given."""
-    bare = without_unit(table)
-    if bare and is_result(table):
+    if without_unit(table) and is_result(table):
         return conform(table)
-    if not bare or unit is None:
+    if unit is None or _sky_column(table) is not None:
         return table
     table = table.copy(copy_data=False)  # the caller's own table stays as it is
-    for name in {*bare, *_unitless(table, _pair(table, moving=True))}:
-        # a unit that is none is refused later, with the name of the column
-        table[name].unit = u.Unit(unit, parse_strict="silent")
+    for pair in (_pair(table), _pair(table, moving=True)):
+        for name, own in zip(pair, angle_text.units_of_pair(unit), strict=False):
+            if name in _unitless(table, pair, unknown=True):
+                table[name] = angle_text.in_unit(table[name], own)
     return table
 
 
@@ -186,7 +168,11 @@ def positions_of(table, name, *, epoch=None):
     if place is None:
         longitude, latitude = _coordinate_columns(table, name, epoch)
     else:
-        longitude, latitude = floats(place.icrs.ra.rad), floats(place.icrs.dec.rad)
+        place = _in_icrs(place, name)
+        longitude, latitude = floats(place.ra.rad), floats(place.dec.rad)
+    if longitude.ndim != 1:
+        msg = f"{name} must have one position a row, got an array of {longitude.shape[1:]} in each"
+        raise MatchError(msg)
     good = np.isfinite(longitude) & np.isfinite(latitude) & (np.abs(latitude) <= np.pi / 2 + 1e-12)
     vectors = unit_vectors(np.where(good, longitude, np.nan), latitude)
     if epoch is not None and not moves and isinstance(table, Table):
@@ -232,12 +218,20 @@ def numbers_of(column, name, unit=None):
         If it has none, or another kind of unit.
     """
     try:
-        values = floats(column)
+        values = _one_a_row(floats(column))
         found = getattr(column, "unit", None)
         return values if unit is None or found is None else (values * u.Unit(found)).to_value(unit)
     except (u.UnitConversionError, ValueError, TypeError) as error:
         msg = f"{name} must be numbers{f' in {unit}' if unit else ''}, got {error}"
         raise MatchError(msg) from error
+
+
+def _one_a_row(values):
+    """Return values of which every row has one; raise where it has an array of them."""
+    if values.ndim != 1:
+        msg = f"an array of the shape {values.shape[1:]} in each row"
+        raise ValueError(msg)
+    return values
 
 
 def _julian_year(epoch):
@@ -255,6 +249,20 @@ def _sky_column(table):
     return next((col for col in table.itercols() if isinstance(col, SkyCoord)), None)
 
 
+def _in_icrs(place, name):
+    """Return a SkyCoord in ICRS."""
+    try:
+        return place.icrs
+    except (ConvertError, AttributeError) as error:  # the latter of an observer without a place
+        got = f"the frame {place.frame.name!r}"
+        raise MatchError(f"{name} must be positions known in ICRS, got {got}") from error
+
+
+def _has_place(table):
+    """Say whether a table has positions."""
+    return bool(_pair(table)) or _sky_column(table) is not None
+
+
 def _moves(place):
     """Say whether a SkyCoord has a motion across the sky; None has not."""
     motion = None if place is None else place.data.differentials.get("s")
@@ -263,7 +271,7 @@ def _moves(place):
 
 def _moved_place(place, name, epoch):
     """Move a SkyCoord to an epoch; what has no motion stays."""
-    place = place.icrs
+    place = _in_icrs(place, name)
     motion = floats(place.pm_ra_cosdec) + floats(place.pm_dec)
     known = np.isfinite(motion) & np.isfinite(floats(place.ra) + floats(place.dec))
     ra, dec = floats(place.ra.rad), floats(place.dec.rad)
@@ -290,12 +298,24 @@ def _pair(table, *, moving=False):
     lower = _lower(table)
     names = (_OF_EPOCH, *_NAMES) if moving else _NAMES
     found = next((pair for pair in names if set(pair) <= set(lower)), ())
-    return [lower[key] for key in found]
+    return [lower[key] for key in found] or _written_out(table)
+
+
+def _written_out(table):
+    """Return the names of the columns that a SkyCoord became in VOTable; none without one."""
+    for name in table.colnames:
+        pair = [name, f"{name.removesuffix('.ra')}.dec"]
+        if name.endswith(".ra") and pair[1] in table.colnames:
+            ucds = [(table[key].info.meta or {}).get("ucd") for key in pair]
+            if ucds == ["pos.eq.ra", "pos.eq.dec"]:
+                return pair
+    return []
 
 
 def _lower(table):
-    """Return the names of columns by the same in lower case."""
-    return {column.lower(): column for column in table.colnames}
+    """Return the names of columns by the same in lower case, the first of each."""
+    # behind a pair's own position stands that of its partner, in other letters perhaps
+    return {column.lower(): column for column in reversed(table.colnames)}
 
 
 def _coordinate_columns(table, name, epoch):
@@ -319,43 +339,21 @@ def _coordinate_columns(table, name, epoch):
 
 def _radians(column, name, unit=None, *, sexagesimal=u.deg):
     """Return an angle column in radians, NaN where masked."""
-    found = getattr(column, "unit", None) or unit
-    words = _words(column)
+    found, words = angle_text.unit_of(column) or unit, angle_text.words_of(column)
+    if found == u.hour and sexagesimal == u.hourangle:
+        found = sexagesimal  # "h", as FITS and CDS have it, is no time here
     try:
-        if words:
-            return _angles(words, found, sexagesimal)
+        if words is not None:
+            return angle_text.radians_of(words, found, sexagesimal)
         if found is not None:
-            return (floats(column) * u.Unit(found)).to_value(u.rad)
+            return (_one_a_row(floats(column)) * u.Unit(found)).to_value(u.rad)
     except (u.UnitConversionError, ValueError, TypeError) as error:
-        got = f"unit {found}" if found is not None and not words else error
+        of_unit = isinstance(error, u.UnitConversionError) or isinstance(found, u.UnrecognizedUnit)
+        got = f"unit {found}" if of_unit and words is None else error
         msg = f"{name} must be an angle, got {got}"
         raise MatchError(msg) from error
     msg = f'{name} must have a unit, got none: set it, or say unit="deg" (--unit deg)'
     raise MatchError(msg)
-
-
-def _words(column):
-    """Return the values of a column of text, empty where masked; nothing for numbers."""
-    kind = getattr(getattr(column, "dtype", None), "kind", "")
-    if kind not in {"S", "U", "O"}:
-        return []
-    values = np.ma.filled(getattr(column, "filled", lambda _: column)(""), "").tolist()
-    words = [value.decode() if isinstance(value, bytes) else str(value) for value in values]
-    return [word.strip() for word in words]
-
-
-def _angles(words, unit, sexagesimal):
-    """Return text as radians: 10:00:42.5 in the unit of such, a number in that of the column."""
-    known = np.array([word.lower() not in _NO_TEXT for word in words])
-    marked = np.array([bool(_SEXAGESIMAL.search(word)) for word in words])
-    found = np.full(len(words), np.nan)
-    if isinstance(unit, u.UnrecognizedUnit):
-        unit = None  # "h:m:s", as VizieR has it
-    # what says "h" or "d" itself is of that, whatever the unit here
-    for rows, of_rows in ((known & marked, sexagesimal), (known & ~marked, unit or u.deg)):
-        if rows.any():
-            found[rows] = Angle(np.array(words)[rows], of_rows).rad
-    return found
 
 
 def _motion_columns(table, name):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from astro_yolo._no_data import zero_region
+from astro_yolo._no_data import filled_region
 from astro_yolo.exceptions import ImageError
 
 _HASH_ROWS = 1024  # rows hashed at a time, so that a memory-mapped image is never copied whole
@@ -29,12 +29,19 @@ class Pixels:
         ``BSCALE`` and ``BZERO`` still to be applied.
     blank : int or None
         ``BLANK``: the raw integer that means "no value".
+    softening : float or None
+        ``BSOFTEN`` of pixels that are scaled as ``2.5 / ln(10) arcsinh(flux / 2 / BSOFTEN)``, as in
+        the stacks of Pan-STARRS (Waters et al. 2020, ApJS 251, 4).
+    offset : float
+        ``BOFFSET``, which was taken from the flux before.
     """
 
     raw: object
     scale: float = 1.0
     zero: float = 0.0
     blank: int | None = None
+    softening: float | None = None
+    offset: float = 0.0
 
     @property
     def shape(self):
@@ -57,9 +64,12 @@ class Pixels:
         """
         y0, y1, x0, x1 = window or (0, self.shape[0], 0, self.shape[1])
         block = np.asarray(self.raw[y0:y1, x0:x1])
-        if self.scale == 1.0 and self.zero == 0.0 and self.blank is None:
+        scaled = self.scale != 1.0 or self.zero != 0.0 or self.softening is not None
+        if not scaled and self.blank is None:
             return np.ascontiguousarray(block, dtype=np.float32)
         values = block * self.scale + self.zero  # float64: 32-bit counters stay exact until here
+        if self.softening is not None:
+            values = self.offset + 2 * self.softening * np.sinh(values * (np.log(10) / 2.5))
         values = values.astype(np.float32)
         if self.blank is not None:
             values[block == self.blank] = np.nan
@@ -123,8 +133,8 @@ class Plane:
         AB magnitude of one unit of its pixels.
     digest : FileDigest or ArrayDigest
         Where its checksum comes from.
-    gaps : bool, optional
-        Whether its regions of exact zeros hold no data.
+    fill : float, optional
+        The value of regions that hold no data.
     wcs_error : WCSError, optional
         Why its header gives no world coordinate system, where it should.
     """
@@ -137,7 +147,7 @@ class Plane:
     saturation: float | None = None
     digest: object = None
     zero_point: float | None = None
-    gaps: bool = False
+    fill: float | None = None
     wcs_error: Exception | None = None
 
     @property
@@ -149,9 +159,9 @@ class Plane:
         """Return which pixels of a window are masked or in a gap, NaN aside, or None."""
         y0, y1, x0, x1 = window
         bad = None if self.bad is None else self.bad[y0:y1, x0:x1]
-        if not self.gaps:
+        if self.fill is None:
             return bad
-        empty = zero_region(self.pixels, window)
+        empty = filled_region(self.pixels, self.fill, window)
         if not empty.any():
             return bad
         return empty if bad is None else empty | bad

@@ -14,6 +14,7 @@ import numpy as np
 from astro_yolo import boxes as box_math
 from astro_yolo import tiling
 from astro_yolo._flatness import warn_of_uneven_sky
+from astro_yolo._local_sky import flattened
 from astro_yolo._sampling import Resampled, joined, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.blanked import with_blanked_stars
@@ -142,7 +143,7 @@ def _sample_spans(side):
 
 def scan(
     image, backend, min_score, *, classifier=None, max_pixels=tiling.ONE_PASS, progress=False,
-    meanwhile=None, zoom=None,
+    meanwhile=None, zoom=None, background=None,
 ):  # fmt: skip
     """
     Find the candidates of an image.
@@ -166,14 +167,23 @@ def scan(
         since what follows occupies one core only.
     zoom : float, optional
         Factor by which the image is enlarged; by default as its stars ask for.
+    background : float, optional
+        Side in pixels of the squares whose sky is subtracted; by default none is.
 
     Returns
     -------
     found : Candidates
         In no particular order.
     passes : dict
-        How the image was cut: number of tiles, binnings, zoom.
+        How the image was cut: number of tiles, binnings, zoom; and the sides of the squares.
+
+    Raises
+    ------
+    ValueError
+        If ``background`` is too small.
     """
+    if background is not None:
+        image = flattened(image, background)
     warn_of_uneven_sky(image)
     if zoom is None:  # networks for pictures have a zoom of their own
         zoom = 1.0 if backend.weights.takes_pictures else suitable_zoom(image)
@@ -184,7 +194,8 @@ def scan(
         found, passes = find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
     else:
         found, passes = _by_tiles(find, image, [1, *factors], max_pixels, progress)
-    return _as_given(found, shape, zoom), passes | {"zoom": round(zoom, 3)}
+    passes |= {"zoom": round(zoom, 3)} | ({} if background is None else {"background": background})
+    return _as_given(found, shape, zoom), passes
 
 
 def _by_tiles(find, image, factors, max_pixels, progress):

@@ -9,7 +9,7 @@ from astropy.table import Table
 
 from astro_yolo import _sphere as sphere
 from astro_yolo._headers import pixel_scale
-from astro_yolo._match_inputs import positions_of
+from astro_yolo._match_inputs import as_table, positions_of, without_unit
 from astro_yolo._sky import field_border, sky_to_pixel
 from astro_yolo.catalog import table_wcs
 from astro_yolo.exceptions import MatchError
@@ -124,6 +124,10 @@ def _of_table(table, margin):
     wcs = table_wcs(table)
     if wcs is not None and wcs.pixel_shape is not None:
         return _of_field(wcs, wcs.pixel_shape[::-1], margin)
+    table = as_table(table, "region")  # our own, read from CSV by another, has lost its units
+    bare = without_unit(table)
+    if bare:
+        raise MatchError(f"region must have units, got none in {' and '.join(bare)}: set them")
     positions = positions_of(table, "region")
     return _about(positions.vectors[positions.good], margin)
 

@@ -7,11 +7,13 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+from astropy.io.ascii import InconsistentTableError
 from astropy.io.fits.verify import VerifyWarning
-from astropy.table import MaskedColumn, QTable, Table, represent_mixins_as_columns
+from astropy.table import Column, MaskedColumn, QTable, Table, represent_mixins_as_columns
 from astropy.table.meta import get_header_from_yaml
 from astropy.time import Time
 
+from astro_yolo._column_values import of_fits, text_of
 from astro_yolo._columns import conform, one_line, plain, whole
 from astro_yolo._files import replacing
 from astro_yolo.exceptions import InputWarning, require, warn_user
@@ -45,8 +47,9 @@ def write_table(table, path, *, format=None, overwrite=False):  # noqa: A002 - a
     format : {"ecsv", "fits", "votable", "parquet", "csv"}, optional
         By default told from the ending of ``path``. Units, descriptions, UCDs and meta survive in
         all but CSV, which keeps the numbers alone. FITS keeps the keys of the meta in upper case,
-        and ``comments`` and ``history`` in lines of 72 characters. In VOTable a SkyCoord ``c``
-        becomes ``c.ra`` and ``c.dec`` (ICRS), a Time ISO text.
+        and ``comments`` and ``history`` in lines of 72 characters; of true and false with a mask it
+        makes 1 and 0. In VOTable a SkyCoord ``c`` becomes ``c.ra`` and ``c.dec`` (ICRS), a Time ISO
+        text.
     overwrite : bool, optional
         Replace an existing file.
 
@@ -54,16 +57,23 @@ def write_table(table, path, *, format=None, overwrite=False):  # noqa: A002 - a
     ------
     OSError
         If the file exists and ``overwrite`` is false, or it cannot be written.
+    TypeError
+        If what is to be written is no table.
     ValueError
-        If the format is not known, is FITS and a column has text that is not ASCII, is VOTable and
-        a column is neither numbers, text, positions nor times, or is Parquet and a column has
-        arrays with gaps or of several lengths.
+        If the format is not known or cannot hold a column: FITS text that is not ASCII, VOTable
+        what is neither numbers below 2**63, text, positions nor times, Parquet arrays with gaps or
+        of several lengths, CSV arrays.
     MissingExtraError
         If Parquet is asked for and pyarrow is not installed.
     """
-    writer = _WRITERS[_format(path, format)]
+    writer, table = _WRITERS[_format(path, format)], whole(table)
+    if not isinstance(table, Table):
+        raise TypeError(f"table must be an astropy Table, got {type(table).__name__}")
     with replacing(path, overwrite=overwrite) as temporary:
-        writer(_tidied(whole(table)), temporary)
+        try:
+            writer(_tidied(table), temporary)
+        except (TypeError, NotImplementedError) as error:  # of complex numbers or Python objects
+            raise ValueError(f"table must be such as {path} can hold: {error}") from error
 
 
 def check_table_path(path, *, format=None):  # noqa: A002 - as in Astropy
@@ -154,14 +164,15 @@ def _format(path, name):
 
 
 def _tidied(table):
-    """Return a table whose descriptions are one line each: FITS leaves out those with more."""
-    said = {name: table[name].info.description for name in table.colnames}
-    said = {name: text for name, text in said.items() if isinstance(text, str)}
-    if not any(one_line(text) != text for text in said.values()):
-        return table
+    """Return a table with text as text, and descriptions of a line: FITS drops those of more."""
     copy = table.copy(copy_data=False)
-    for name, text in said.items():
-        copy[name].info.description = one_line(text)
+    for name in table.colnames:
+        said = table[name].info.description
+        if (words := text_of(table[name])) is not None:
+            about = table[name].info.meta
+            copy.replace_column(name, Column(words, description=said, meta=about))
+        if one_line(said) != said:
+            copy[name].info.description = one_line(said)
     return copy
 
 
@@ -194,6 +205,9 @@ def _write_csv(table, path):
 
 def _write_fits(table, path):
     _require_ascii(table)
+    for name in table.colnames:
+        if (column := of_fits(table[name])) is not table[name]:
+            table.replace_column(name, column)
     meta = {key: value for key, value in table.meta.items() if key.lower() not in _REMARKS}
     meta = _flat_meta(meta)
     kept = {key: value for key, value in meta.items() if _fits_holds(value)}
@@ -291,7 +305,11 @@ def _read_ecsv(path):
 
 
 def _read_csv(path):
-    return QTable.read(path, format="ascii.csv")
+    try:
+        return QTable.read(path, format="ascii.csv")
+    except InconsistentTableError:
+        # remarks before the header, as SkyServer's "#Table1", were taken for it
+        return QTable.read(path, format="ascii.csv", comment="#")
 
 
 def _read_fits(path):

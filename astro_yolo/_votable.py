@@ -7,15 +7,18 @@ from astropy import units as u
 from astropy.coordinates import ConvertError, SkyCoord, UnitSphericalRepresentation
 from astropy.io import votable
 from astropy.io.votable import tree
-from astropy.table import Column, Table
+from astropy.table import Column, MaskedColumn, Table
 from astropy.time import Time, TimeDelta
 
+from astro_yolo._column_values import values_and_mask, widened
 from astro_yolo._columns import floats
 from astro_yolo.exceptions import InputWarning, warn_user
 
 __all__ = ["read_votable", "write_votable"]
 
 _DATATYPES = {bool: "boolean", int: "long", float: "double"}
+# Types of numbers that VOTable has not, and which of its own holds them.
+_WIDER = {"int8": "i2", "uint16": "i4", "uint32": "i8", "uint64": "i8", "float16": "f4"}
 _SKY_COLUMNS = ("ra", "dec", "alpha_centroid", "delta_centroid")
 _EMPTY = " "  # a PARAM of no characters is not valid VOTable
 _TIME_DIGITS = 6  # of the seconds, at least
@@ -122,6 +125,8 @@ def _unfit(values):
     kind = np.dtype(getattr(values, "dtype", "V")).kind
     if kind == "V":
         return type(values).__name__
+    if kind == "u" and np.any(values_and_mask(values)[0] > np.iinfo("i8").max):
+        return "whole numbers above 2**63"
     return "arrays of text" if kind in "SU" and values.ndim > 1 else None
 
 
@@ -167,7 +172,7 @@ def _ascii_text(table):
         values = table[name]
         if values.dtype.kind == "U" and hasattr(values, "filled"):
             values = values.filled("")
-        plain[name] = getattr(values, "value", values)
+        plain[name] = _numbers(widened(values, _WIDER))
         if values.dtype.kind == "U" and all(text.isascii() for text in values.tolist()):
             # of the same length in every file, also of no rows
             length = max(values.dtype.itemsize // 4, 2)
@@ -176,6 +181,12 @@ def _ascii_text(table):
         plain[name].info.description = values.info.description
         plain[name].info.meta = values.info.meta
     return plain
+
+
+def _numbers(values):
+    """Return the values of a column without unit, as plain or masked as they are."""
+    numbers, mask = values_and_mask(values)
+    return MaskedColumn(numbers, mask=mask) if mask.any() else numbers
 
 
 def _param(document, identifier, key, value):

@@ -134,7 +134,7 @@ def sky(table):
     WCSError
         If the table has no sky columns, or they are no angles.
     """
-    if "ra" not in table.colnames:
+    if not {"ra", "dec"}.issubset(table.colnames):
         raise WCSError("table must have the columns ra and dec: the image had no sky coordinates")
     try:
         ra, dec = (
@@ -142,7 +142,7 @@ def sky(table):
             for name in ("ra", "dec")
         )
         return SkyCoord(ra, dec, frame="icrs")
-    except (u.UnitsError, TypeError) as error:
+    except (ValueError, TypeError) as error:  # a wrong unit, or text
         raise WCSError(f"table must have angles in ra and dec, got: {error}") from error
 
 

@@ -11,9 +11,8 @@ from astropy.stats import binom_conf_interval
 from astropy.table import QTable
 
 from astro_yolo import _sphere as sphere
-from astro_yolo._columns import floats
 from astro_yolo._files import replacing
-from astro_yolo._match_inputs import as_table, positions_of
+from astro_yolo._match_inputs import as_table, numbers_of, positions_of
 from astro_yolo._sky import field_border, pixel_to_sky, sky_to_pixel
 from astro_yolo.catalog import table_wcs
 from astro_yolo.exceptions import InputWarning, MatchError, warn_user
@@ -26,6 +25,7 @@ COLORS = {"matched": "#00e676", "missed": "#ff5252", "spurious": "#ffd740"}
 
 # Magnitudes from here on, of either sign, stand for none: SDSS writes -9999, SExtractor 99.
 _NO_MAGNITUDE = 99
+_NO_CLASS = "(none)"  # of rows whose class is masked or empty
 _LEVEL = 0.6827  # of the intervals, one standard deviation of a normal distribution
 _BORDER = 10  # pixels that the light of a source may lie beyond the image it was found in
 
@@ -50,7 +50,8 @@ class Comparison:
         without classes.
     confusion : `~astropy.table.QTable`
         Rows: classes of the catalogue, and "(spurious)"; columns: classes of the table, and
-        "(missed)"; empty unless both have classes.
+        "(missed)"; empty unless both have classes. A masked or empty class is "(none)", here and
+        in ``classes``.
     outside : `~astropy.table.Table`
         Rows of the catalogue that are in no other table and no number: those without a partner
         that lie beyond the image the table was made from, where it knows that. Their number is
@@ -213,7 +214,7 @@ def compare(
     true[pairs[:, 0]], found[pairs[:, 1]] = True, True
     searched = found | _searched(table, ours, theirs)
     outside, ours, theirs = theirs.good & ~searched, ours.good, theirs.good & searched
-    truth = _magnitudes(catalog, magnitude)
+    truth = _magnitudes(catalog, magnitude, "magnitude")
     measured = _measured(table, table_magnitude, truth, pairs)
     if magnitude and table_magnitude:
         _warn_of_lost(ours & ~true & np.isnan(measured))
@@ -221,7 +222,7 @@ def compare(
         _row(found, theirs & inside(truth), true, ours & inside(measured), low=low, high=high)
         for low, high, inside in _ranges(truth[theirs], bins)
     ]
-    names = (_text(table, label), _text(catalog, catalog_label))
+    names = (_classes_of(table, label), _classes_of(catalog, catalog_label))
     return Comparison(
         match=replace(match, unmatched_catalog=catalog[theirs & ~found]),
         bins=QTable(rows=rows, meta={"OUTSIDE": int(outside.sum())}),
@@ -268,17 +269,17 @@ def _check_column(table, argument, name):
         raise MatchError(msg)
 
 
-def _magnitudes(table, name):
+def _magnitudes(table, name, argument):
     """Return a column as floats, NaN where it says nothing or without a column."""
     if name is None:
         return np.full(len(table), np.nan)
-    values = floats(table[name])
+    values = numbers_of(table[name], f"{argument}={name!r}")
     return np.where(np.abs(values) < _NO_MAGNITUDE, values, np.nan)
 
 
 def _measured(table, name, truth, pairs):
     """Return the magnitude of each row: the partner's, else its own; NaN if that is not asked."""
-    measured = _magnitudes(table, name)
+    measured = _magnitudes(table, name, "table_magnitude")
     if name is not None:
         partner = truth[pairs[:, 1]]
         measured[pairs[:, 0]] = np.where(np.isnan(partner), measured[pairs[:, 0]], partner)
@@ -292,11 +293,13 @@ def _warn_of_lost(lost):
                   "bin, whose purity is an upper limit", InputWarning)
 
 
-def _text(table, name):
-    """Return a column as text, or None without it."""
+def _classes_of(table, name):
+    """Return a column of classes as text, or None without it."""
     if name is None or name not in table.colnames:
         return None
-    return np.asarray(table[name]).astype(str)
+    words = np.asarray(table[name]).astype(str)
+    nothing = np.asarray(getattr(table[name], "mask", False)) | (np.char.strip(words) == "")
+    return np.where(nothing, _NO_CLASS, words)
 
 
 def _ranges(magnitude, edges):
@@ -306,9 +309,13 @@ def _ranges(magnitude, edges):
         if not len(known):
             return [(np.nan, np.nan, lambda values: np.ones(len(values), bool))]
         edges = np.arange(np.floor(known.min()), np.floor(known.max()) + 2)
-    edges = np.asarray(edges, dtype=float)
-    if len(edges) < 2 or not (np.diff(edges) > 0).all():
-        msg = f"bins must be rising edges, at least two, got {edges.tolist()}"
+    try:
+        edges = np.asarray(edges, dtype=float).tolist()
+        rising = len(edges) > 1 and all(low < high for low, high in pairwise(edges))
+    except (TypeError, ValueError):
+        rising = False
+    if not rising:
+        msg = f"bins must be rising edges, at least two, got {edges}"
         raise MatchError(msg)
     return [
         (low, high, lambda values, low=low, high=high: (values >= low) & (values < high))

@@ -1,8 +1,8 @@
 """Settings that depend on where the package runs, never on the science.
 
-They are read from ``astro_yolo.cfg`` in Astropy's configuration folder, and can be changed for a
-while with ``with conf.set_temp(...)``. Read them in the body of a function, not as a default
-argument: a default is fixed when the function is defined.
+They are read from ``astro_yolo.cfg`` in the folder that Astropy keeps for this package, and can be
+changed for a while with ``with conf.set_temp(...)``. Read them in the body of a function, not as a
+default argument: a default is fixed when the function is defined.
 """
 
 from pathlib import Path

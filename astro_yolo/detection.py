@@ -114,6 +114,7 @@ class Detector:
         include_stars=False,
         priors=None,
         zoom=None,
+        background=None,
         measure=False,
         progress=False,
     ):
@@ -148,6 +149,9 @@ class Detector:
             Factor, 0.25 to 4, by which the image is enlarged before the network sees it. By default
             1 for SDSS's pixels; where others make stars narrower or wider than the network knows
             them, 0.4 to 2.5. The table holds pixels of the image as it was given.
+        background : float, optional
+            Side in pixels, at least 16, of the squares whose local sky is subtracted first; several
+            times as large as the largest galaxy. By default the sky is taken to be flat.
         measure : bool, optional
             Whether shapes, fluxes and magnitudes are added: `~astro_yolo.measuring.measure`.
         progress : bool, optional
@@ -163,8 +167,8 @@ class Detector:
         Raises
         ------
         ValueError
-            If ``score``, ``min_purity``, ``classes``, ``priors`` or ``zoom`` is outside its
-            range, or ``score`` and ``min_purity`` are both given.
+            If ``score``, ``min_purity``, ``classes``, ``priors``, ``zoom`` or ``background`` is
+            outside its range, or ``score`` and ``min_purity`` are both given.
         ImageError
             If the image cannot be used.
         ModelError
@@ -181,15 +185,10 @@ class Detector:
             # SkyImage may come with a plain mapping
             begin = getattr(frame.checksums, "begin", None)
             found, passes = scan(
-                frame,
-                self.backend,
-                threshold,
-                classifier=self.classifier,
-                max_pixels=self.max_pixels,
-                progress=progress,
-                meanwhile=begin,
-                zoom=zoom,
-            )
+                frame, self.backend, threshold, classifier=self.classifier,
+                max_pixels=self.max_pixels, progress=progress, meanwhile=begin, zoom=zoom,
+                background=background,
+            )  # fmt: skip
             provenance = self._provenance(frame, threshold, wanted)
             provenance["passes"] = {**passes, "max_pixels": self.max_pixels}
         if priors:
@@ -202,9 +201,10 @@ class Detector:
 
             table = measured(table, frame)
         if len(table) == 0:
+            sought = f" and a label among {', '.join(wanted)}" if classes is not None else ""
             warn_user(
                 f"nothing was found in {frame.name or 'the image'} with a score of at least"
-                f" {threshold:.3g}: the table has no rows",
+                f" {threshold:.3g}{sought}: the table has no rows",
                 NoDetectionsWarning,
             )
         return table
@@ -313,6 +313,7 @@ def detect(
     include_stars=False,
     priors=None,
     zoom=None,
+    background=None,
     measure=False,
     progress=False,
 ):
@@ -330,7 +331,7 @@ def detect(
         Where to compute; None takes ``conf.device``, or lets the backend choose.
     backend : {"auto", "onnxruntime", "openvino", "ultralytics"}, optional
         Runtime of the network; "auto" takes the fastest installed one.
-    wcs, mask, hdu, score, min_purity, classes, include_stars, priors, zoom : optional
+    wcs, mask, hdu, score, min_purity, classes, include_stars, priors, zoom, background : optional
         As in `Detector.detect`.
     measure, progress : bool, optional
         As in `Detector.detect`.
@@ -360,7 +361,8 @@ def detect(
     """
     return Detector(model, device=device, backend=backend).detect(
         image, wcs=wcs, mask=mask, hdu=hdu, score=score, min_purity=min_purity, classes=classes,
-        include_stars=include_stars, priors=priors, zoom=zoom, measure=measure, progress=progress,
+        include_stars=include_stars, priors=priors, zoom=zoom, background=background,
+        measure=measure, progress=progress,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from astro_yolo._alignment import AlignedBand, area_ratio, noise_ratio
 from astro_yolo._headers import as_wcs, pixel_scale
 from astro_yolo._inputs import load
 from astro_yolo._mapping import fit_mapping
-from astro_yolo._no_data import zero_share
+from astro_yolo._no_data import fill_value
 from astro_yolo._planes import Checksums
 from astro_yolo.exceptions import ImageError, WCSError
 
@@ -24,7 +24,7 @@ __all__ = ["SkyImage", "read_image"]
 _MEMORY_PIXELS = 30_000_000
 _MEMORY_SIDE = 30_000
 
-# Share of an image from which regions of exact zeros are no data: where all bands have them, and
+# Share of an image from which regions of one value are no data: where all bands have them, and
 # where one has, which alone spoil the level of its sky.
 _GAPS, _GAPS_OF_ONE = 0.02, 0.2
 
@@ -203,7 +203,7 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
         True for pixels not to be used, on the pixel grid of the result. Masks that come with the
         input count as well.
     hdu : int, str or (str, int), optional
-        HDU to read. Without it a file must hold one image, mask and uncertainty aside, or ``SCI``.
+        HDU to read. Without it a file must hold one image beside masks and weights, or one ``SCI``.
 
     Returns
     -------
@@ -233,7 +233,7 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
 
     Mosaics are 0 where no exposure lies. Such regions are bad, as NaN is, where they take up more
     than 2 % of each band, or a fifth of one: squares of exact zeros of 9 pixels and more, in an
-    image that has few others. 8-bit images are left as they are.
+    image that has few others, or of a value far from all else. 8-bit images are left as they are.
 
     Picture files are flipped once, so that row 0 is the bottom row of the picture, as in DS9. Their
     sky coordinates come from a file of the same name ending in ``.wcs``, ``.hdr``, ``.fits`` or
@@ -282,16 +282,16 @@ def _as_read(image, **keywords):
 
 
 def _with_gaps(given):
-    """Mark the planes whose regions of exact zeros hold no data; in a picture, 0 is black."""
+    """Tell the planes which value fills regions without data; in a picture, 0 is black."""
     if given.kind == "picture":
         return given
-    shares = [
-        0.0 if plane.pixels.raw.dtype == np.uint8 else zero_share(plane.pixels)
-        for plane in given.planes
+    found = [fill_value(plane.pixels) for plane in given.planes]
+    least = _GAPS if min(share for _, share in found) > _GAPS else _GAPS_OF_ONE
+    planes = [
+        replace(plane, fill=value if share > least else None)
+        for plane, (value, share) in zip(given.planes, found, strict=True)
     ]
-    least = _GAPS if min(shares) > _GAPS else _GAPS_OF_ONE
-    planes = zip(given.planes, shares, strict=True)
-    return replace(given, planes=tuple(replace(p, gaps=share > least) for p, share in planes))
+    return replace(given, planes=tuple(planes))
 
 
 def _align(given):

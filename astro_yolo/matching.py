@@ -110,9 +110,10 @@ def crossmatch(
         catalogue for each row, which may serve several rows; "all": every pair.
     correct : bool, optional
         Match again after the median offset of the first match was taken off.
-    unit : unit, optional
-        Of coordinate columns that have none. Those of this package's own tables are in degrees,
-        also where CSV has lost their unit.
+    unit : unit or pair of units, optional
+        Of coordinate columns that have none: one for both, where hours are of right ascension alone
+        and the declination is in degrees, or one for each, as in ("hourangle", "deg"). Those
+        of this package's own tables are in degrees, also where CSV has lost their unit.
     epoch : float or `~astropy.time.Time`, optional
         Julian year, or time, to which positions with proper motions are moved: those of a SkyCoord
         with ``obstime``, or of columns ``pmra``, ``pmdec`` and ``ref_epoch`` (VizieR: ``pmRA``,
@@ -183,20 +184,29 @@ def _side(given, name, unit, epoch):
 
 def _radius_of(radius, table):
     """Return the largest separation of a pair for each row, radians; NaN where it has none."""
-    if isinstance(radius, str):
-        radius = _radius_column(radius, table)
+    given, radius = radius, _radius_column(radius, table) if isinstance(radius, str) else radius
     try:
         values = u.Quantity(radius).to_value(u.rad)
     except (u.UnitConversionError, TypeError) as error:
-        msg = f"radius must be an angle such as 2 * u.arcsec, got {radius!r}"
+        msg = f"radius must be an angle such as 2 * u.arcsec, got {_brief(given, radius)}"
         raise MatchError(msg) from error
     if values.ndim and values.shape != (len(table),):
         msg = f"radius must be one angle or one a row ({len(table)}), got shape {values.shape}"
         raise MatchError(msg)
-    if np.any(values <= 0) or np.any(np.isinf(values)):
-        msg = f"radius must be positive, got {radius!r}"
+    wrong = (values <= 0) | np.isinf(values)
+    wrong |= np.isnan(values) & (values.ndim == 0)  # of one row it says that the row has none
+    if np.any(wrong):
+        msg = f"radius must be positive, got {np.ravel(u.Quantity(radius)[wrong])[0]}"
         raise MatchError(msg)
     return np.broadcast_to(values, (len(table),)).astype(float)
+
+
+def _brief(given, radius):
+    """Return what stands for a radius in a message: many numbers would hide it."""
+    unit = str(getattr(radius, "unit", None) or "") or "no unit"
+    if isinstance(given, str):
+        return f"the column {given!r} in {unit}"
+    return f"{len(radius)} values in {unit}" if np.ndim(radius) else repr(radius)
 
 
 def _radius_column(name, table):
@@ -204,7 +214,8 @@ def _radius_column(name, table):
     wanted = ("width", "height") if name == "size" else (name,)
     missing = [key for key in wanted if key not in table.colnames]
     if missing:
-        msg = f"radius={name!r} needs the column {missing[0]!r}, got {table.colnames}"
+        angle = "" if name == "size" else "is no angle such as 2 * u.arcsec, and "
+        msg = f"radius={name!r} {angle}needs the column {missing[0]!r}, got {table.colnames}"
         raise MatchError(msg)
     values = [numbers_of(table[key], f"radius={key!r}") * u.Unit(table[key].unit or "")
               for key in wanted]  # fmt: skip

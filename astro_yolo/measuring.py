@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from itertools import permutations
+from numbers import Real
 
 import numpy as np
 from astropy import units as u
@@ -166,6 +167,7 @@ def _aperture_radius(aperture, image):
 
 def _pixels(length, name, image):
     """Return a length, an angle or pixels, in pixels."""
+    given = length
     if isinstance(length, u.Quantity) and length.unit == u.pix:
         length = length.value
     elif isinstance(length, u.Quantity):
@@ -177,8 +179,11 @@ def _pixels(length, name, image):
         except u.UnitConversionError as error:
             msg = f"{name} must be an angle or pixels, got {length}"
             raise MeasurementError(msg) from error
+    if np.ndim(length) or not isinstance(length, Real | np.ndarray):
+        msg = f"{name} must be an angle or pixels, got {given!r}"
+        raise MeasurementError(msg)
     if not 0 < length < np.inf:
-        msg = f"{name} must be positive, got {length}"
+        msg = f"{name} must be positive, got {given}"
         raise MeasurementError(msg)
     return float(length)
 
@@ -297,7 +302,8 @@ def _columns(found, image, zero):
         "kron_radius": (stack.kron, "", "phys.angSize", kron),
         "half_light_radius": (stack.radii[:, 1], "", "phys.angSize", "half of the light, pixels"),
         "concentration": (concentration, "", "phot", "5 log10(r80 / r20)"),
-        "kron_fraction": (stack.fraction, "", "arith.ratio", "share of all light in the Kron flux"),
+        "kron_fraction": (stack.fraction, "", "phot.flux;arith.ratio",
+                          "share of all light in the Kron flux"),
     }
     for k, band in enumerate(image.bands):
         columns |= _band_columns(stack, k, band, zero[k], image.pixel_scale)

@@ -28,6 +28,8 @@ from astro_yolo.exceptions import BandError
         ("Ks", 2150),
         ("H-alpha", 656),
         ("H", 1640),
+        ("k", 2190),
+        ("NIR_J", 1240),
         ("", None),
         (None, None),
         ("CLEAR", None),
@@ -44,6 +46,7 @@ def test_order_by_wavelength():
     assert _bands.order(["i", "g", "r"]) == [1, 2, 0]
     assert _bands.order(["F814W", "F435W", "F160W"]) == [1, 0, 2]
     assert _bands.order(["i", "mine", "r"]) == [0, 1, 2]
+    assert _bands.order(["Red", "Green", "Blue", "Ha"]) == [2, 1, 0, 3]
     assert _bands.order([]) == []
 
 

@@ -210,6 +210,9 @@ def test_sky_in_the_unit_of_the_columns(unit):
 
 
 def test_sky_of_no_angles():
-    """Columns that are no angles are an error that says so."""
-    with pytest.raises(WCSError, match="must have angles in ra and dec, got"):
-        sky(QTable({"ra": [1.0] * u.m, "dec": [1.0] * u.deg}))
+    """Columns that are no angles, or text, and one without the other are errors that say so."""
+    for ra in ([1.0] * u.m, ["10:00:42.5"]):
+        with pytest.raises(WCSError, match="must have angles in ra and dec, got"):
+            sky(QTable({"ra": ra, "dec": [1.0] * u.deg}))
+    with pytest.raises(WCSError, match="must have the columns ra and dec"):
+        sky(QTable({"ra": [1.0] * u.deg}))

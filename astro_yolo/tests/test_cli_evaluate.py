@@ -36,7 +36,7 @@ def test_matrix_tests_each_stretch_by_itself(folder, capsys):
     assert table["tested"].tolist() == ["two L", "two LH"] * 2
     assert table["pictures"].tolist() == [2] * 4
     assert main(command) == 1
-    assert "m.ecsv exists already" in capsys.readouterr().err
+    assert "m.ecsv exists already; --overwrite replaces it" in capsys.readouterr().err
     shutil.copy(NETWORK, "net.onnx")
     assert main(["matrix", "net.onnx", "--on", "two", "-o", "./net.onnx", "--overwrite"]) == 2
     assert "an output must not be an input" in capsys.readouterr().err
@@ -60,6 +60,7 @@ def test_evaluate_leaves_tables_and_prints_the_headline(folder, capsys):
 def test_failures_are_one_line(folder, capsys):
     """What is not there or does not fit is named, exit status 1, and nothing is left."""
     Table({"trained": ["a"]}).write("two/odd.ecsv")
+    (folder / "two" / "odd.csv").write_text("trained,tested\na,b\n")
     for command, rule in (
         (["train", "two", "-o", "run", "--recipe", "T4"], "set two is of T9, not T4"),
         (["train", "two", "-o", "run", "--recipe", "T8"], "recipe must be one of T1"),
@@ -72,6 +73,7 @@ def test_failures_are_one_line(folder, capsys):
         (["report", "nothing", "-o", "r"], "must hold an evaluation"),
         (["report", "-o", "r"], "a report needs"),
         (["report", "--matrix", "two/odd.ecsv", "-o", "r"], "must have the column tested"),
+        (["report", "--matrix", "two/odd.csv", "-o", "r"], "matrix, got two/odd.csv: ECSV header"),
     ):
         assert main(command) == 1
         lines = capsys.readouterr().err.splitlines()

@@ -95,19 +95,35 @@ def test_no_purity_by_magnitude_without_the_tables_own(files, capsys):
 
 
 def test_wrong_outputs_are_told_before_the_work(files, capsys):
-    """A table of an unknown kind, and regions in place of a catalogue, end with status 2."""
+    """Outputs of an unknown kind, or in place of an input or of one another, end with status 2."""
     ours, theirs, folder = files
+    same = str(folder / "m.ecsv")
     for command, message in (
         (["match", ours, "no.fits", "-o", "m.txt"], "path must end in one of"),
         (["match", ours, "no.fits", "--unmatched-catalog", "m.txt"], "path must end in one of"),
         (["compare", ours, theirs, "--save-catalog", "m.txt"], "path must end in one of"),
         (["compare", ours, theirs, "--regions", theirs], "an output must not be an input"),
-        (["compare", ours, theirs, "--plot", ours], "an output must not be an input"),
+        (["compare", ours, theirs, "--plot", f"{folder}/p.x"], "--plot must end in .png, .pdf"),
+        (["compare", ours, theirs, "--save-catalog", f"{folder}/c.ecsv"], "come with a service"),
+        (["match", ours, theirs, "--save-catalog", f"{folder}/c.ecsv"], "come with a service"),
+        (["match", ours, theirs, "-o", ours], "an output must not be an input"),
+        (["match", ours, theirs, "--unmatched", theirs], "an output must not be an input"),
+        (["compare", ours, "gaia", "--save-catalog", ours], "an output must not be an input"),
+        (["match", ours, theirs, "-o", same, "--unmatched", f"{folder}/./m.ecsv"], "m.ecsv twice"),
     ):
         assert main([*command, "--overwrite"]) == 2
         assert message in capsys.readouterr().err
     assert sorted(path.name for path in folder.iterdir()) == ["ours.ecsv", "theirs.fits"]
-    assert len(Table.read(theirs)) == 4
+    assert (len(Table.read(ours)), len(Table.read(theirs))) == (5, 4)
+
+
+def test_a_missing_folder_is_told_before_the_work(files, capsys):
+    """Of two outputs neither is written if the folder of one is not there."""
+    ours, theirs, folder = files
+    command = ["match", ours, theirs, "--unit", "deg", "-o", str(folder / "m.ecsv")]
+    assert main([*command, "--unmatched", str(folder / "none" / "u.ecsv")]) == 1
+    assert "none of u.ecsv does not exist" in capsys.readouterr().err
+    assert not (folder / "m.ecsv").exists()
 
 
 def test_what_lies_beyond_the_image_is_told(files, capsys):

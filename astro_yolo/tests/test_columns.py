@@ -84,3 +84,24 @@ def test_a_masked_value_has_no_flags():
     """Where the flags are masked, none is named, whatever is below the mask."""
     assert decode_flags(MaskedColumn([5, 5], mask=[False, True])) == [("edge", "saturated"), ()]
     assert decode_flags(np.ma.masked) == ()
+
+
+def test_numbers_that_do_not_fit_stay():
+    """Another's names, bits beyond ours and fractions are kept as they are, none is changed."""
+    found = conform(Table({"id": ["NGC 1", "12"], "flags": [2**40 + 1, 3]}))
+    assert found["id"].tolist() == ["NGC 1", "12"]
+    assert found["flags"].tolist() == [2**40 + 1, 3]
+    found = conform(Table({
+        "id": MaskedColumn([1.5, 2.0], mask=[False, True]),
+        "flags": MaskedColumn(np.array([2**63 + 5, 7], np.uint64), mask=[False, True]),
+    }))  # fmt: skip
+    assert found["id"].tolist() == [1.5, None]
+    assert found["flags"].tolist() == [2**63 + 5, None]
+    found = conform(Table({"id": ["7", "12"], "flags": [3.0, 4.0]}))
+    assert (found["id"].tolist(), found["flags"].dtype) == ([7, 12], np.int32)
+
+
+def test_a_unit_that_cannot_be_ours_is_named():
+    """A known column in another kind of unit is an error that names it."""
+    with pytest.raises(u.UnitConversionError, match=r"\['width'\] must be in arcsec .* got pix"):
+        conform(QTable({"width": [3.0] * u.pix}))

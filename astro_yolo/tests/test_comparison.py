@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 from astropy import units as u
-from astropy.table import QTable
+from astropy.coordinates import SkyCoord
+from astropy.table import MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
 from regions import Regions
 from scipy.stats import beta
@@ -104,11 +105,17 @@ def test_plot_is_written(sides, tmp_path):
         ({"magnitude": "mag", "bins": [18, 17]}, "bins must be rising edges"),
         ({"magnitude": "mag", "bins": [17, 17]}, "bins must be rising edges"),
         ({"magnitude": "mag", "bins": [17]}, "bins must be rising edges"),
+        ({"magnitude": "mag", "bins": 17}, "bins must be rising edges, at least two, got 17"),
+        ({"magnitude": "mag", "bins": "17,18"}, "bins must be rising edges, .* got 17,18"),
+        ({"magnitude": "kind"}, "magnitude='kind' must be numbers, got"),
+        ({"magnitude": "fluxes"}, r"magnitude='fluxes' must be numbers, got .*\(5,\) in each row"),
+        ({"table_magnitude": "label"}, "table_magnitude='label' must be numbers"),
         ({"bins": [17, 18]}, r"bins must come with magnitude, .* got \[17, 18\] alone"),
     ],
 )
 def test_bad_input_is_named(sides, change, message):
     """A wrong argument gets an error that says which it is and what was got."""
+    sides[1]["fluxes"] = np.ones((10, 5))  # in five bands, as SDSS has them
     with pytest.raises(MatchError, match=message) as caught:
         compare(*sides, **change)
     assert isinstance(caught.value, ValueError)
@@ -263,3 +270,30 @@ def test_rows_of_several_images_are_held_against_all():
         found = compare(table, catalog)
     assert found.bins["recall"].tolist() == [0.25]
     assert len(found.outside) == 0
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_class_that_is_not_known_is_none(sides, empty):
+    """A masked or empty class is "(none)", whatever is below the mask, and every row counts."""
+    table, catalog = sides
+    mask = np.arange(10) < 4  # of five spirals four, of which the detections 0 to 3 are partners
+    kinds = np.where(mask, "", catalog["kind"]) if empty else catalog["kind"]
+    catalog["kind"] = kinds if empty else MaskedColumn(kinds, mask=mask)
+    found = compare(table, catalog, catalog_label="kind")
+    rows = {row["label"]: row["n_catalog"] for row in found.classes}
+    assert rows == {"(none)": 4, "elliptical": 5, "spiral": 1}
+    cells = {row["catalog"]: row for row in found.confusion}
+    assert (cells["(none)"]["spiral"], cells["(none)"]["elliptical"]) == (3, 1)
+    assert cells["spiral"]["(missed)"] == 1
+    assert sum(found.confusion[name].sum() for name in found.confusion.colnames[1:]) == 13
+
+
+def test_regions_of_a_catalogue_of_text(sides):
+    """Where positions are text and no object was missed, regions are written all the same."""
+    table, catalog = sides
+    place = SkyCoord(catalog["ra"], catalog["dec"])[:2]
+    words = [row.split() for row in place.to_string("hmsdms", precision=6, sep=":")]
+    catalog = Table({"RA": [ra for ra, _ in words], "Dec": [dec for _, dec in words]})
+    text = compare(table, catalog).regions()
+    names = ("matched", "missed", "spurious")
+    assert [text.count(f"tag={{{name}}}") for name in names] == [2, 0, 8]

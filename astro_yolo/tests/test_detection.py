@@ -308,6 +308,8 @@ def test_nothing_found(detector):
     full = detector.detect(plant((100, 120), [(50.0, 50.0)]), wcs=tangent_wcs((100, 120)))
     assert len(empty) == 0
     assert empty.colnames == full.colnames
+    with pytest.warns(NoDetectionsWarning, match="at least 0.5 and a label among merger: the"):
+        detector.detect(image, classes="merger")
 
 
 def test_input_is_not_modified(detector):

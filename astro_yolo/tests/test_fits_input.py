@@ -141,8 +141,9 @@ def test_malformed_cards(tmp_path):
 
 @pytest.mark.parametrize(
     ("ending", "pack"),
-    [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress)],
-)
+    [(".gz", gzip.compress), (".bz2", bz2.compress), (".xz", lzma.compress),
+     (".gz", lambda b: gzip.compress(b[:3000]) + gzip.compress(b[3000:]))],
+)  # fmt: skip
 def test_packed(tmp_path, ending, pack):
     """Packed files are read by content, and damaged ones are an error naming the file."""
     plain = write(tmp_path / "a.fits", DATA)
@@ -206,6 +207,45 @@ def test_cube_is_bands(tmp_path):
     assert [float(p.pixels.read()[0, 0]) for p in planes] == [0, 1, 2]
     (plane,) = read_fits_file(write(tmp_path / "b.fits", DATA[np.newaxis, np.newaxis]))
     assert plane.shape == (30, 40)
+
+
+@pytest.mark.parametrize("make", [fits.ImageHDU, fits.CompImageHDU])
+def test_stack_of_pan_starrs(tmp_path, monkeypatch, make):
+    """BSOFTEN and BOFFSET are undone, whole and by windows, and FPA.ZP is of a count per second."""
+    unit = make(DATA.astype(np.int16))  # a magnitude and steps of 0.002
+    unit.header.update({"BSCALE": 0.002, "BZERO": 1.0, "BLANK": 7, "BSOFTEN": 50.0, "BOFFSET": 8.0})
+    unit.header.update({"HIERARCH FPA.ZP": 25, "HIERARCH FPA.FILTERID": "r.0", "EXPTIME": 100.0})
+    path = write(tmp_path / "a.fits", None, unit)
+    x = (0.002 * DATA.astype(float) + 1.0) * 0.4
+    flux = 8.0 + 50.0 * (10**x - 10**-x)
+    flux[0, 7] = np.nan
+    (whole,) = read_fits_file(path)
+    monkeypatch.setattr("astro_yolo._fits_input._BIG", 100)
+    (windows,) = read_fits_file(path)
+    with fits.open(path) as hdus:
+        for plane in (whole, windows, *read_hdu_list(hdus), *read_hdu(hdus[1])):
+            np.testing.assert_allclose(plane.pixels.read(), flux, rtol=1e-5)
+            assert (plane.band, plane.zero_point) == ("r", 30.0)
+
+
+def test_cutout_of_the_legacy_surveys(tmp_path):
+    """The planes of a cutout have the names of BAND0 and following, and nanomaggies."""
+    unit = fits.PrimaryHDU(np.stack([DATA, DATA + 1]))
+    unit.header.update(BANDS="gz", BAND0="g", BAND1="z", SURVEY="LegacySurvey")
+    planes = read_fits_file(write(tmp_path / "a.fits", unit))
+    assert [(plane.band, plane.zero_point) for plane in planes] == [("g", 22.5), ("z", 22.5)]
+    single = fits.PrimaryHDU(DATA, fits.Header([("BANDS", "r"), ("BAND0", "r")]))
+    assert read_fits_file(write(tmp_path / "b.fits", single))[0].band == "r"
+
+
+def test_surface_brightness_without_its_area(tmp_path):
+    """MJy/sr have a zero point by the pixels of the WCS where PIXAR_SR is missing."""
+    header = fits.Header()
+    header.update(BUNIT="MJy/sr", CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CDELT1=-0.6 / 3600,
+                  CDELT2=0.6 / 3600, CROTA2=30.0, CRVAL1=10.0, CRVAL2=60.0)  # fmt: skip
+    (plane,) = read_fits_file(write(tmp_path / "a.fits", fits.PrimaryHDU(DATA, header)))
+    # 0.36 square arcsec are 8.4616e-12 sr, on which 1 MJy/sr is 8.4616 uJy
+    assert plane.zero_point == pytest.approx(23.90 - 2.5 * np.log10(8.4616), abs=1e-4)
 
 
 def test_layout_of_an_sdss_frame(tmp_path):

@@ -5,6 +5,7 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from astropy import log
 from astropy.io import fits
 from astropy.wcs import WCS
 
@@ -17,8 +18,9 @@ def tan_header(**cards):
     header = fits.Header()
     header.update(
         CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CRPIX1=50.0, CRPIX2=40.0, CRVAL1=150.0, CRVAL2=2.0,
-        CD1_1=-0.4 / 3600, CD1_2=0.0, CD2_1=0.0, CD2_2=0.4 / 3600, **cards,
+        CD1_1=-0.4 / 3600, CD1_2=0.0, CD2_1=0.0, CD2_2=0.4 / 3600,
     )  # fmt: skip
+    header.update(cards)
     return header
 
 
@@ -39,6 +41,15 @@ def test_no_celestial_axes():
     header = fits.Header([("CTYPE1", "LINEAR"), ("CTYPE2", "LINEAR"), ("OBJECT", "x")])
     assert _headers.wcs_from_text(header.tostring(), label="x") is None
     assert _headers.wcs_from_text("", label="x") is None
+
+
+@pytest.mark.parametrize("axes", [("HPLN", "HPLT"), ("SLON", "SLAT"), ("MALN", "MALT")])
+def test_coordinates_without_declination(axes):
+    """Coordinates on the Sun or Mars, and supergalactic ones, are left out with a warning."""
+    header = tan_header(CTYPE1=f"{axes[0]}-TAN", CTYPE2=f"{axes[1]}-TAN")
+    message = f"a.fits: its WCS is left out: it must be in equatorial.*, got .*{axes[0]}-TAN"
+    with pytest.warns(InputWarning, match=message):
+        assert _headers.wcs_from_text(header.tostring(), label="a.fits") is None
 
 
 def test_broken_wcs():
@@ -83,6 +94,90 @@ def test_lookup_tables_are_used():
     )
     # 3 px more in x before the linear part: the reference pixel is reached 3 px earlier
     np.testing.assert_allclose(wcs.all_pix2world(46, 39, 0), (150, 2), atol=1e-9)
+
+
+SIP = {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "B_1_1": 2e-4}
+
+
+@pytest.mark.parametrize("third", [{}, {"CTYPE3": "RGB"}, {"WCSAXES": 2}, {"WCSAXES": 3}])
+def test_distortion_of_a_cube(third):
+    """A cube of colours keeps the SIP distortion that its two sky axes have."""
+    header = tan_header(NAXIS=3, NAXIS1=100, NAXIS2=80, NAXIS3=3, **SIP, **third)
+    header.update(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP")
+    wcs = _headers.wcs_from_text(header.tostring(), label="x")
+    # u is 20 and v 10 pixels: f = 1e-4 u u, g = 2e-4 u v
+    expected = WCS(tan_header()).all_pix2world(49 + 20.04, 39 + 10.04, 0)
+    np.testing.assert_allclose(wcs.all_pix2world(69, 49, 0), expected, atol=1e-9)
+    assert wcs.naxis == 2
+
+
+def test_distortion_without_celestial_axes():
+    """A header of a detector's axes has no WCS, whatever its distortion."""
+    header = tan_header(**SIP)
+    header.update(CTYPE1="LINEAR", CTYPE2="LINEAR")
+    assert _headers.wcs_from_text(header.tostring(), label="x") is None
+
+
+def test_distortion_that_ctype_leaves_out():
+    """SIP terms beside a CTYPE without -SIP are used, as astropy does, with one warning."""
+    header = tan_header(**SIP)
+    message = "a.fits: the SIP distortion of its WCS is used"
+    with log.log_to_list() as told, pytest.warns(InputWarning, match=message) as warned:
+        wcs = _headers.wcs_from_text(header.tostring(), label="a.fits")
+    assert len(warned) == 1
+    assert not told  # astropy has a page to say about it
+    assert list(wcs.wcs.ctype) == ["RA---TAN-SIP", "DEC--TAN-SIP"]
+    expected = WCS(tan_header()).all_pix2world(49 + 20.04, 39 + 10.04, 0)
+    np.testing.assert_allclose(wcs.all_pix2world(69, 49, 0), expected, atol=1e-9)
+
+
+def test_distortion_of_iraf():
+    """TNX, as IRAF fits it, has the polynomials of its WAT cards."""
+    # 1, x, x^2, y, xy, y^2, x and y in degrees from the reference point, as terms of order 3
+    terms = {"lng": [1e-3, 2e-3, 0.5, 3e-3, 0.3, 0.2], "lat": [-2e-3, 1e-3, 0.1, 4e-3, 0.2, 0.6]}
+    header = tan_header()
+    header.update(CTYPE1="RA---TNX", CTYPE2="DEC--TNX", CRVAL2=0.0)
+    for axis, (name, numbers) in enumerate(terms.items(), start=1):
+        text = f'wtype=tnx axtype={name} {name}cor = "3. 3. 3. 2. -0.1 0.1 -0.1 0.1 '
+        text += " ".join(f"{number:.8f}" for number in numbers) + ' "'
+        for k in range(0, len(text), 68):
+            header[f"WAT{axis}_{k // 68 + 1:03d}"] = text[k : k + 68]
+    wcs = _headers.wcs_from_text(header.tostring(), label="x")
+    x, y = np.array([-0.4, 0.4]) * [30, 20] / 3600
+    factors = np.array([1, x, x**2, y, x * y, y**2])
+    xi, eta = np.radians([x + factors @ terms["lng"], y + factors @ terms["lat"]])
+    # about the equator the gnomonic projection is xi = tan(ra), eta = tan(dec) / cos(ra)
+    ra = np.arctan(xi)
+    expected = np.degrees([np.radians(150) + ra, np.arctan(eta * np.cos(ra))])
+    np.testing.assert_allclose(wcs.all_pix2world(49 + 30, 39 + 20, 0), expected, atol=1e-9)
+    # cards of other programs are left alone
+    header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN")
+    plain = _headers.wcs_from_text(header.tostring(), label="x")
+    np.testing.assert_allclose(plain.all_pix2world(49, 39, 0), (150, 0), atol=1e-12)
+
+
+@pytest.mark.parametrize("keys", [("EQUINOX", "EPOCH"), ("EPOCH", "EQUINOX")])
+def test_epoch_of_the_observation(keys):
+    """EPOCH stands for EQUINOX where that is missing, and is another thing beside it."""
+    cards = {"EQUINOX": 2000.0, "EPOCH": 2012.5}
+    header = tan_header(**{key: cards[key] for key in keys})
+    wcs = _headers.wcs_from_text(header.tostring(), label="x")
+    assert (wcs.wcs.equinox, wcs.wcs.radesys) == (2000.0, "FK5")
+    alone = _headers.wcs_from_text(tan_header(EPOCH=1950.0).tostring(), label="x")
+    assert (alone.wcs.equinox, alone.wcs.radesys) == (1950.0, "FK4")
+
+
+def test_inherited_wcs():
+    """An extension that inherits has the WCS of the primary header where it has none itself."""
+    primary, own = tan_header().tostring(), tan_header(CRVAL1=10.0)
+    inherits = fits.Header([("INHERIT", True, "of the primary header")])
+    wcs, error = _headers.wcs_or_error(inherits.tostring(), primary, label="x")
+    assert (wcs.wcs.crval[0], error) == (150.0, None)
+    own["INHERIT"] = True
+    assert _headers.wcs_or_error(own.tostring(), primary, label="x")[0].wcs.crval[0] == 10.0
+    for cards in ([], [("INHERIT", False)]):
+        text = fits.Header(cards).tostring()
+        assert _headers.wcs_or_error(text, primary, label="x") == (None, None)
 
 
 @pytest.mark.parametrize("unit", ["deg", "arcsec"])
@@ -138,6 +233,8 @@ def test_wcs_argument():
         _headers.as_wcs("a.fits")
     with pytest.raises(WCSError, match="wcs must have celestial axes"):
         _headers.as_wcs(WCS(naxis=2))
+    with pytest.raises(WCSError, match=r"coordinates that astropy knows, got .*'J2000'"):
+        _headers.as_wcs(WCS(tan_header(RADESYS="J2000")))
 
 
 @pytest.mark.parametrize(
@@ -169,59 +266,50 @@ def test_filter_and_saturation():
     assert _headers.filter_name({}, {}) is None
     assert _headers.saturation_level({"SATLEVEL": 60000}, primary) == 60000.0
     assert _headers.saturation_level({"SATURATE": True}, {"SATURATE": "x"}) is None
-
-
-UNITS = {
-    "Jy": 8.90, "mJy": 16.40, "uJy": 23.90, "nJy": 31.40, "10.0*nanoJansky": 28.90,
-    "nanomaggy": 22.5, "nanomaggies": 22.5, "10 nmgy": 20.0, "Jy/beam": None, "furlong": None,
-    "nanomaggy/arcsec2": None, "***": None,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("unit", UNITS)
-def test_zero_point_of_a_unit(unit):
-    """Janskys and nanomaggies have the zero point of their definition; others have none."""
-    assert _headers.zero_point({"BUNIT": unit}) == pytest.approx(UNITS[unit])
-
-
-@pytest.mark.parametrize("unit", ["MJy/sr", "MJy / sr", "MJy sr-1", "MJY/SR", "MJy sr^-1"])
-def test_zero_point_of_surface_brightness(unit):
-    """MJy/sr in any spelling is 8.90 - 2.5 log10 of the Jy in a pixel; without its area none."""
-    # 1e6 Jy/sr on 1e-11 sr are 1e-5 Jy: 12.5 magnitudes
-    assert _headers.zero_point({"BUNIT": unit, "PIXAR_SR": 1e-11}) == pytest.approx(8.90 + 12.5)
-    assert _headers.zero_point({"BUNIT": unit}) is None
-
-
-HUBBLE = {"PHOTFLAM": 1e-20, "PHOTPLAM": 1e4}
-PER_SECOND = 50 - 20 - 2.408  # -2.5 log10 PHOTFLAM - 5 log10 PHOTPLAM - 2.408
-
-
-@pytest.mark.parametrize("unit", ["ELECTRONS", "electron", "COUNTS", "DN", "adu"])
-def test_hubble_counts(unit):
-    """Counts have the zero point of a rate plus 2.5 log10 EXPTIME, or none without it."""
-    found = _headers.zero_point({"BUNIT": unit, **HUBBLE}, {"EXPTIME": 1000.0})
-    assert found == pytest.approx(PER_SECOND + 7.5)
-    for time in ({}, {"EXPTIME": 0.0}, {"EXPTIME": "x"}):
-        assert _headers.zero_point({"BUNIT": unit, **HUBBLE}, time) is None
+    assert _headers.filter_name({"FPA.FILTERID": "r.00000"}) == "r"
+    assert _headers.filter_name({"FILTER": "z DECam SDSS c0004 9260.0 1520.0"}) == "z"
+    assert _headers.filter_name({"FILTER": "r.MP9601"}) == "r.MP9601"
+    assert _headers.filter_name({"ESO INS FILT1 NAME": "r_SDSS"}) == "r_SDSS"
 
 
 @pytest.mark.parametrize(
-    "unit", ["ELECTRONS/S", "electron / s", "electron s-1", "counts/sec", "DN/s", "cps", ""]
-)
-def test_hubble_counts_per_second(unit):
-    """Of counts per second the exposure time plays no part, whether it is known or not."""
-    for more in ({}, {"EXPTIME": 1000.0}):
-        found = _headers.zero_point({"BUNIT": unit, **HUBBLE, **more})
-        assert found == pytest.approx(PER_SECOND)
-
-
-def test_hubble_flux_is_no_count():
-    """PHOTFLAM, which is about counts, says nothing of pixels in a flux that is not known."""
-    assert _headers.zero_point({"BUNIT": "erg/s/cm2/A", "EXPTIME": 10.0, **HUBBLE}) is None
-    assert _headers.zero_point({"BUNIT": "MJy/sr", **HUBBLE}) is None
+    ("pupil", "name", "expected"),
+    [("CLEAR", "F200W", "F200W"), ("F162M", "F150W2", "F162M"), ("F150W", "CLEAR", "F150W"),
+     ("CLEARP", "F277W", "F277W")],
+)  # fmt: skip
+def test_filters_of_webb(pupil, name, expected):
+    """Of Webb's two wheels the narrower filter counts, which is in that of the pupil if any is."""
+    assert _headers.filter_name({}, {"FILTER": name, "PUPIL": pupil}) == expected
 
 
 def test_facts_of_zero_points():
     """The cards that a zero point needs are read from a header."""
     text = "".join(card.ljust(80) for card in ["BUNIT   = 'ELECTRONS'", "EXPTIME =  1000.0"])
     assert _headers.facts(text, "a.fits") == {"BUNIT": "ELECTRONS", "EXPTIME": 1000.0}
+
+
+def test_facts_under_long_keywords():
+    """HIERARCH cards, as those of Pan-STARRS, are read like others."""
+    cards = ["HIERARCH FPA.ZP = 25.0 / zero", "HIERARCH FPA.FILTERID = 'r.00000'", "HIERARCH X = 1"]
+    text = "".join(card.ljust(80) for card in cards)
+    assert _headers.facts(text, "a.fits") == {"FPA.ZP": 25.0, "FPA.FILTERID": "r.00000"}
+
+
+def test_filters_of_planes():
+    """BAND0 and following name the planes of a cube, if they name all."""
+    cards = {"BANDS": "grz", "BAND0": "g", "BAND1": "r", "BAND2": "z"}
+    text = "".join(f"{key:8}= '{value}'".ljust(80) for key, value in cards.items())
+    header = _headers.facts(text, "a.fits")
+    assert _headers.plane_filters(3, {}, header) == ["g", "r", "z"]
+    assert _headers.plane_filters(4, header, {}) == [None] * 4
+
+
+COLORS = {"CTYPE3": "RGB", "COLORSPC": "RGB", "PROGRAM": "Siril 1.4.4"}
+
+
+@pytest.mark.parametrize("key", COLORS)
+def test_planes_of_colour_pictures(key):
+    """A cube of three that a program for pictures wrote holds red, green and blue."""
+    header = _headers.facts(f"{key:8}= '{COLORS[key]}'".ljust(80), "a.fits")
+    assert _headers.plane_filters(3, header) == ["red", "green", "blue"]
+    assert _headers.plane_filters(2, header) == [None] * 2

@@ -106,7 +106,7 @@ def test_nothing_is_read_yet(tmp_path):
 
 def broken(tmp_path, kind):
     """Make an input whose sky coordinates have an unknown projection."""
-    bad = {"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX"}
+    bad = {"CTYPE1": "RA---XXX", "CTYPE2": "DEC--XXX", "CDELT1": -1e-4, "CDELT2": 1e-4}
     if kind == "picture":
         saved(tmp_path / "a.fits", **bad)
         assert cv2.imwrite(str(tmp_path / "a.png"), DATA.astype(np.uint8))
@@ -222,3 +222,30 @@ def test_unit_of_the_object_gives_the_zero_point():
     assert zero_points(scaled) == (23.9,)
     counted = CCDData(DATA, unit="adu", meta={"MAGZERO": 25.0, "BUNIT": "10 adu"})
     assert zero_points(counted) == (27.5,)
+
+
+@pytest.mark.parametrize(
+    ("names", "bands", "firsts"),
+    [("grz", ("g", "r", "z"), [0, 5, 9]), ("zrg", ("g", "r", "z"), [9, 5, 0]),
+     ("rrz", ("band1", "band2", "band3"), [0, 5, 9]),
+     ("gr", ("band1", "band2", "band3"), [0, 5, 9]),
+     ("RGB", ("blue", "green", "red"), [9, 5, 0])],
+)  # fmt: skip
+def test_planes_with_names(tmp_path, names, bands, firsts):
+    """Planes of a file that have a filter each are bands of its name, sorted by wavelength."""
+    unit = fits.PrimaryHDU(CUBE)
+    unit.header.update({f"BAND{k}": name for k, name in enumerate(names)})
+    if names == "RGB":
+        unit.header.update(BAND0="", CTYPE3="RGB")
+    unit.writeto(tmp_path / "a.fits")
+    for given in (tmp_path / "a.fits", unit, CCDData(CUBE, unit="adu", meta=unit.header)):
+        image = read_image(given)
+        assert image.bands == bands
+        assert [plane[0, 0] for plane in image.data] == firsts
+
+
+def test_hdu_in_brackets(tmp_path):
+    """The syntax of CFITSIO for an HDU is no file, and the error says what stands for it."""
+    path = saved(tmp_path / "a.fits")
+    with pytest.raises(FileNotFoundError, match=r"a.fits\[1\]: no such file; an HDU is chosen"):
+        read_image(f"{path}[1]")

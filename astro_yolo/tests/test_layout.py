@@ -17,9 +17,9 @@ LAYERS = (
     ("exceptions", "config", "boxes", "filters", "_display_curves", "stretch", "tiling",
      "centering", "injection", "_sphere", "_files", "_environment"),
     # 1: Astropy in, Astropy out: images, then tables, then regions and pictures
-    ("_bands", "_headers", "_no_data", "_planes", "_fits_scan", "_fits_input", "_picture_input",
-     "_inputs", "_mapping", "_alignment", "image"),
-    ("_columns", "_sky", "_votable", "_table_files", "catalog"),
+    ("_bands", "_zero_point", "_wcs_cards", "_headers", "_no_data", "_planes", "_fits_scan",
+     "_fits_input", "_picture_input", "_inputs", "_mapping", "_alignment", "image"),
+    ("_column_values", "_columns", "_sky", "_votable", "_table_files", "catalog"),
     ("_region_colors", "region_text", "region_parser", "_picture", "overlays"),
     ("_apertures", "_foreign_light", "_sersic", "_shape_of_light", "_measure_source",
      "_table_grid", "measuring"),
@@ -30,9 +30,9 @@ LAYERS = (
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
-    ("_sampling", "_flatness", "_scan", "detection"),
+    ("_local_sky", "_sampling", "_flatness", "_scan", "detection"),
     # 4: what uses detections
-    ("_match_inputs", "matching", "comparison"),
+    ("_angle_text", "_catalog_files", "_match_inputs", "matching", "comparison"),
     ("training", "training._progress", "training.transfer", "training.sdss", "training.download",
      "training.galaxy_zoo", "training.queries", "training.recipes", "training.sky_splits",
      "training._frame_labels", "training.yolo_files", "training.export_sets", "training.labels",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.coordinates import SkyCoord
+from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
 
 from astro_yolo import crossmatch, measure, read_image, write_table
@@ -28,7 +29,7 @@ def given(request, tmp_path):
             return {"Table": Table, "QTable": QTable}[request.param](columns)
         if request.param.endswith("parquet"):
             pytest.importorskip("pyarrow")
-        write_table(Table(columns), tmp_path / request.param)
+        write_table(Table(columns), tmp_path / request.param, overwrite=True)
         return tmp_path / request.param
 
     return give
@@ -175,6 +176,119 @@ def test_files_of_other_endings(tmp_path):
     place = QTable({"ra": THERE.ra, "dec": THERE.dec})
     place.write(tmp_path / "t.rdb", format="ascii.rdb")
     assert len(crossmatch(tmp_path / "t.rdb", THERE, unit="deg").matched) == 1
-    (tmp_path / "t.hdf5").write_bytes(b"no table")
+    (tmp_path / "t.hdf5").write_bytes(b"\x89HDF\r\n\x1a\n and no table")
     with pytest.raises(MatchError, match=r"got .*t.hdf5: "):
         crossmatch(tmp_path / "t.hdf5", THERE)
+
+
+@pytest.mark.parametrize("ending", ["vot", "xml"])
+def test_what_a_skycoord_became_in_votable_is_matched(tmp_path, ending):
+    """A table with a SkyCoord of any frame that was written as VOTable is matched where it was."""
+    write_table(QTable({"place": THERE.galactic, "mag": [17.0]}), tmp_path / f"t.{ending}")
+    for given in (tmp_path / f"t.{ending}", Table.read(tmp_path / f"t.{ending}")):
+        assert len(crossmatch(given, THERE, 0.001 * u.arcsec).matched) == 1
+    for names in (("place.ra", "dec"), ("place.ra", "place.dec")):
+        plain = QTable(dict(zip(names, ([150.0] * u.deg, [2.0] * u.deg), strict=True)))
+        with pytest.raises(MatchError, match="must have columns ra and dec"):
+            crossmatch(plain, THERE)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [("RAdeg", "DEdeg"), ("RAJ2000", "DECJ2000"), ("raMean", "decMean"), ("ra", "decl"),
+     ("ALPHAWIN_J2000", "DELTAWIN_J2000")],
+)  # fmt: skip
+def test_names_of_other_catalogues(names):
+    """The names of CDS, Pan-STARRS, SExtractor's windowed positions and others are known."""
+    place = QTable({names[0]: THERE.ra, names[1]: THERE.dec})
+    assert len(crossmatch(place, THERE, 0.001 * u.arcsec).matched) == 1
+
+
+def test_arrays_in_a_row_are_no_position():
+    """Columns with several numbers in each row are an error that says so."""
+    several = np.ones((3, 2)) * u.deg
+    with pytest.raises(MatchError, match=r"table\['ra'\] must be an angle, got an array .*\(2,\)"):
+        crossmatch(QTable({"ra": several, "dec": several}), THERE)
+    with pytest.raises(MatchError, match=r"table must have one position a row, got .*\(2,\)"):
+        crossmatch(QTable({"place": SkyCoord(several, several)}), THERE)
+
+
+def test_no_rows_of_text():
+    """A catalogue of text matches where none of its rows is left, with and without a unit."""
+    place = Table({"RA": ["10:00:42.5"], "DEC": ["+02:30:00"]})
+    for none in (place[:0], Table({"RA": [""], "DEC": [""]})[:0]):
+        found = crossmatch(THERE, none)
+        assert (len(found.matched), len(found.unmatched)) == (0, 1)
+
+
+def test_pairs_stand_where_the_table_is():
+    """Of two columns with one name but for its letters the first is the position, as in pairs."""
+    there = THERE.directional_offset_by(90 * u.deg, 5 * u.arcsec)
+    other = QTable({"RA": there.ra, "DEC": there.dec})
+    pairs = crossmatch(QTable({"ra": THERE.ra, "dec": THERE.dec}), other, 6 * u.arcsec).matched
+    assert pairs.colnames[:4] == ["ra", "dec", "RA", "DEC"]
+    again = crossmatch(pairs, THERE, 1 * u.arcsec).matched
+    assert again["separation"].to_value(u.arcsec) == pytest.approx([0], abs=1e-6)
+    reverse = crossmatch(other, QTable({"ra": THERE.ra, "dec": THERE.dec}), 6 * u.arcsec).matched
+    assert len(crossmatch(reverse, THERE, 1 * u.arcsec).matched) == 0
+
+
+def test_a_frame_that_is_not_on_the_sky_is_named():
+    """Altitudes of nobody's horizon are an error that names the frame, in a column too."""
+    place = SkyCoord(alt=[10] * u.deg, az=[20] * u.deg, frame="altaz")
+    for given in (place, QTable({"place": place})):
+        with pytest.raises(MatchError, match=r"catalog must be positions known in ICRS.*altaz"):
+            crossmatch(THERE, given)
+
+
+@pytest.mark.parametrize(
+    "unit", ["hourangle", u.hourangle, ("hourangle", "deg"), [u.hourangle, u.deg], "hourangle,deg"]
+)
+def test_hours_are_of_right_ascension_alone(given, unit):
+    """Ten hours are 150 degrees; a declination of 2 stays one of degrees, as numbers or text."""
+    for columns in ({"RA": [10.0], "DEC": [2.0]}, {"RA": ["10.0"], "DEC": ["2.0"]}):
+        found = crossmatch(given(columns), THERE, 0.001 * u.arcsec, unit=unit)
+        assert len(found.matched) == 1
+
+
+def test_units_that_are_none():
+    """Three units, and one of two that is no angle, are errors that say so."""
+    place = Table({"ra": [10.0], "dec": [2.0]})
+    with pytest.raises(MatchError, match=r"unit must be one, or that of each .* got 'deg,deg,deg'"):
+        crossmatch(place, THERE, unit="deg,deg,deg")
+    with pytest.raises(MatchError, match=r"table\['dec'\] must be an angle, got unit m"):
+        crossmatch(place, THERE, unit=("deg", "m"))
+
+
+@pytest.mark.parametrize("unit", ["degree", "degrees", "DEG", "Degrees", "deg."])
+def test_degrees_of_any_spelling(tmp_path, unit):
+    """Units that FITS does not have but its files do are degrees all the same."""
+    columns = [fits.Column(name, "D", unit, array=[value])
+               for name, value in (("RA", 150.0), ("DEC", 2.0))]  # fmt: skip
+    fits.BinTableHDU.from_columns(columns).writeto(tmp_path / "t.fits")
+    with pytest.warns(u.UnitsWarning, match="did not parse as fits unit"):
+        found = crossmatch(tmp_path / "t.fits", THERE, 0.001 * u.arcsec)
+    assert len(found.matched) == 1
+
+
+@pytest.mark.parametrize("kind", [Table, QTable])
+def test_a_unit_nobody_knows_is_replaced_by_the_one_given(kind):
+    """A unit of no sense is an error that shows it, and no hindrance to ``unit``."""
+    odd = u.Unit("deg (J2000)", parse_strict="silent")
+    gap = [False, True]
+    place = kind({"ra": MaskedColumn([150.0, 150.0], mask=gap, unit=odd),
+                  "dec": MaskedColumn([2.0, 2.0], unit=odd)})  # fmt: skip
+    with pytest.raises(MatchError, match=r"\['ra'\] must be an angle, got unit deg \(J2000\)$"):
+        crossmatch(place, THERE)
+    found = crossmatch(place, THERE, 0.001 * u.arcsec, unit="deg")
+    assert (len(found.matched), len(found.rejected)) == (1, 1)
+    known = QTable({"ra": [150.0] * u.rad, "dec": [2.0] * u.deg})  # a known one stays
+    assert len(crossmatch(known, THERE, 0.001 * u.arcsec, unit="deg").matched) == 0
+
+
+def test_right_ascension_in_hours():
+    """Of a right ascension "h" is no time; of a declination it is no angle."""
+    place = QTable({"ra": [10.0] * u.hour, "dec": [2.0] * u.deg})
+    assert len(crossmatch(place, THERE, 0.001 * u.arcsec).matched) == 1
+    with pytest.raises(MatchError, match=r"\['dec'\] must be an angle, got unit h$"):
+        crossmatch(QTable({"ra": [150.0] * u.deg, "dec": [2.0] * u.hour}), THERE)

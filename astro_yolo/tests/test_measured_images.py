@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from astropy import units as u
+from astropy.io.votable.ucd import check_ucd
 from astropy.table import QTable
 from astropy.wcs import WCS
 
@@ -144,3 +146,28 @@ def test_counts_of_few_photons_are_finite():
     for factor in (1e-30, 1e20):
         found = measure(table, image * np.float32(factor))
         np.testing.assert_allclose(found["kron_flux_band1"] / factor, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["aperture", "psf"])
+@pytest.mark.parametrize("given", [-1.5 * u.arcsec, 0 * u.arcsec, "1.5 arcsec"])
+def test_a_length_that_is_none_is_shown_as_given(name, given):
+    """An aperture or PSF of no use is an error with what was given, and not its size in pixels."""
+    image = read_image(IMAGE, wcs=make_wcs())
+    with pytest.raises(MeasurementError, match=f"^{name} must be .*, got '?{given}'?$"):
+        measure(table_of(BOXES, make_wcs()), image, **{name: given})
+
+
+def test_an_aperture_is_one_length():
+    """Several apertures are an error that shows them."""
+    for given in ([1, 2] * u.arcsec, [1, 2]):
+        with pytest.raises(MeasurementError, match=r"^aperture must be .* got .*\[1.*2.*\]"):
+            measure(table_of(BOXES), IMAGE, aperture=given)
+
+
+def test_ucds_are_those_of_the_ivoa():
+    """The UCD of every measured column is made of words of the IVOA in places they may have."""
+    bands = {"g": IMAGE, "r": IMAGE}
+    table = measure(table_of(BOXES[:2], make_wcs()), bands, zeropoint=22.5, wcs=make_wcs())
+    ucds = {name: table[name].info.meta["ucd"] for name in table.colnames}
+    assert len(ucds) > 50
+    assert [key for key, ucd in ucds.items() if not check_ucd(ucd, True)] == []

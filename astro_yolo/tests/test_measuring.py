@@ -271,7 +271,7 @@ def test_magnitudes_and_colours(tmp_path):
 
 def test_header_zero_points():
     """Each keyword gives the magnitude of its definition (STScI, IAU)."""
-    from astro_yolo._headers import zero_point
+    from astro_yolo._zero_point import zero_point
 
     assert zero_point({"BUNIT": "nanomaggy"}) == 22.5
     assert zero_point({"MAGZPT": 26.5, "PHOTFLAM": 1e-19, "PHOTPLAM": 8000.0}) == 26.5

@@ -1,10 +1,10 @@
-"""Regions of exact zeros count as masked; zeros that are values do not."""
+"""Regions of zeros, or of another value without data, count as masked; other zeros do not."""
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from astro_yolo._no_data import zero_region, zero_share
+from astro_yolo._no_data import fill_value, filled_region
 from astro_yolo._planes import Pixels
 from astro_yolo.catalog import FLAGS
 from astro_yolo.detection import Detector
@@ -37,8 +37,10 @@ def turned():
 
 def test_share_of_a_border():
     """A border of 60 pixels is 58 % of the image, and of the blocks to a tenth."""
-    assert zero_share(Pixels(bordered(60))) == pytest.approx(1 - 180 * 280 / 120_000, abs=0.1)
-    assert zero_share(Pixels(noise())) == 0
+    value, share = fill_value(Pixels(bordered(60)))
+    assert value == 0
+    assert share == pytest.approx(1 - 180 * 280 / 120_000, abs=0.1)
+    assert fill_value(Pixels(noise())) == (0, 0)
 
 
 ZEROS_ARE_VALUES = {
@@ -58,7 +60,7 @@ def test_zeros_that_are_values(kind):
     """Where 0 is a value like others, or the only one, no region is without data."""
     image = ZEROS_ARE_VALUES[kind]().astype(np.float32)
     assert (image == 0).mean() > 0.02
-    assert zero_share(Pixels(image)) == 0
+    assert fill_value(Pixels(image)) == (0, 0)
     assert read_image(image).mask is None
 
 
@@ -68,16 +70,46 @@ def test_region_is_solid():
     image[100:109, 50:59] = image[200:208, 50:58] = image[:1, 300:309] = image[150:160, 399:] = 0
     expected = np.zeros(SHAPE, bool)
     expected[100:109, 50:59] = expected[:1, 300:309] = expected[150:160, 399:] = True
-    np.testing.assert_array_equal(zero_region(Pixels(image), (0, 300, 0, 400)), expected)
+    np.testing.assert_array_equal(filled_region(Pixels(image), 0, (0, 300, 0, 400)), expected)
 
 
 def test_windows_see_the_same_region():
     """The region does not depend on the window that is looked at."""
     pixels = Pixels(turned()[0])
-    whole = zero_region(pixels, (0, 300, 0, 400))
+    whole = filled_region(pixels, 0, (0, 300, 0, 400))
     for window in ((0, 40, 0, 40), (60, 100, 130, 180), (290, 300, 0, 400), (150, 151, 47, 53)):
         y0, y1, x0, x1 = window
-        np.testing.assert_array_equal(zero_region(pixels, window), whole[y0:y1, x0:x1])
+        np.testing.assert_array_equal(filled_region(pixels, 0, window), whole[y0:y1, x0:x1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "value"),
+    [("i2", -32768), ("i4", -999), ("f4", -1e30), ("f8", -99.0), ("f4", 1e20), ("f8", 3e38)],
+)
+def test_other_values_without_data(kind, value):
+    """A value far below the sky, or beyond all that is measured, fills regions without data."""
+    image, inside = turned()
+    image = np.where(inside, 20 * noise() + 500, value).astype(kind)
+    read = read_image(image)
+    np.testing.assert_array_equal(read.mask, ~inside)
+    # what touches the region does not belong to it
+    assert np.abs(read.data[0][inside]).max() < 1000
+
+
+VALUES = {
+    "saturated": lambda: np.minimum(1e5 * np.maximum(0, turned()[1]) + noise(), 6e4),
+    "sky cut at -1 sigma": lambda: np.maximum(noise(), -1),
+    "a level without noise": lambda: np.where(turned()[1], 7, -50),
+    "dark sky with a step": lambda: np.where(turned()[1], noise(), -5),
+}
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_values_that_are_data(kind):
+    """A plateau of saturated pixels, a sky that is cut off and levels near the sky are values."""
+    image = VALUES[kind]().astype(np.float32)
+    assert np.unique(image, return_counts=True)[1].max() > 0.1 * image.size
+    assert read_image(image).mask is None
 
 
 @pytest.mark.parametrize("kind", ["f4", ">f4", "i2", "u2"])

@@ -33,6 +33,19 @@ def test_scaling_and_blank():
     np.testing.assert_array_equal(values, np.float32([[0.0, 2.0**30 + 2.5, np.nan]]))
 
 
+def test_softened_pixels():
+    """Pixels under an arcsinh, as in the stacks of Pan-STARRS, come out as their flux."""
+    flux = np.array([[-30.0, 0.0, 0.5, 100.0, 6e5]])
+    magnitudes = 2.5 / np.log(10) * np.arcsinh((flux - 20.0) / (2 * 40.0))
+    soft = {"softening": 40.0, "offset": 20.0}
+    np.testing.assert_allclose(Pixels(magnitudes, **soft).read(), flux, rtol=1e-6, atol=1e-5)
+    raw = np.rint((magnitudes - 3.0) / 3e-4).astype(">i2")
+    raw[0, 3], flux[0, 3] = 32767, np.nan
+    values = Pixels(raw, scale=3e-4, zero=3.0, blank=32767, **soft).read()
+    # half a step is 1.5e-4 magnitudes: 1.4e-4 of the flux, or of twice the softening
+    np.testing.assert_allclose(values, flux, rtol=1.5e-4, atol=0.012)
+
+
 def test_mapped_image(tmp_path):
     """A window of an image in a file has the file's values; planes of a cube follow each other."""
     cube = np.arange(24, dtype=">i2").reshape(2, 3, 4)

@@ -236,6 +236,7 @@ def test_the_box_of_sql_holds_the_cone(ra, dec, inside, outside):
         ("gaia", CENTER, 9 * u.deg, "must lie within 5.0 deg"),
         ("gaia", Table({"x": [1.0]}), None, "region must have columns ra and dec"),
         ("gaia", QTable({"ra": [] * u.deg, "dec": [] * u.deg}), None, "at least one usable"),
+        ("gaia", Table({"ra": [1.0], "dec": [1.0]}), None, "have units, got none in ra and dec"),
         ("gaia", "here", None, "region must be a SkyCoord, a Table, or an image"),
         ("gaia", make_wcs(), None, "that knows its size"),
     ],

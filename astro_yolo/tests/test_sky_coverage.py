@@ -123,6 +123,16 @@ def test_the_command_writes_a_file_that_mocpy_reads(mocpy, tmp_path, capsys):
     assert "an output must not be an input" in capsys.readouterr().err
 
 
+def test_the_command_names_the_table_without_a_field(tmp_path, capsys):
+    """Of several tables the one that does not know its image is named, and nothing is written."""
+    for name in ("a.fits", "b.csv"):
+        write_table(table_of(make_wcs()), tmp_path / name)
+    tables = [str(tmp_path / name) for name in ("a.fits", "b.csv")]
+    assert main(["coverage", *tables, "-o", str(tmp_path / "moc.fits")]) == 1
+    assert f"{tables[1]} must know its image" in capsys.readouterr().err
+    assert not (tmp_path / "moc.fits").exists()
+
+
 def test_bad_input_is_named(mocpy):
     """A field without sky or size, and an order that is none, get an error that says so."""
     plain = make_table([[0.0, 0, 4, 4]], [0.9], np.full((1, 5), 0.2), [0], [0])

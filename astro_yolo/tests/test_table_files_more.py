@@ -8,10 +8,11 @@ from astropy.table import MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
 from numpy.testing import assert_array_equal
 
+from astro_yolo._columns import floats
 from astro_yolo.catalog import read_table, write_table
 from astro_yolo.exceptions import InputWarning
 
-from .test_table_files import WITH_META, skip_without_pyarrow
+from .test_table_files import ALL, WITH_META, skip_without_pyarrow
 
 
 @pytest.mark.parametrize(("key", "again"), [
@@ -128,3 +129,78 @@ def test_descriptions_are_one_line(tmp_path):
     assert fits.getheader(tmp_path / "t.fits", 1)["TCOMM2"] == "Petrosian magnitude"
     assert read_table(tmp_path / "t.fits")["mag"].info.description == "Petrosian magnitude"
     assert table["mag"].info.description == "  Petrosian\n      magnitude\n"
+
+
+@pytest.mark.parametrize("before", ["#Table1\n", "# of mine\n# ra, dec in degrees, say\n", "\n"])
+def test_remarks_before_a_csv_are_passed_over(tmp_path, before):
+    """The first line of SkyServer's CSV, or remarks of one's own, are not taken for the header."""
+    path = tmp_path / "t.csv"
+    path.write_text(f"{before}objID,ra,dec\n7,150.5,2.25\n8,150.6,2.5\n")
+    found = read_table(path)
+    assert found.colnames == ["objID", "ra", "dec"]
+    assert found["objID"].tolist() == [7, 8]
+    assert found["ra"].to_value("deg").tolist() == [150.5, 150.6]
+
+
+# As Astropy reads them from the VOTables of Simbad, VizieR and TOPCAT: Python's text, with gaps.
+OF_VOTABLE = """\
+<?xml version="1.0"?>
+<VOTABLE version="1.4" xmlns="http://www.ivoa.net/xml/VOTable/v1.3"><RESOURCE><TABLE>
+<FIELD name="main_id" datatype="char" arraysize="*"/>
+<FIELD name="ra" datatype="double" unit="deg"/><FIELD name="n" datatype="int"/>
+<FIELD name="seen" datatype="boolean"/>
+<DATA><TABLEDATA>
+<TR><TD>NGC 1</TD><TD>10.5</TD><TD>3</TD><TD>T</TD></TR>
+<TR><TD></TD><TD></TD><TD></TD><TD></TD></TR>
+<TR><TD>M 31</TD><TD>11.5</TD><TD>7</TD><TD>F</TD></TR>
+</TABLEDATA></DATA></TABLE></RESOURCE></VOTABLE>
+"""
+
+
+@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("rows", [slice(None), slice(1, 2), slice(0)])
+def test_a_votable_of_a_service_becomes_any_file(tmp_path, name, rows):
+    """Text, numbers and truths with gaps, as services send them, are in every format."""
+    skip_without_pyarrow(name)
+    (tmp_path / "service.vot").write_text(OF_VOTABLE)
+    for read in (read_table, Table.read, QTable.read):
+        table = read(tmp_path / "service.vot")[rows]
+        write_table(table, tmp_path / name, overwrite=True)
+        if len(table) < 3 and name.endswith("csv"):
+            continue  # of nothing but gaps CSV has no types
+        found = read_table(tmp_path / name)
+        assert [str(word) for word in found["main_id"]] == ["NGC 1", "", "M 31"][rows]
+        assert_array_equal(floats(found["ra"]), [10.5, np.nan, 11.5][rows])
+        assert found["n"].tolist() == [3, None, 7][rows]
+        if not name.endswith("csv"):  # which has words for them
+            assert found["seen"].tolist() == [True, None, False][rows]
+
+
+@pytest.mark.parametrize("kind", ["int8", "uint8", "uint16", "uint32", "uint64", "bool"])
+@pytest.mark.parametrize("name", WITH_META)
+def test_numbers_of_any_type_keep_their_values(tmp_path, name, kind):
+    """Types that a format has not are written as larger ones, with a mask and without."""
+    skip_without_pyarrow(name)
+    values = np.array([0, 1, 100], kind)
+    table = QTable({"plain": values, "gap": MaskedColumn(values, mask=[False, True, False])})
+    write_table(table, tmp_path / name)
+    found = read_table(tmp_path / name)
+    assert found["plain"].tolist() == values.tolist()
+    assert_array_equal(floats(found["gap"]), np.where([0, 1, 0], np.nan, values.astype(float)))
+
+
+def test_what_a_format_cannot_hold_is_an_error(tmp_path):
+    """Numbers beyond VOTable's, and Python objects, are an error that says so, and no file."""
+    with pytest.raises(ValueError, match=r"\['a'\] must be .* got whole numbers above 2\*\*63"):
+        write_table(Table({"a": np.array([2**63], np.uint64)}), tmp_path / "t.vot")
+    with pytest.raises(ValueError, match=r"table must be such as .*t.fits can hold: "):
+        write_table(Table({"a": np.array([{}, 3], object)}), tmp_path / "t.fits")
+    with pytest.raises(TypeError, match="table must be an astropy Table, got list"):
+        write_table([1, 2], tmp_path / "t.fits")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_half_precision_in_votable(tmp_path):
+    """Floats of two bytes, which VOTable has not, are in four."""
+    write_table(Table({"a": np.array([0.5], np.float16)}), tmp_path / "t.vot")
+    assert read_table(tmp_path / "t.vot")["a"].tolist() == [0.5]

@@ -198,6 +198,10 @@ def test_bad_sets_are_named(detector, tmp_path):
     label_path(picture, "labels").write_text("2 0.5 0.5 0.1 0.1\n")
     with pytest.raises(SetError, match="must have classes 0 to 1, got 2"):
         evaluate_set(detector, marker)
+    for row in ("0 250 250 20 20", "0 0.5 1.5 0.1 0.1"):
+        label_path(picture, "labels").write_text(f"{row}\n")
+        with pytest.raises(SetError, match=r"000-L.png must lie in the picture, as shares"):
+            evaluate_set(detector, marker)
     picture.write_bytes(b"\x89PNG")
     with pytest.raises(SetError, match=r"000-L.png must be a picture"):
         evaluate_set(detector, marker)

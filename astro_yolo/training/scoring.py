@@ -140,6 +140,10 @@ def score_picture(detector, path, names, magnitudes=None):
     if len(kinds) and not 0 <= kinds.min() <= kinds.max() < len(names):
         msg = f"the labels of {path} must have classes 0 to {len(names) - 1}, got {kinds.max()}"
         raise SetError(msg)
+    middles = (truth[:, :2] + truth[:, 2:]) / 2 / picture.shape[1::-1]
+    if np.any((middles < 0) | (middles > 1)):  # in pixels, most likely: nothing would be found
+        msg = f"the labels of {path} must lie in the picture, as shares of its sides"
+        raise SetError(msg)
     boxes, scores, labels = found_in(
         detector, np.ascontiguousarray(picture[..., ::-1]), stars="star" in names
     )

@@ -1,0 +1,66 @@
+"""Field 94-1-12 with a sky that is not flat, as it is and with the local sky subtracted."""
+
+import warnings
+
+import numpy as np
+import truth_94_1_12 as field
+
+from accuracy_sections.session import places_of, rate, text
+from astro_yolo.image import read_image
+from astro_yolo.stretch import background_noise
+
+__all__ = ["run"]
+
+SQUARES = (None, 64, 128, 256)  # pixels; None: the sky is taken to be flat
+FAINT = 22.0  # r
+
+
+def run(session):
+    """
+    Add a sky to every band, and count galaxies.
+
+    Parameters
+    ----------
+    session : accuracy_sections.session.Session
+        The run.
+
+    Returns
+    -------
+    dict
+    """
+    bands = dict(zip(session.test_frame.bands, session.test_frame.data, strict=True))
+    noise = {name: background_noise(plane)[1] for name, plane in bands.items()}
+    print(f"{'':<26}{'n':>5}  {f'recall r<{FAINT:.0f}':<32}precision")
+    found = {}
+    for name, shape in _skies(next(iter(bands.values())).shape):
+        image = read_image({k: plane + noise[k] * shape for k, plane in bands.items()})
+        for square in SQUARES:
+            label = f"{name}, " + ("taken as flat" if square is None else f"squares of {square}")
+            found[label] = _measure(session, label, image, square)
+    return found
+
+
+def _skies(shape):
+    """Yield name and values of each sky, in units of the noise."""
+    y, x = np.indices(shape, dtype=np.float32)
+    middle = np.hypot(x / shape[1] - 0.5, y / shape[1] - 0.5)
+    yield "flat", np.zeros(shape, dtype=np.float32)
+    for height in (5, 20, 100):
+        yield f"slope {height}", height * x / shape[1]
+    yield "bowl 50", -50 * middle**2
+    yield "steps 10", 10 * (x // 512 % 2)
+
+
+def _measure(session, label, image, square):
+    """Detect in one image; print and return what is found."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that the sky is not flat
+        table = session.detector.detect(image, score=session.score, background=square, zoom=1)
+    matched = field.match(*places_of(table).T, session.truth)
+    row = {
+        "number": len(table),
+        "recall": rate(*matched.recall(0, FAINT)),
+        "precision": rate(*matched.precision(0, FAINT)),
+    }
+    print(f"{label:<26}{len(table):>5}  {text(row['recall'], 32)}{text(row['precision'])}")
+    return row
