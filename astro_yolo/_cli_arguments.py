@@ -2,7 +2,10 @@
 
 import argparse
 
-__all__ = ["add_parser"]
+from astro_yolo._cli_command import add_command
+from astro_yolo._cli_detect import run
+
+__all__ = ["add_parser", "hdu_name"]
 
 _EXAMPLES = """
 examples:
@@ -27,7 +30,7 @@ _FORMATS = ("ecsv", "fits", "vot", "parquet", "csv")
 _BACKENDS = ("auto", "onnxruntime", "openvino", "ultralytics")
 
 
-def add_parser(commands, run):
+def add_parser(commands):
     """
     Add the command to the sub-parsers of the main one.
 
@@ -35,16 +38,9 @@ def add_parser(commands, run):
     ----------
     commands : object
         What `argparse.ArgumentParser.add_subparsers` returned.
-    run : callable
-        Called with the parsed options.
     """
-    parser = commands.add_parser(
-        "detect",
-        help="find and classify the galaxies in images",
-        description="Find and classify the galaxies in images.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+    text = "find and classify the galaxies in images"
+    parser = add_command(commands, "detect", text, _EXAMPLES)
     parser.set_defaults(run=run, parser=parser)
     _add_inputs(parser.add_argument_group("what to look at"))
     _add_selection(parser.add_argument_group("what to keep"))
@@ -66,7 +62,9 @@ def _add_inputs(group):
         "--sdss", metavar="RUN/CAMCOL/FIELD", action="append", default=[],
         help="fetch this SDSS field (g, r, i); may be repeated",
     )  # fmt: skip
-    group.add_argument("--hdu", type=_hdu, help="number or name of the extension to read")
+    group.add_argument(
+        "--hdu", type=hdu_name, help="number or name of the extension to read, or SCI,2"
+    )
 
 
 def _add_selection(group):
@@ -163,6 +161,20 @@ def _between(low, high):
     return number
 
 
-def _hdu(text):
-    """Read the number or the name of an extension."""
+def hdu_name(text):
+    """
+    Read what ``--hdu`` names.
+
+    Parameters
+    ----------
+    text : str
+        Number of an extension, or its name, which a comma and its version may follow: SCI,2.
+
+    Returns
+    -------
+    int, str or (str, int)
+    """
+    name, comma, version = text.rpartition(",")
+    if comma and version.strip().isdecimal():
+        return name.strip(), int(version)
     return int(text) if text.lstrip("-").isdecimal() else text

@@ -1,5 +1,6 @@
 """The command ``astro-yolo measure``."""
 
+from astro_yolo._cli_arguments import hdu_name
 from astro_yolo._cli_command import (
     add_command,
     check_tables,
@@ -41,20 +42,30 @@ def add_parser(commands):
         help="AB magnitude of one unit, for all bands or each (default: of the headers)",
     )  # fmt: skip
     parser.add_argument(
-        "--aperture", type=float, metavar="ARCSEC", help="radius of the circular aperture (1.5)"
-    )
+        "--aperture", type=_length, metavar="ARCSEC",
+        help="radius of the circular aperture (1.5), or in pixels: 4px",
+    )  # fmt: skip
     parser.add_argument(
-        "--psf", type=float, metavar="ARCSEC", help="width of the PSF, taken out of the axis ratio"
+        "--psf", type=_length, metavar="ARCSEC",
+        help="width of the PSF, taken out of the axis ratio, or in pixels",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hdu", type=hdu_name, help="number or name of the extension to read, or SCI,2"
     )
-    parser.add_argument("--hdu", help="number or name of the extension to read")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(run=guarded(_measure))
 
 
-def _measure(options):
-    """Measure, write, and say so."""
+def _length(text):
+    """Read an angle in arcseconds, or a number of pixels with px behind it."""
     from astropy import units as u
 
+    number = text.removesuffix("px")
+    return float(number) * (u.arcsec if number == text else u.pix)
+
+
+def _measure(options):
+    """Measure, write, and say so."""
     from astro_yolo.catalog import read_table, write_table
     from astro_yolo.measuring import measure
 
@@ -62,14 +73,13 @@ def _measure(options):
     refuse_inputs([options.output], options.files)
     refuse_existing([options.output], overwrite=options.overwrite)
     zero = options.zeropoint
-    hdu = int(options.hdu) if options.hdu and options.hdu.isdigit() else options.hdu
     table = measure(
         read_table(options.table),
         options.files if len(options.files) > 1 else options.files[0],
         zeropoint=zero[0] if zero and len(zero) == 1 else zero,
-        aperture=None if options.aperture is None else options.aperture * u.arcsec,
-        psf=None if options.psf is None else options.psf * u.arcsec,
-        hdu=hdu,
+        aperture=options.aperture,
+        psf=options.psf,
+        hdu=options.hdu,
     )
     write_table(table, options.output, overwrite=options.overwrite)
     print(f"{len(table)} sources measured: {options.output}")

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from astro_yolo._rounding import dithered
 from astro_yolo.stretch import background_noise
 from astro_yolo.tiling import even_spans
 
@@ -73,7 +74,8 @@ def _measured(data, good):
     if good.mean() < _USABLE:
         return (np.nan, np.nan), np.full(len(data), np.nan)
     y, x = np.nonzero(good)
-    return (y.mean(), x.mean()), np.array([background_noise(plane, ~good)[0] for plane in data])
+    planes = [dithered(plane, ~good) for plane in data]
+    return (y.mean(), x.mean()), np.array([background_noise(p, ~good)[0] for p in planes])
 
 
 def _whole(grid, places, middles):

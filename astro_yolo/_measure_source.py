@@ -6,6 +6,7 @@ import numpy as np
 
 from astro_yolo._apertures import Aperture
 from astro_yolo._foreign_light import box_radius, foreign_light, mirrored, own_peak
+from astro_yolo._rounding import unrounded
 from astro_yolo._sersic import SHARES, enclosed, mean_brightness, sersic_within
 from astro_yolo._shape_of_light import (
     Ellipse,
@@ -275,6 +276,7 @@ def _background(bands, bad, place, half):
 
 def _level(values):
     """Return sky and noise of sorted values about as large as 1, those of sources clipped."""
+    values, step = unrounded(values)
     for _ in range(5):
         distance = values - _middle(values)
         noise = 1.4826 * _deviation(distance)
@@ -283,8 +285,12 @@ def _level(values):
         if len(kept) == len(values) or len(kept) < _FEWEST_SKY / 2:
             break
         values = kept
-    # a median of values cut at 3 sigma still leans to the faint sources: mode by Pearson
-    sky = 2.5 * _middle(values) - 1.5 * values.mean()
+    # a median of values cut at 3 sigma still leans to the faint sources: mode by Pearson, which two
+    # or three rounded values do not have
+    mean = values.mean()
+    sky = mean if noise < step else 2.5 * _middle(values) - 1.5 * mean
+    rounding = step / np.sqrt(12)  # is in the values, and a second time since they were spread
+    noise = np.sqrt(max(noise**2 - rounding**2, rounding**2))
     return sky, max(noise, np.finfo(np.float32).tiny)
 
 

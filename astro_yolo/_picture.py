@@ -1,10 +1,12 @@
 """A picture of an image with its detections drawn on it."""
 
+from pathlib import Path
+
 import numpy as np
 
 from astro_yolo._columns import floats, whole
 from astro_yolo._files import replacing
-from astro_yolo._region_colors import CLASS_COLORS
+from astro_yolo._region_colors import color_of
 from astro_yolo._sky import celestial
 from astro_yolo.catalog import LABELS, pixel_boxes, table_wcs
 from astro_yolo.filters import white_of
@@ -39,7 +41,11 @@ def write_png(image, table, path, *, stretch="asinh", min_score=None, title=None
     ------
     OSError
         If the file exists and ``overwrite`` is false, or it cannot be written.
+    ValueError
+        If the name of the file says that it is of another kind.
     """
+    if Path(path).suffix.lower() not in {"", ".png"}:
+        raise ValueError(f"path must end in .png, got {path}")
     with replacing(path, overwrite=overwrite) as temporary:
         figure = plot_overlay(image, table, stretch=stretch, min_score=min_score, title=title,
                               wcs=wcs)
@@ -192,7 +198,7 @@ def _draw_boxes(axes, table, zoom):
                   if name in labels]:
         mine = labels == label
         drawn.append(PolyCollection(
-            corners[mine], facecolors="none", edgecolors=CLASS_COLORS.get(label, "#00ff00"),
+            corners[mine], facecolors="none", edgecolors=color_of(label, None),
             linewidths=width, label=f"{label or 'unlabelled'} ({mine.sum()})"))
         axes.add_collection(drawn[-1], autolim=False)
     if drawn:

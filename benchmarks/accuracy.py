@@ -20,7 +20,7 @@ SECTIONS = {
     "calibration": "calibration error of the score on field 94-1-12",
     "stretches": "field 94-1-12 as an 8-bit picture in each stretch, and in single bands",
     "moved": "field 94-1-12 turned, mirrored and rescaled",
-    "sky": "field 94-1-12 with a sky that is not flat, and with the local sky subtracted",
+    "sky": "field 94-1-12 with a sky that is not flat, and in whole numbers",
     "cutouts": "Galaxy Zoo cutouts that were held out: recall, boxes, classes",
     "telescopes": "cutouts of other telescopes",
     "sheets": "sheets to judge by eye: deep field, cluster, nebula, large galaxies",

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import QTable
 
 from astro_yolo import detect, measure, read_image, read_table, write_table
@@ -67,3 +68,31 @@ def test_an_image_is_never_replaced(paths, table, tmp_path, capsys):
     assert "path must end in one of" in capsys.readouterr().err
     assert main([*command, *paths, "-o", str(tmp_path / "t.ecsv"), "--overwrite"]) == 0
     assert "kron_mag_r" in read_table(tmp_path / "t.ecsv").colnames
+
+
+def test_lengths_in_pixels(paths, table, tmp_path):
+    """A number with px behind it is one of pixels; without, of arcseconds, 0.396 to a pixel."""
+    write_table(table, tmp_path / "t.ecsv")
+    for name, length in (("px", "5px"), ("arcsec", "1.98")):
+        command = ["measure", str(tmp_path / "t.ecsv"), *paths, "--aperture", length]
+        assert main([*command, "-o", str(tmp_path / f"{name}.ecsv")]) == 0
+    pixels, angle = (read_table(tmp_path / f"{name}.ecsv") for name in ("px", "arcsec"))
+    np.testing.assert_allclose(pixels["aper_flux_r"], angle["aper_flux_r"], rtol=1e-3)
+
+
+def test_an_extension_by_name_and_version(paths, table, tmp_path):
+    """``--hdu SCI,2`` is the second extension of that name."""
+    image = read_image(paths[1])
+    pixels = np.asarray(image.data[0])
+    hdus = [fits.ImageHDU(value * pixels, name="SCI", ver=value) for value in (1, 2)]
+    fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(tmp_path / "two.fits")
+    boxes = table["xmin", "ymin", "xmax", "ymax"]
+    boxes.write(tmp_path / "t.ecsv")
+    command = ["measure", str(tmp_path / "t.ecsv"), str(tmp_path / "two.fits")]
+    fluxes = []
+    for version in ("1", "2"):
+        out = tmp_path / f"{version}.ecsv"
+        assert main([*command, "--hdu", f"SCI,{version}", "-o", str(out)]) == 0
+        written = QTable.read(out)
+        fluxes.append(written[next(name for name in written.colnames if "aper_flux" in name)])
+    np.testing.assert_allclose(fluxes[1], 2 * fluxes[0], rtol=1e-4)

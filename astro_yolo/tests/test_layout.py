@@ -14,8 +14,8 @@ import astro_yolo
 # __init__.py; the root's is exempt, as it imports nothing until a name is used.
 LAYERS = (
     # 0: arrays, errors, settings
-    ("exceptions", "config", "boxes", "filters", "_display_curves", "stretch", "tiling",
-     "centering", "injection", "_sphere", "_files", "_environment"),
+    ("exceptions", "config", "boxes", "filters", "_rounding", "_display_curves", "stretch",
+     "tiling", "centering", "injection", "_sphere", "_files", "_environment"),
     # 1: Astropy in, Astropy out: images, then tables, then regions and pictures
     ("_bands", "_zero_point", "_wcs_cards", "_headers", "_no_data", "_planes", "_fits_scan",
      "_fits_input", "_picture_input", "_inputs", "_mapping", "_alignment", "image"),

@@ -171,3 +171,20 @@ def test_ucds_are_those_of_the_ivoa():
     ucds = {name: table[name].info.meta["ucd"] for name in table.colnames}
     assert len(ucds) > 50
     assert [key for key, ucd in ucds.items() if not check_ucd(ucd, True)] == []
+
+
+@pytest.mark.parametrize("scatter", [0.3, 0.5, 1, 2, 5])
+def test_whole_numbers_measure_as_what_they_were_rounded_from(scatter):
+    """Counts of little noise have the sky and the flux of the image before rounding."""
+    y, x = np.indices((90, 90))
+    light = 400 * np.exp(-((x - 45) ** 2 + (y - 45) ** 2) / 18)
+    exact = 1200.3 + light + np.random.default_rng(2).normal(0, scatter, light.shape)
+    boxes = QTable({"xmin": [35.0], "xmax": [55.0], "ymin": [35.0], "ymax": [55.0]})
+    rounded = measure(boxes, np.round(exact).astype(np.uint16), aperture=12 * u.pix)
+    uncertain = 0.1 + 0.06 * scatter  # of the sky, from two thousand pixels
+    assert rounded["sky_band1"][0] == pytest.approx(1200.3, abs=uncertain)
+    flux, area = rounded["aper_flux_band1"][0], np.pi * 12**2
+    error = area * uncertain + 3 * np.sqrt(area) * np.hypot(scatter, 12**-0.5)
+    assert flux == pytest.approx(light.sum(), abs=error)
+    noise = rounded["aper_flux_err_band1"][0] / np.sqrt(area)
+    assert noise == pytest.approx(np.hypot(scatter, 12**-0.5), rel=0.15)

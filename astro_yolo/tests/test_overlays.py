@@ -312,3 +312,9 @@ def test_other_files_are_no_region_files(tmp_path, name, kind):
         read_regions(tmp_path / name)
     (tmp_path / "empty.reg").write_text("")
     assert len(read_regions(tmp_path / "empty.reg")) == 0
+
+
+def test_a_picture_is_png(tmp_path):
+    """A name that says another kind is refused before the work."""
+    with pytest.raises(ValueError, match=r"path must end in .png, got .*a.pdf"):
+        write_png(np.zeros((9, 9, 3), np.uint8), Table(), tmp_path / "a.pdf")

@@ -1,4 +1,4 @@
-"""Field 94-1-12 with a sky that is not flat, as it is and with the local sky subtracted."""
+"""Field 94-1-12 with a sky that is not flat, and in whole numbers of few steps to the noise."""
 
 import warnings
 
@@ -13,6 +13,7 @@ __all__ = ["run"]
 
 SQUARES = (None, 64, 128, 256)  # pixels; None: the sky is taken to be flat
 FAINT = 22.0  # r
+STEPS, OFFSET = (0.2, 0.5, 1, 2), 100.5  # of whole numbers, and the sky under them, over the noise
 
 
 def run(session):
@@ -37,6 +38,12 @@ def run(session):
         for square in SQUARES:
             label = f"{name}, " + ("taken as flat" if square is None else f"squares of {square}")
             found[label] = _measure(session, label, image, square)
+    for step in STEPS:
+        image = read_image({
+            k: np.round((plane / noise[k] + OFFSET) / step) for k, plane in bands.items()
+        })  # fmt: skip
+        label = f"rounded to {step:g}"
+        found[label] = _measure(session, label, image, None)
     return found
 
 

@@ -1,0 +1,73 @@
+"""Values that were rounded, as counts are, so that many of them are equal."""
+
+import numpy as np
+
+__all__ = ["dithered", "unrounded"]
+
+_DISTINCT = 0.5  # share of values that differ from the one before; with fewer they are rounded
+_COARSE = 0.2  # steps over the noise from which their size matters
+_SAMPLE = 20_000  # pixels
+
+
+def unrounded(values):
+    """
+    Spread equal values evenly over the step between them.
+
+    The median of whole numbers is a whole number, off by up to half a step, and their median
+    absolute deviation is one as well, or 0.
+
+    Parameters
+    ----------
+    values : (N,) array
+        Sorted.
+
+    Returns
+    -------
+    values : (N,) array
+        Still sorted; the same where few are equal, or all.
+    step : float
+        The smallest distance between values; 0 where nothing was done.
+    """
+    rises = np.diff(values) > 0
+    if not 0 < np.count_nonzero(rises) < len(values) * _DISTINCT:
+        return values, 0.0
+    step = float(np.diff(values)[rises].min())
+    first = np.flatnonzero(np.r_[True, rises])
+    number = np.diff(np.r_[first, len(values)])
+    rank = np.arange(len(values)) - np.repeat(first, number)
+    return values + step * ((rank + 0.5) / np.repeat(number, number) - 0.5), step
+
+
+def dithered(plane, mask=None):
+    """
+    Return a plane whose values are rounded no more coarsely than its noise.
+
+    Where the noise is below five steps, medians are off by a good part of it, and no network was
+    trained on the few values that are left. A uniform random number of one step is added, the same
+    at each call.
+
+    Parameters
+    ----------
+    plane : (ny, nx) array
+        Pixel values.
+    mask : (ny, nx) bool array, optional
+        True for pixels to leave out.
+
+    Returns
+    -------
+    (ny, nx) array
+        The plane itself where it is not rounded, or finely.
+    """
+    stride = max(1, int(np.sqrt(plane.size / _SAMPLE)))
+    sample = plane[::stride, :: stride | 1]
+    good = np.isfinite(sample)
+    if mask is not None:
+        good &= ~mask[::stride, :: stride | 1]
+    values, step = unrounded(np.sort(sample[good]))
+    if not step:
+        return plane
+    low, high = np.percentile(values, [15.87, 50])
+    if step < _COARSE * (high - low):
+        return plane
+    chance = np.random.default_rng(0).random(plane.shape, dtype=np.float32)
+    return plane + np.float32(step) * (chance - np.float32(0.5))

@@ -1,0 +1,63 @@
+"""Values that were rounded."""
+
+import numpy as np
+import pytest
+
+from astro_yolo import detect
+from astro_yolo._rounding import dithered, unrounded
+from astro_yolo.tests.planted import MODEL, nearest, plant, spread
+
+SHAPE = (200, 240)
+
+
+def noise(scatter, level=100.3, seed=0):
+    """Return noise about a level."""
+    return np.random.default_rng(seed).normal(level, scatter, SHAPE).astype(np.float32)
+
+
+def test_equal_values_are_spread_over_a_step():
+    """Of whole numbers each takes as much room as its neighbours' middle leaves it."""
+    values, step = unrounded(np.array([1.0, 1, 1, 1, 2, 2, 4, 4]))
+    assert step == 1
+    np.testing.assert_allclose(values, [0.625, 0.875, 1.125, 1.375, 1.75, 2.25, 3.75, 4.25])
+
+
+@pytest.mark.parametrize("values", [[], [3.0], [2.0, 2, 2], [1.0, 2, 3, 3], [0.1, 0.25, 0.3]])
+def test_other_values_stay(values):
+    """Nothing is done to values most of which differ, or none."""
+    same, step = unrounded(np.array(values))
+    assert step == 0
+    assert same.tolist() == values
+
+
+@pytest.mark.parametrize("scatter", [0.4, 1, 3])
+def test_medians_of_whole_numbers(scatter):
+    """Median and scatter are those before rounding, with the variance of it and of the chance."""
+    plane = dithered(np.round(noise(scatter)))
+    assert np.median(plane) == pytest.approx(100.3, abs=0.1)
+    assert plane.std() == pytest.approx(np.hypot(scatter, 6**-0.5), rel=0.03)
+    np.testing.assert_array_equal(plane, dithered(np.round(noise(scatter))))
+    assert np.abs(plane - np.round(noise(scatter))).max() <= 0.5
+
+
+def test_what_is_rounded_finely_stays():
+    """Noise of ten steps, numbers with fractions, a constant and no data are left as they are."""
+    for plane in (np.round(noise(10)), noise(1), np.full(SHAPE, 7.0), np.full(SHAPE, np.nan)):
+        assert dithered(plane) is plane
+
+
+def test_masked_values_do_not_count():
+    """A plane of fractions is left as it is, though most of it is masked and of one value."""
+    plane, mask = noise(1), np.ones(SHAPE, bool)
+    mask[:60] = False
+    plane[mask] = 5
+    assert dithered(plane, mask) is plane
+
+
+def test_sources_in_counts_of_little_noise():
+    """What is found in an image is found in it when it is rounded to steps of its noise."""
+    positions = spread(SHAPE, 12)
+    image = np.round(plant(SHAPE, positions, sky_level=100.5))
+    table = detect(image.astype(np.uint16), model=MODEL, zoom=1)
+    assert nearest(positions, table)[0].max() < 2
+    assert len(table) == len(positions)
