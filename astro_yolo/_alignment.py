@@ -81,7 +81,7 @@ class AlignedBand:
         window = window or self._full
         if self.mapping is None:
             values = self.plane.pixels.read(window)
-            return values, _join(nonfinite(values), self.plane.bad_in(window))
+            return values, union([nonfinite(values), self.plane.bad_in(window)])
         values = self._resample(self._usable_block, window)
         return values, nonfinite(values)
 
@@ -289,8 +289,7 @@ def nonfinite(values):
     return bad if bad.any() else None
 
 
-def _join(a, b):
-    """Union of two masks, either of which may be absent."""
-    if a is None or b is None:
-        return b if a is None else a
-    return a | b
+def union(masks):
+    """Pixels that any of some masks marks; None where there are no masks."""
+    masks = [mask for mask in masks if mask is not None]
+    return np.logical_or.reduce(masks) if masks else None

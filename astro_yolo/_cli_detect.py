@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from astro_yolo import __version__
-from astro_yolo._cli_command import complain
+from astro_yolo._cli_command import complain, refuse_existing
 from astro_yolo._cli_fields import check_endings, collect_fields, plan_outputs
 from astro_yolo.exceptions import AstroYoloError, AstroYoloWarning, NoDetectionsWarning
 
@@ -145,7 +145,7 @@ def _do_field(field, outputs, detector, options):
         outputs = outputs.missing()
         if not outputs.paths():
             return {"skipped": True, "outputs": names}
-    _check_free(outputs.paths(), overwrite=options.overwrite)
+    refuse_existing(outputs.paths(), overwrite=options.overwrite)
     from astro_yolo.image import read_image
 
     bands, found = _bands(field, options), {}
@@ -174,17 +174,6 @@ def _do_field(field, outputs, detector, options):
         "outputs": names,
         "table": table,
     }
-
-
-def _check_free(paths, *, overwrite):
-    """Refuse, before the work is done, what could not be written after it."""
-    for path in paths:
-        if not path.parent.is_dir():
-            msg = f"the folder {path.parent} of {path.name} does not exist"
-            raise FileNotFoundError(msg)
-        if path.exists() and not overwrite:
-            msg = f"{path} exists: --overwrite replaces it"
-            raise FileExistsError(msg)
 
 
 def _bands(field, options):
@@ -265,7 +254,6 @@ def _one_line(error):
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
     return " ".join(str(error).split()) or type(error).__name__
-
 
 
 def _is_interactive(options):

@@ -288,4 +288,3 @@ def _uninstall(options):
     from astro_yolo.ds9 import uninstall_menu
 
     print("entries taken away" if uninstall_menu(options.path) else "there were no entries")
-    return 0

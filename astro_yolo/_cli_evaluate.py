@@ -148,7 +148,6 @@ def _train(options):
     with replacing(path.with_suffix(".json"), overwrite=True) as part:
         part.write_text(json.dumps({name: line}, indent=1) + "\n", encoding="utf-8")
     print(path)
-    return 0
 
 
 def _evaluate(options):
@@ -168,7 +167,6 @@ def _evaluate(options):
     numbers = headline(list(found.pictures), len(found.names), threshold=found.about["threshold"])
     for name, value in numbers.items():
         print(f"{name:18} {value:.4f}")
-    return 0
 
 
 def _matrix(options):
@@ -193,7 +191,6 @@ def _matrix(options):
         table.write(part, format="ascii.ecsv", delimiter=",")
     for line in table["trained", "tested", "objects", "astrocv_recall", "ap50", "f1"].pformat():
         print(line)
-    return 0
 
 
 def _named(text):
@@ -255,4 +252,3 @@ def _report(options):
     matrix = _matrix_of(options.matrix) if options.matrix else None
     print(write_report(options.out, evaluations, runs, matrix=matrix, title=options.title,
                        draws=options.draws, overwrite=options.overwrite))  # fmt: skip
-    return 0

@@ -119,7 +119,6 @@ def _query(options):
             table = table[[tuple(map(int, number)) in drawn for number in numbers]]
             print(f"{len(table)} of them drawn for {select}")
         table.write(part, format="ascii.ecsv", delimiter=",")
-    return 0
 
 
 def _read_fields(texts):
@@ -218,7 +217,6 @@ def _dataset(options):
     print(f"{recipe.selection.name}: {len(drawn)} fields, published {recipe.selection.fields}; "
           "published images of val are in one filter")  # fmt: skip
     print(marker)
-    return 0
 
 
 def _assigned(texts):

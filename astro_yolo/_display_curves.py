@@ -22,11 +22,11 @@ def _lupton(planes, _counted=None, _levels=None):
     return np.moveaxis(rgb, -1, 0) / np.float32(255)
 
 
-def _enhance(rgb, factor=2.0):
-    """Contrast about the mean grey level, then brightness, by the same factor."""
+def _enhance(rgb):
+    """Contrast about the mean grey level, then brightness, by two."""
     grey = np.tensordot(np.array([0.299, 0.587, 0.114], np.float32), rgb, axes=1).mean()
-    contrast = np.clip(grey + factor * (rgb - grey), 0, 1)
-    return np.clip(factor * contrast, 0, 1)
+    contrast = np.clip(grey + 2 * (rgb - grey), 0, 1)
+    return np.clip(2 * contrast, 0, 1)
 
 
 def _lupton_high(planes, _counted=None, _levels=None):
@@ -34,10 +34,9 @@ def _lupton_high(planes, _counted=None, _levels=None):
     return _enhance(np.clip(_lupton(planes), 0, 1))
 
 
-def _sinh(planes, counted, _levels=None, strength=3.0):
-    """Hyperbolic sine of the values scaled to the brightest percent."""
-    unit = _unit_range(planes, counted)
-    return np.sinh(strength * unit) / np.sinh(strength)
+def _sinh(planes, counted, _levels=None):
+    """Hyperbolic sine of each channel's own range."""
+    return np.sinh(3 * _unit_range(planes, counted)) / np.sinh(3)
 
 
 def _sinh_high(planes, counted, _levels=None):
@@ -46,7 +45,7 @@ def _sinh_high(planes, counted, _levels=None):
 
 
 def _sqrt(planes, counted, _levels=None):
-    """Square root of the values scaled to the brightest percent."""
+    """Square root of each channel's own range."""
     return np.sqrt(_unit_range(planes, counted))
 
 

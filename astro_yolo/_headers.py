@@ -51,7 +51,7 @@ def as_wcs(value, label="wcs"):
     ----------
     value : object
         A FITS header, or a WCS of the shared interface (APE 14).
-    label : str
+    label : str, optional
         The argument's name, for the message.
 
     Returns

@@ -10,7 +10,7 @@ from astropy.wcs.utils import pixel_to_pixel
 
 from astro_yolo.exceptions import InputWarning, WCSError, warn_user
 
-_FIT_NODES = 9  # per axis: 81 points fix six numbers and leave 75 to judge them by
+_FIT_NODES = 9  # per axis: three of 81 points fix the six numbers, the others judge them
 _MAX_RESIDUAL = 0.1  # px; above it the affine is refused
 _WHOLE = 1e-3  # px; closer to whole pixels than this, a mapping moves pixels without mixing them
 _GRID_STEP = 16  # px between WCS nodes; the curvature of real distortions leaves < 0.01 px between

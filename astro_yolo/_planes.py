@@ -129,10 +129,10 @@ class Plane:
         The filter that its header names.
     saturation : float, optional
         Values from here on are saturated.
-    zero_point : float, optional
-        AB magnitude of one unit of its pixels.
     digest : FileDigest or ArrayDigest
         Where its checksum comes from.
+    zero_point : float, optional
+        AB magnitude of one unit of its pixels.
     fill : float, optional
         The value of regions that hold no data.
     wcs_error : WCSError, optional

@@ -12,7 +12,7 @@ from itertools import islice, product
 import cv2
 import numpy as np
 
-from astro_yolo._alignment import averaged, nonfinite
+from astro_yolo._alignment import averaged, nonfinite, union
 from astro_yolo.stretch import background_noise
 from astro_yolo.tiling import spans
 
@@ -92,9 +92,7 @@ def point_source_width(image):
 
 def _blocks(shape):
     """Return windows (y0, y1, x0, x1) that cover an image, those in the middle first."""
-    rows, columns = (
-        [(start, min(start + _BLOCK, side)) for start in range(0, side, _BLOCK)] for side in shape
-    )
+    rows, columns = (spans(0, side, _BLOCK) for side in shape)
     middle = np.array(shape) / 2
     return sorted(
         ((*row, *column) for row, column in product(rows, columns)),
@@ -259,8 +257,7 @@ def _resampled(plane, place, size, way):
 
 def _unusable(data, mask):
     """Return which pixels of a window are masked or not finite in any band, or None."""
-    found = [bad for bad in (mask, *(nonfinite(plane) for plane in data)) if bad is not None]
-    bad = np.logical_or.reduce(found) if found else None
+    bad = union([mask, *(nonfinite(plane) for plane in data)])
     return bad if bad is not None and bad.any() else None
 
 

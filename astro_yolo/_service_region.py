@@ -161,7 +161,7 @@ def _about(vectors, margin):
     mean = vectors.mean(axis=0)
     mean /= np.linalg.norm(mean)
     radius = sphere.separation(vectors, mean).max() * u.rad + margin
-    center = SkyCoord(np.arctan2(mean[1], mean[0]) % (2 * np.pi), np.arcsin(mean[2]), unit="rad")
+    center = SkyCoord(*sphere.angles(mean), unit="rad")
     return _within_reason(Region(center, radius.to(u.deg)))
 
 

@@ -188,7 +188,7 @@ def sky_to_pixel(wcs, ra, dec):
     return np.asarray(x, float), np.asarray(y, float)
 
 
-def field_border(wcs, shape, steps=16):
+def field_border(wcs, shape):
     """
     Return sky positions along the border of an image, in order round it.
 
@@ -198,17 +198,15 @@ def field_border(wcs, shape, steps=16):
         See `celestial`.
     shape : (int, int)
         Rows and columns.
-    steps : int, optional
-        Points on each side: distortion bends it.
 
     Returns
     -------
-    ra, dec : (4 * steps,) array
+    ra, dec : (64,) array
         ICRS degrees, on the outer edges of the outer pixels; NaN where there is no sky.
     """
     ny, nx = shape
-    share = np.arange(steps) / steps
-    zero, one = np.zeros(steps), np.ones(steps)
+    share = np.arange(16) / 16  # of a side: distortion bends it
+    zero, one = np.zeros(16), np.ones(16)
     x = np.concatenate([share, one, 1 - share, zero]) * nx - 0.5
     y = np.concatenate([zero, share, one, 1 - share]) * ny - 0.5
     return pixel_to_sky(wcs, x, y)

@@ -225,5 +225,3 @@ def _flat(key, value):
 def _plain(value):
     """Return what JSON can hold of a numpy value or anything else."""
     return value.tolist() if isinstance(value, np.generic | np.ndarray) else str(value)
-
-

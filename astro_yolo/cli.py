@@ -5,8 +5,8 @@ import os
 import sys
 
 from astro_yolo import __version__
-from astro_yolo._cli_arguments import add_parser
-from astro_yolo._cli_detect import run
+from astro_yolo._cli_arguments import add_parser as add_detect_parser
+from astro_yolo._cli_command import add_command, guarded
 from astro_yolo._cli_ds9 import add_parser as add_ds9_parser
 from astro_yolo._cli_evaluate import add_parsers as add_evaluate_parsers
 from astro_yolo._cli_match import add_parsers as add_match_parsers
@@ -62,7 +62,7 @@ def _parser():
     )
     parser.add_argument("--version", action="version", version=f"astro-yolo {__version__}")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    add_parser(commands, run)
+    add_detect_parser(commands)
     add_measure_parser(commands)
     add_match_parsers(commands)
     add_share_parsers(commands)
@@ -75,30 +75,22 @@ def _parser():
 
 def _add_demo(commands):
     """Add the command ``demo``."""
-    demo = commands.add_parser(
-        "demo",
-        help="detect in the example that comes with the package",
-        description="Detect in the simulated g, r, i field that comes with the package and write "
+    demo = add_command(
+        commands, "demo", "detect in the example that comes with the package",
+        description="Detect in the simulated g, r, i field that comes with the package and write\n"
         "a table, DS9 regions and a picture. Works offline.",
-    )
+    )  # fmt: skip
     demo.add_argument(
         "folder", nargs="?", default="astro-yolo-demo", help="where to write (%(default)s)"
     )
-    demo.set_defaults(run=_run_demo)
+    demo.set_defaults(run=guarded(_run_demo))
 
 
 def _run_demo(options):
     """Write the demo and say where it is."""
     from astro_yolo.demo import next_steps, write_demo
-    from astro_yolo.exceptions import AstroYoloError
 
-    try:
-        paths, table = write_demo(options.folder)
-    except (AstroYoloError, OSError) as error:
-        print(f"astro-yolo: {error}", file=sys.stderr)
-        return 1
-    print(next_steps(paths, table))
-    return 0
+    print(next_steps(*write_demo(options.folder)))
 
 
 if __name__ == "__main__":

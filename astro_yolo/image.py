@@ -10,7 +10,7 @@ from itertools import chain
 import numpy as np
 from astropy.wcs import WCS
 
-from astro_yolo._alignment import AlignedBand, area_ratio, noise_ratio
+from astro_yolo._alignment import AlignedBand, area_ratio, noise_ratio, union
 from astro_yolo._headers import as_wcs, pixel_scale
 from astro_yolo._inputs import load
 from astro_yolo._mapping import fit_mapping
@@ -58,11 +58,11 @@ class SkyImage:
         File name of the reference band, or the kind of the input.
     kind : {"fits", "picture", "array"}, optional
         A picture holds display values (blue, green and red), the others physical ones.
-    zero_points : tuple of (float or None), optional
-        AB magnitude of one unit, per band, where a header tells it.
     checksums : mapping of str to str, optional
         SHA-256 per band: of the file as it is on disk, or of the array's bytes. Computed when first
         asked for.
+    zero_points : tuple of (float or None), optional
+        AB magnitude of one unit, per band, where a header tells it.
     mappings : tuple, optional
         Per band how it lies on the pixel grid, where it was resampled; else `None`.
     """
@@ -125,7 +125,7 @@ class SkyImage:
             data = np.stack([band[y0:y1, x0:x1] for band in self.data])
             return data, mask if mask is not None and mask.any() else None
         read = [band.read((y0, y1, x0, x1)) for band in self.data]
-        mask = _union([mask, *(bad for _, bad in read)])
+        mask = union([mask, *(bad for _, bad in read)])
         return np.stack([values for values, _ in read]), mask
 
     def saturated_window(self, y0, y1, x0, x1):
@@ -145,7 +145,7 @@ class SkyImage:
         self._check_window(y0, y1, x0, x1)
         if not self.is_lazy:
             return None if self.saturated is None else self.saturated[y0:y1, x0:x1]
-        return _union([band.read_saturated((y0, y1, x0, x1)) for band in self.data])
+        return union([band.read_saturated((y0, y1, x0, x1)) for band in self.data])
 
     @cached_property
     def area_ratios(self):
@@ -357,8 +357,8 @@ def _read(bands, mask):
         return tuple(bands), mask, None
     with ThreadPoolExecutor(min(len(bands), os.cpu_count() or 1)) as pool:
         read = list(pool.map(_read_band, bands))
-        saturated = _union(list(pool.map(AlignedBand.read_saturated, bands)))
-    mask = _union([mask, *(bad for _, bad in read)])
+        saturated = union(list(pool.map(AlignedBand.read_saturated, bands)))
+    mask = union([mask, *(bad for _, bad in read)])
     if mask is not None and mask.all():
         msg = f"{bands[0].plane.label}: must have usable pixels, got all {ny} x {nx} masked"
         raise ImageError(msg)
@@ -391,9 +391,3 @@ def _nothing_usable(band):
     """Build the error for a band of nothing but NaN."""
     msg = f"{band.plane.label}: must have finite pixels, got none (all NaN or masked)"
     return ImageError(msg)
-
-
-def _union(masks):
-    """Pixels that any of some masks marks; None where there are no masks."""
-    masks = [mask for mask in masks if mask is not None]
-    return np.logical_or.reduce(masks) if masks else None

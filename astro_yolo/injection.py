@@ -146,7 +146,7 @@ def spiral_stamp(
     flux = np.asarray(flux, dtype=float)
     disc = _render(profile, flux * (1 - bulge), 5 * half_light_radius, theta, psf, offset)
     core = sersic_stamp(flux * bulge, half_light_radius / 5, 2, 0.9, theta, psf=psf, offset=offset)
-    # the core reaches 8/5 of the radius, the disc 5: it always fits inside
+    # the core reaches one radius, the disc 5: it always fits inside
     margin = (disc.shape[-1] - core.shape[-1]) // 2
     disc[..., margin : margin + core.shape[-1], margin : margin + core.shape[-1]] += core
     return disc

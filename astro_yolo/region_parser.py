@@ -15,6 +15,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from astro_yolo._sky import north_in_pixels, sky_boxes, sky_to_pixel, wcs_to_text
+from astro_yolo._sphere import angles, unit_vectors
 from astro_yolo.catalog import LABELS, conform
 from astro_yolo.exceptions import InputWarning, RegionError, warn_user
 
@@ -315,12 +316,10 @@ def _sky_columns(shapes, boxes, wcs):
 
 def _middle(ra, dec):
     """Return the middle of the corners of a polygon, also across 0 h and a pole; degrees."""
-    lon, lat = np.radians(ra - ra[0]), np.radians(dec)
-    x, y, z = np.array([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)]
-                       ).mean(axis=1)
-    east = np.degrees(np.arctan2(y, x))
+    middle = unit_vectors(np.radians(ra - ra[0]), np.radians(dec)).mean(axis=0)
+    east, north = np.degrees(angles(middle))
     # rounded: 0 h must not come out as 360 degrees
-    return np.round(ra[0] + east, 12) % 360, np.degrees(np.arctan2(z, np.hypot(x, y)))
+    return np.round(ra[0] + east, 12) % 360, north
 
 
 def _own_sky_columns(shapes):

@@ -12,6 +12,7 @@ from astropy import units as u
 from astropy.table import Column, QTable
 
 from astro_yolo import _service_queries as queries
+from astro_yolo._columns import floats
 from astro_yolo._service_region import region_of
 from astro_yolo.exceptions import MatchError, MissingExtraError, ServiceError
 
@@ -148,18 +149,12 @@ def _with_positions(answer):
     if pair is None:
         msg = f"the answer has no positions but the columns {answer.colnames[:8]}"
         raise ServiceError(msg)
-    ra, dec = (_degrees(answer[lower[key]]) for key in pair)
+    ra, dec = (floats(answer[lower[key]]) * u.deg for key in pair)
     others = [name for name in answer.colnames if name.lower() not in {*pair, "ra", "dec"}]
     table = QTable({"ra": ra, "dec": dec})
     for name in others:
         table[name] = _plain(answer[name])
     return table
-
-
-def _degrees(column):
-    """Return a column of a position in degrees, NaN where masked."""
-    values = np.ma.asarray(getattr(column, "value", column)).astype(float).filled(np.nan)
-    return values * u.deg
 
 
 def _plain(column):

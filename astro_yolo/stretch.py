@@ -29,7 +29,7 @@ NETWORK_STRETCH = "asinh-noise-1"
 #: Network value of the sky, which leaves room for negative noise below it.
 NETWORK_SKY = 0.125
 
-_GAIN = 1 / 12  # asinh units to network units: 70 000 sigma reaches 1
+_GAIN = 1 / 12  # asinh units to network units: 36 000 sigma reach 1
 _SOFT = 2.0  # in units of the noise; below it the scale is linear
 # what becomes the network's 0, by a hair more lest it round to less; and a square that is finite
 _RANGE = np.float32(-0.999999 * np.sinh(NETWORK_SKY / _GAIN)), np.float32(1e18)

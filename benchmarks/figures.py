@@ -5,17 +5,14 @@ the detections of the default network. Image credit: Sloan Digital Sky Survey.
 """
 
 import argparse
-import os
 import tempfile
 from pathlib import Path
 
 from PIL import Image
+from stretch_panel import DATA, ROOT
 
 from astro_yolo import Detector, read_image, write_png
 from astro_yolo.training.fields import frame_paths
-
-ROOT = Path(__file__).parents[1]
-DATA = Path(os.environ.get("ASTRO_YOLO_DATA") or ROOT.parent / "shared" / "data")
 
 #: File name -> run, camcol, field, and the rows and columns shown.
 PICTURES = {

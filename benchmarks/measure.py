@@ -14,18 +14,15 @@ are out of reach, by whatever weight.
 """
 
 import platform
-import sys
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import truth_94_1_12 as field
 from astropy import units as u
 from astropy.io import fits
 from astropy.table import QTable
-
-sys.path.insert(0, str(Path(__file__).parent))
-import truth_94_1_12 as field
 
 _R = 2
 # 1.05 Petrosian radii in half-light radii, by Sersic index: the size of the network's boxes
@@ -43,8 +40,9 @@ def catalogue(data):
 
 def spread(values):
     """Return the median and 1.4826 times the median absolute deviation."""
-    values = values[np.isfinite(values)]
-    return np.median(values), 1.4826 * np.median(np.abs(values - np.median(values)))
+    values = np.asarray(values)[np.isfinite(values)]
+    middle = np.median(values)
+    return middle, 1.4826 * np.median(np.abs(values - middle))
 
 
 def photometry(rows, found, limit):

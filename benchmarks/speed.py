@@ -11,7 +11,6 @@ import bz2
 import importlib.metadata
 import os
 import platform
-import shutil
 import statistics
 import subprocess
 import sys
@@ -28,13 +27,11 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ[_name] = str(THREADS)
 
 import numpy as np  # noqa: E402
+import truth_94_1_12 as field  # noqa: E402
+from accuracy_sections.peers import sextractor, sextractor_settings  # noqa: E402
 from astropy.io import fits  # noqa: E402
 
-sys.path.insert(0, str(Path(__file__).parent))
-import truth_94_1_12 as field  # noqa: E402
-
 DEBLENDS = find_spec("skimage") is not None  # photutils needs scikit-image to deblend
-SEXTRACTOR_NAMES = ("source-extractor", "sex")
 SEXTRACTOR_COLUMNS = (
     "NUMBER", "X_IMAGE", "Y_IMAGE", "ALPHA_J2000", "DELTA_J2000", "FLUX_AUTO", "FLUXERR_AUTO",
     "A_IMAGE", "B_IMAGE", "THETA_IMAGE", "FLUX_RADIUS", "CLASS_STAR", "FLAGS",
@@ -73,10 +70,10 @@ def cold_command(paths, folder, model, backend):
 
 def source_extractor(path, folder):
     """Return a function that runs source-extractor on one band with its default settings."""
-    program = next(filter(None, map(shutil.which, SEXTRACTOR_NAMES)), None)
+    program = sextractor()
     if program is None:
         return None
-    share = _find_settings(program)
+    share = sextractor_settings(program)
     (folder / "columns.param").write_text("\n".join(SEXTRACTOR_COLUMNS) + "\n")
     settings = {
         "PARAMETERS_NAME": folder / "columns.param",
@@ -99,16 +96,6 @@ def source_extractor(path, folder):
         return folder / "sextractor.cat"
 
     return run
-
-
-def _find_settings(program):
-    """Return the folder of the default files that come with source-extractor."""
-    prefix = Path(program).resolve().parents[1]
-    for name in ("source-extractor", "sextractor"):
-        for share in (prefix / "share" / name, Path("/usr/share") / name):
-            if (share / "default.nnw").is_file():
-                return share
-    raise SystemExit(f"default.nnw of {program} not found: is source-extractor installed whole?")
 
 
 def sep_catalogue(path):
@@ -246,7 +233,7 @@ def print_machine():
             found.append(f"{name} {importlib.metadata.version(name)}")
         except importlib.metadata.PackageNotFoundError:
             continue
-    program = next(filter(None, map(shutil.which, SEXTRACTOR_NAMES)), None)
+    program = sextractor()
     if program:
         done = subprocess.run([program, "--version"], capture_output=True, text=True, check=False)
         found.append(done.stdout.split(" (")[0].strip())

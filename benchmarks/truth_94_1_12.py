@@ -72,9 +72,8 @@ class Matched:
 
     ``found`` is (galaxy index, detection index) of the pairs that count; ``recalled`` (N galaxies)
     says which galaxies were found and ``counted`` which of them count (inside the border);
-    ``false`` are the aperture magnitudes of the detections without a galaxy, ``false_index`` which
-    they are; ``bright_stars`` is the number of stars r < 20, ``stars_taken`` how many of them
-    were returned as galaxies.
+    ``false`` are the aperture magnitudes of the detections without a galaxy; ``bright_stars`` is
+    the number of stars r < 20, ``stars_taken`` how many of them were returned as galaxies.
     """
 
     truth: Truth
@@ -84,7 +83,6 @@ class Matched:
     recalled: np.ndarray
     counted: np.ndarray
     false: np.ndarray
-    false_index: np.ndarray
     bright_stars: int
     stars_taken: int
 
@@ -116,9 +114,9 @@ def data_folder():
     return folder
 
 
-def frame_paths(data, bands="gri"):
+def frame_paths(data):
     """Return band -> compressed frame of the field."""
-    return {band: Path(data) / FRAMES.format(band) for band in bands}
+    return {band: Path(data) / FRAMES.format(band) for band in "gri"}
 
 
 def load_truth(data):
@@ -234,7 +232,6 @@ def match(x, y, truth):
         recalled=recalled,
         counted=counted,
         false=aperture_magnitude(truth.image, x[free], y[free]),
-        false_index=free,
         bright_stars=len(bright),
         stars_taken=len(one_to_one(bright[:, :2], places[free], MATCH_RADIUS)),
     )

@@ -7,7 +7,6 @@ are those of docs/tutorial.rst. Image: Sloan Digital Sky Survey.
 
 import argparse
 import platform
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,9 +18,8 @@ from astropy.table import QTable
 
 mpl.use("agg")
 import matplotlib.pyplot as plt
-
-sys.path.insert(0, str(Path(__file__).parent))
 import truth_94_1_12 as field
+from measure import spread
 
 ROOT = Path(__file__).parents[1]
 COLORS = {"elliptical": "#c0392b", "spiral": "#2471a3", "edge_on": "#148f77", "merger": "#8e44ad",
@@ -70,13 +68,6 @@ def color_magnitude(table, path):
     axes.legend(frameon=False, loc="upper left", fontsize=8)
     axes.grid(alpha=0.25)
     write(figure, path)
-
-
-def spread(values):
-    """Return the median and 1.4826 times the median absolute deviation."""
-    values = np.asarray(values)[np.isfinite(values)]
-    middle = np.median(values)
-    return middle, 1.4826 * np.median(np.abs(values - middle))
 
 
 def residuals(pairs, path):

@@ -64,8 +64,9 @@ def diff_regions(before, after, *, tolerance=0.1):
     before, after = whole(before), whole(after)
     old, new = _boxes("before", before), _boxes("after", after)
     ids = _ids(before)
-    if len(np.unique(ids)) != len(ids):
-        raise RegionError("before must have every id once")
+    numbers, counts = np.unique(ids, return_counts=True)
+    if (counts > 1).any():
+        raise RegionError(f"before must have every id once, got {numbers[counts > 1][0]} twice")
     partner = _partners(ids, old, _ids(after), new)
     labels = [_labels(before), _labels(after)]
     shapes = after["shape"] if "shape" in after.colnames else np.full(len(after), "")

@@ -330,9 +330,7 @@ def _ids(table):
 
 def _labels(table):
     """Return the classes as text, empty where masked."""
-    masked = np.ma.getmaskarray(table["label"])
-    return ["" if hidden else str(label)
-            for label, hidden in zip(table["label"], masked, strict=True)]  # fmt: skip
+    return [str(label) for label in np.ma.filled(table["label"], "")]
 
 
 def _ordered(table, order):

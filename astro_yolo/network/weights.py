@@ -210,13 +210,11 @@ def load_weights(name_or_path="default"):
     """
     entry = WEIGHTS.get(str(name_or_path))
     path = _FOLDER / entry.file if entry else Path(name_or_path)
-    if not path.is_file():
+    if not (entry or path.is_file()):
         msg = (
-            f"model must be one of {', '.join(WEIGHTS) or '(none)'} or the path of an .onnx or .pt"
-            f" file, got {str(name_or_path)!r}"
+            f"model must be one of {', '.join(WEIGHTS)} or the path of an .onnx or .pt file,"
+            f" got {str(name_or_path)!r}"
         )
-        if entry:
-            msg = f"the weights {name_or_path!r} are not installed: {path} is missing"
         raise WeightsError(msg)
     sha256 = _checked_sha256(path, entry.sha256 if entry else "")
     metadata = metadata_of(path)

@@ -8,7 +8,6 @@ import hashlib
 import json
 import warnings
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,13 +15,12 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
-import astro_yolo
 from astro_yolo import detect
 from astro_yolo.catalog import FLAGS, sky
+from astro_yolo.demo import example_paths
 from astro_yolo.detection import Detector
 from astro_yolo.exceptions import NoDetectionsWarning, WeightsError
 from astro_yolo.network.calibration import Calibration, ScoreMap
-from astro_yolo.network.weights import WEIGHTS
 from astro_yolo.simulation import EXAMPLE_SEED, simulate_field
 from astro_yolo.tests.planted import (
     CENTER,
@@ -118,12 +116,9 @@ def test_two_thousand_sources(detector):
 
 def test_shipped_weights_on_the_embedded_field():
     """The simulated example's galaxies are found where they were put, without a shift."""
-    if "default" not in WEIGHTS:
-        pytest.skip("no trained weights are shipped in this source tree")
     _, truth = simulate_field(seed=EXAMPLE_SEED)
     galaxies = truth[(truth["label"] != "star") & (np.asarray(truth["mag_r"]) < 19)]
-    folder = Path(astro_yolo.__file__).parent / "data"
-    table = detect([folder / f"example-{band}.fits.fz" for band in "gri"])
+    table = detect(example_paths())
     where = np.stack([np.asarray(galaxies["x"]), np.asarray(galaxies["y"])], axis=1)
     distance, at = nearest(where, table)
     found = distance < 5

@@ -160,7 +160,7 @@ def test_a_length_that_is_none_is_shown_as_given(name, given):
 def test_an_aperture_is_one_length():
     """Several apertures are an error that shows them."""
     for given in ([1, 2] * u.arcsec, [1, 2]):
-        with pytest.raises(MeasurementError, match=r"^aperture must be .* got .*\[1.*2.*\]"):
+        with pytest.raises(MeasurementError, match=r"^aperture must be .* got .*\[ *1.*2.*\]"):
             measure(table_of(BOXES), IMAGE, aperture=given)
 
 

@@ -26,10 +26,10 @@ def make_field(kinds=(1, 0, -1, -2)):
         for place in x:
             add_stamp(plane, 20 * psf, int(place), 80)
     ones = np.ones(len(x))
-    sources = Sources(x, 80 * ones, *[ones] * 9)
+    sources = Sources(x, 80 * ones, *[ones] * 8)
     half = np.array([12, 4, 6, 6])[: len(kinds), None]
     boxes = np.stack([x, 80 * ones, x, 80 * ones], axis=-1) + 0.5 + half * [-1, -1, 1, 1]
-    return Field("1/1/1", "train", planes, noise, sources, boxes, np.array(kinds), (psf,) * 3, 3.0)
+    return Field(planes, noise, sources, boxes, np.array(kinds), (psf,) * 3, 3.0)
 
 
 def make_stamp(_rng):

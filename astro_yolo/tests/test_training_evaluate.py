@@ -71,7 +71,6 @@ def test_summary_counts_recall_purity_and_stars():
         np.array([1, 1, 0, -2, 1]),
         np.array([0.8, 0.6, 0, 0, 0.9]),
         np.array([0, 1, 2, STAR, STAR]),
-        np.full(5, 20.0),
         np.array([0.9, 0.8, 0.5, 0.3, 0.0]),
     )
     row = summarise(outcome, thresholds=(0.25,))[0]

@@ -347,5 +347,4 @@ def test_rows_of_galaxy_zoo_2_without_votes_do_not_count(made):
     labels = label_frame(catalog, votes, image.wcs, image.shape, RECIPES["T1"].selection)
     assert labels.ids.tolist() == [1, 2, 3, 4, 5]  # the sixth has no vote anywhere
     assert [CLASSES[k] for k in labels.kinds] == ["elliptical"] * 4 + ["spiral"]
-    assert labels.shares[:, 0].tolist() == [1, 1, 1, 1, 0]
     assert len(labels.ignored) == 1

@@ -7,10 +7,10 @@ import pytest
 from astro_yolo import Detector, detect
 from astro_yolo.boxes import iou
 from astro_yolo.exceptions import AstroYoloWarning, WeightsError
-from astro_yolo.network.weights import load_weights
+from astro_yolo.network.weights import load_weights, metadata_of
 from astro_yolo.stretch import to_rgb
 from astro_yolo.tests.stock_sets import write_checkpoint, write_set
-from astro_yolo.training.export import read_metadata, write_metadata
+from astro_yolo.training.export import write_metadata
 from astro_yolo.training.export_stock import (
     ExportError,
     calibrate_stock,
@@ -93,7 +93,7 @@ def test_zoom_brings_boxes_back(files, tmp_path):
     """An image of twice the size and zoom 0.5: the same sources at twice the place."""
     path = tmp_path / "half.onnx"
     path.write_bytes(files["yolo11n"][1].read_bytes())
-    write_metadata(path, read_metadata(path) | {"zoom": 0.5})
+    write_metadata(path, metadata_of(path) | {"zoom": 0.5})
     small = np.random.default_rng(6).integers(0, 255, (64, 96, 3)).astype(np.uint8)
     large = small.repeat(2, axis=0).repeat(2, axis=1)
     tables = [detect(small, model=files["yolo11n"][1], score=0.05),
@@ -172,7 +172,7 @@ def test_zoom_has_a_range(files, tmp_path, zoom, ok):
     """A zoom that would ask for an image of nothing or of everything is refused."""
     path = tmp_path / "w.onnx"
     path.write_bytes(files["yolo11n"][1].read_bytes())
-    write_metadata(path, read_metadata(path) | {"zoom": zoom})
+    write_metadata(path, metadata_of(path) | {"zoom": zoom})
     if ok:
         assert load_weights(path).zoom == zoom
     else:
@@ -191,4 +191,4 @@ def test_the_zoom_is_that_of_the_usual_picture(tmp_path):
             checkpoint, tmp_path / "network.onnx", read_set(tmp_path),
             StockRecipe(image_size=64), stretch="L",
         )  # fmt: skip
-    assert read_metadata(path)["zoom"] == 1.0  # 64 / 64
+    assert metadata_of(path)["zoom"] == 1.0  # 64 / 64

@@ -17,13 +17,13 @@ def make_field(galaxies=60, stars=40, size=600):
     flux = np.r_[np.full(galaxies, 10.0), np.full(stars, 10 ** (0.4 * 4))]
     ones = np.ones(count)
     place = np.linspace(20, size - 20, count)
-    sources = Sources(place, place, *[ones] * 5, flux, ones, ones, ones)
+    sources = Sources(place, place, *[ones] * 4, flux, ones, ones, ones)
     boxes = np.stack([place - 5, place - 5, place + 5, place + 5], axis=-1) + 0.5
     kind = np.r_[np.ones(galaxies, int), np.zeros(stars, int)]
     psf = moffat_kernel(3.0)[3:-3, 3:-3]
     noise = np.array([0.015, 0.025, 0.035], np.float32)
     planes = np.zeros((3, size, size), np.float32)
-    return Field("1/1/1", "val", planes, noise, sources, boxes, kind, (psf / psf.sum(),) * 3, 3.0)
+    return Field(planes, noise, sources, boxes, kind, (psf / psf.sum(),) * 3, 3.0)
 
 
 def test_counts_grow_from_those_of_the_bright():

@@ -95,7 +95,7 @@ def test_the_faint_are_ignored(sky):
     """A star and a galaxy of r = 25 drown in the noise of a frame: neither is a lesson."""
     planes = np.zeros((3, SIZE, SIZE), np.float32)
     rng = np.random.default_rng(3)
-    assert add_star(planes, sky, rng, 25.0)[1] == IGNORE
+    assert add_star(planes, sky, rng, 25.0, place=np.array([80.0, 80.0]))[1] == IGNORE
     assert add_sersic(planes, sky, rng, 25.0)[1] == IGNORE
 
 

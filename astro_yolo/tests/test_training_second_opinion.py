@@ -24,7 +24,7 @@ def make_field(kinds):
     lay(planes, disc, np.array(GALAXY), rng)
     places = np.array([STAR, GALAXY, NOTHING]) + 0.5
     boxes = np.concatenate([places - 8, places + 8], axis=1)
-    return Field("1/1/1", "train", planes, NOISE, None, boxes, np.array(kinds, np.int8), psf, 3.0)
+    return Field(planes, NOISE, None, boxes, np.array(kinds, np.int8), psf, 3.0)
 
 
 def test_a_star_that_is_labelled_a_galaxy_teaches_nothing():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +27,7 @@ pytestmark = [
 ]
 
 TINY = StockRecipe(epochs=2, batch=4, image_size=64, mosaic=0.0)
+train = partial(train_stock, threads=1)  # so small a network is no faster with more
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +40,7 @@ def data(tmp_path_factory):
 def run(data, tmp_path_factory):
     """Train for two epochs."""
     out = tmp_path_factory.mktemp("runs") / "tiny"
-    train_stock(data, out, TINY)
+    train(data, out, TINY)
     return out
 
 
@@ -55,15 +57,15 @@ def test_every_epoch_has_a_row(run):
 def test_a_run_is_not_repeated_by_mistake(data, run):
     """A second run into the folder is refused; to resume a finished one gives its result."""
     with pytest.raises(FileExistsError, match="resume=True"):
-        train_stock(data, run, TINY)
-    assert train_stock(data, run, TINY, resume=True) == run / "weights" / "best.pt"
+        train(data, run, TINY)
+    assert train(data, run, TINY, resume=True) == run / "weights" / "best.pt"
     with pytest.raises(TrainingError, match="another epochs"):
-        train_stock(data, run, StockRecipe(epochs=3, batch=4, image_size=64), resume=True)
+        train(data, run, StockRecipe(epochs=3, batch=4, image_size=64), resume=True)
 
 
 def test_the_seed_decides(data, run, tmp_path, capsys):
     """The same recipe gives the same losses, and says one line an epoch."""
-    train_stock(data, tmp_path / "again", TINY, progress=True)
+    train(data, tmp_path / "again", TINY, progress=True)
     first, second = (Table.read(p / "results.ecsv") for p in (run, tmp_path / "again"))
     np.testing.assert_allclose(first["loss"], second["loss"], rtol=1e-5)
     lines = capsys.readouterr().err.splitlines()
@@ -73,11 +75,11 @@ def test_the_seed_decides(data, run, tmp_path, capsys):
 
 def test_killed_and_resumed(data, tmp_path):
     """SIGKILL in the middle of training; the second call goes on with the epoch that was cut."""
-    out, epochs = tmp_path / "run", 12
+    out, epochs = tmp_path / "run", 8
     code = (
         "import sys; from astro_yolo.training.stock import *\n"
         f"train_stock(sys.argv[1], sys.argv[2], StockRecipe(epochs={epochs}, batch=4, "
-        "image_size=64, mosaic=0.0))"
+        "image_size=64, mosaic=0.0), threads=1)"
     )
     process = subprocess.Popen([sys.executable, "-W", "ignore", "-c", code, data, out])
     results = out / "results.ecsv"
@@ -89,7 +91,7 @@ def test_killed_and_resumed(data, tmp_path):
     assert process.wait() == -signal.SIGKILL
     before = Table.read(results)
     recipe = StockRecipe(epochs=epochs, batch=4, image_size=64, mosaic=0.0)
-    best = train_stock(data, out, recipe, resume=True)
+    best = train(data, out, recipe, resume=True)
     assert best.is_file()
     after = Table.read(results)
     assert after["epoch"].tolist() == list(range(1, epochs + 1))
@@ -108,7 +110,7 @@ def test_early_stop(data, tmp_path, monkeypatch):
 
     monkeypatch.setattr(_stock_trainer, "mean_precision", lambda *_, **__: (0.5, 0.5))
     recipe = StockRecipe(epochs=30, batch=8, image_size=64, patience=2, mosaic=0.0)
-    train_stock(data, tmp_path / "run", recipe)
+    train(data, tmp_path / "run", recipe)
     assert Table.read(tmp_path / "run" / "results.ecsv")["epoch"].tolist() == [1, 2, 3]
 
 
@@ -132,7 +134,7 @@ def test_a_set_made_anew_is_not_gone_on_with(tmp_path):
 def test_other_networks(data, tmp_path, model):
     """One without suppression and one of the third generation train as well."""
     recipe = StockRecipe(model=model, epochs=1, batch=8, image_size=64, mosaic=0.0)
-    assert train_stock(data, tmp_path / "run", recipe).is_file()
+    assert train(data, tmp_path / "run", recipe).is_file()
 
 
 def test_ignored_regions_do_not_move_the_loss(run):
@@ -179,26 +181,26 @@ def test_bad_input_is_named(data, tmp_path):
     """A missing set, an empty one, an unknown network and odd numbers: one clear error each."""
     out = tmp_path / "run"
     with pytest.raises(SetError, match=r"nothing.data.yaml does not exist"):
-        train_stock(tmp_path / "nothing" / "data.yaml", out)
+        train(tmp_path / "nothing" / "data.yaml", out)
     (tmp_path / "empty").mkdir()
     marker = write_set(tmp_path / "empty", train=0)
     with pytest.raises(SetError, match="split 'train' must hold pictures, got none"):
-        train_stock(marker, out)
+        train(marker, out)
     with pytest.raises(TrainingError, match=r"'yolo99n.yaml' is neither a file nor a network"):
-        train_stock(data, out, StockRecipe(model="yolo99n.yaml", image_size=64))
+        train(data, out, StockRecipe(model="yolo99n.yaml", image_size=64))
     for change, rule in (
         ({"image_size": 100}, "multiple of 32, got 100"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"model": "yolo11n.pt"}, r"a .yaml file, got 'yolo11n.pt'"),
     ):
         with pytest.raises(TrainingError, match=rule):
-            train_stock(data, out, StockRecipe(**change))
+            train(data, out, StockRecipe(**change))
     with pytest.raises(TrainingError, match="device must be cpu, cuda or cuda:NUMBER, got 'tpu'"):
-        train_stock(data, out, TINY, device="tpu")
+        train(data, out, TINY, device="tpu")
     with pytest.raises(TrainingError, match=r"device 'cuda:99': torch .* sees [0-9]+ CUDA"):
-        train_stock(data, out, TINY, device="cuda:99")
+        train(data, out, TINY, device="cuda:99")
     # nothing of it is in the way of the right one
-    assert train_stock(data, out, StockRecipe(epochs=1, batch=8, image_size=64)).is_file()
+    assert train(data, out, StockRecipe(epochs=1, batch=8, image_size=64)).is_file()
 
 
 @pytest.mark.parametrize(
@@ -217,7 +219,7 @@ def test_no_picture_is_left_out_in_silence(tmp_path, kind, content, rule):
     (picture,) = (tmp_path / kind / "train").glob("000-L.*")
     picture.write_text(content)
     with pytest.raises(SetError, match=rule):
-        train_stock(marker, tmp_path / "run", TINY)
+        train(marker, tmp_path / "run", TINY)
     assert not (tmp_path / "run" / "training.json").exists()
 
 

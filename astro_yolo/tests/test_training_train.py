@@ -45,7 +45,7 @@ def run(samples, tmp_path_factory):
 
     out = tmp_path_factory.mktemp("runs") / "tiny"
     recipe = TrainRecipe(epochs=2, batch=4, image_size=64)
-    return train(samples, out, recipe)
+    return train(samples, out, recipe, threads=1)
 
 
 def test_training_writes_a_checkpoint_and_refuses_to_repeat(samples, run):
@@ -60,10 +60,11 @@ def test_training_writes_a_checkpoint_and_refuses_to_repeat(samples, run):
 
 def test_exported_weights_are_used_by_detect(run, tmp_path):
     """The ONNX file names its outputs, stretch and licence, and goes through the real Detector."""
-    from astro_yolo.training.export import export_onnx, read_metadata
+    from astro_yolo.network.weights import metadata_of
+    from astro_yolo.training.export import export_onnx
 
     path = export_onnx(run, tmp_path / "tiny.onnx", name="tiny", version="0")
-    metadata = read_metadata(path)
+    metadata = metadata_of(path)
     assert metadata["outputs"][-2:] == ["star", "galaxy"]
     assert metadata["license"] == "AGPL-3.0-only"
     image = np.random.default_rng(2).normal(0, 1, (70, 90)).astype(np.float32)

@@ -83,8 +83,8 @@ def test_a_blend_is_the_mean_of_two_files(tmp_path):
     """Each weight lies at the asked share between both, but for rounding; metadata stay."""
     import onnx
 
+    from astro_yolo.network.weights import metadata_of
     from astro_yolo.training._warm_start import blend
-    from astro_yolo.training.export import read_metadata
 
     start = load_weights().path
     trained = onnx.load(str(start))
@@ -100,7 +100,7 @@ def test_a_blend_is_the_mean_of_two_files(tmp_path):
         found, values = onnx.numpy_helper.to_array(mean), onnx.numpy_helper.to_array(first)
         factor = 1.5 if values.dtype == np.float32 else 1
         np.testing.assert_allclose(found, factor * values, rtol=2**-8)
-    assert read_metadata(path) == read_metadata(start)
+    assert metadata_of(path) == metadata_of(start)
 
 
 def test_a_blend_of_other_layers_is_refused(tmp_path):

@@ -28,13 +28,12 @@ class FrameLabels:
     Objects of a field.
 
     ``boxes`` (N, 4) and ``ignored`` (M, 4) are xmin, ymin, xmax, ymax in edge pixels, cut at the
-    frame; ``kinds`` (N,) are indices of `~astro_yolo.catalog.CLASSES`, ``shares`` (N, 5) their soft
-    classes, ``ids`` (N,) objIDs and ``magnitudes`` (N,) cModelMag_r, NaN where unknown.
+    frame; ``kinds`` (N,) are indices of `~astro_yolo.catalog.CLASSES`, ``ids`` (N,) objIDs and
+    ``magnitudes`` (N,) cModelMag_r, NaN where unknown.
     """
 
     boxes: np.ndarray
     kinds: np.ndarray
-    shares: np.ndarray
     ids: np.ndarray
     ignored: np.ndarray
     magnitudes: np.ndarray
@@ -81,7 +80,7 @@ def label_frame(catalog, votes, wcs, shape, selection):
         msg = "votes must have the column objID, which is missing"
         raise LabelError(msg)
     ids = _identifiers(catalog, "catalog")
-    labels, shares, voted = _classes(catalog, ids, votes)
+    labels, voted = _classes(catalog, ids, votes)
     x, y = sky_to_pixel(wcs, _angles(catalog, "ra", u.deg), _angles(catalog, "dec", u.deg))
     radius = _angles(catalog, "petroRad_r", u.arcsec)
     measured = np.isfinite(radius) & (radius > 0) & (radius < _LARGEST)
@@ -96,7 +95,6 @@ def label_frame(catalog, votes, wcs, shape, selection):
     return FrameLabels(
         boxes=boxes[wanted],
         kinds=kinds[wanted],
-        shares=shares[wanted],
         ids=np.asarray(catalog["objID"])[wanted],
         ignored=boxes[visible & ~wanted],
         magnitudes=_magnitudes(catalog)[wanted],
@@ -158,23 +156,22 @@ def _magnitudes(catalog):
 
 
 def _classes(catalog, ids, votes):
-    """Return classes, shares, and which galaxies have any vote."""
-    number = len(catalog)
-    labels, shares = np.full(number, "unknown", dtype="U16"), np.tile(np.eye(5)[-1], (number, 1))
-    voted = np.zeros(number, dtype=bool)
+    """Return classes, and which galaxies have any vote."""
+    labels = np.full(len(catalog), "unknown", dtype="U16")
+    voted = np.zeros(len(catalog), dtype=bool)
     if "p_el" in catalog.colnames:
         given = floats(catalog["p_el"])
         voted = np.isfinite(given) & (given >= 0)  # SDSS writes -9999 for no value
         voted[voted] = has_votes(catalog[voted], kind="gz1")
-        labels[voted], shares[voted] = classify(catalog[voted], kind="gz1")
+        labels[voted], _ = classify(catalog[voted], kind="gz1")
     if votes is not None and len(votes):
         rows = {number: k for k, number in reversed(list(enumerate(ids)))}
         votes = votes[np.array([number in rows for number in _identifiers(votes, "votes")])]
         votes = votes[has_votes(votes)]
         places = [rows[number] for number in _identifiers(votes, "votes")]
-        labels[places], shares[places] = classify(votes)
+        labels[places], _ = classify(votes)
         voted[places] = True
-    return labels, shares, voted
+    return labels, voted
 
 
 def _squares(x, y, side, shape):

@@ -94,7 +94,7 @@ class ScoringValidator(DetectionValidator):
 
 
 class StockTrainer(DetectionTrainer):
-    """Train a stock model; ``threads``, ``watch`` and ``rows`` are set before `train`."""
+    """Train a stock model; ``threads`` and ``watch`` are set before `train`."""
 
     threads = None
 

@@ -27,9 +27,9 @@ class TypedDetectionLoss(v8DetectionLoss):
     ----------
     model : torch.nn.Module
         Detection model with seven outputs.
-    type_gain : float
+    type_gain : float, optional
         Weight of the type against the galaxy and star terms.
-    smoothing : float
+    smoothing : float, optional
         Label smoothing of the type; Galaxy Zoo's own classes are 80 % votes.
     """
 

@@ -11,7 +11,10 @@ from astro_yolo.exceptions import require
 from astro_yolo.stretch import background_noise
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
 
-__all__ = ["Cutout", "linearise", "measure_cutout", "read_labels", "read_picture", "split_of"]
+__all__ = [
+    "Cutout", "linearise", "measure_cutout", "petrosian_box", "read_labels", "read_picture",
+    "split_of",
+]  # fmt: skip
 
 #: Galaxy Zoo 1 class to class name; the two senses of winding are one class.
 GZ1_CLASSES = {
@@ -144,7 +147,7 @@ def measure_cutout(picture, label):
     if label == "merger":
         box = _segment_box(own)
     else:
-        box = _petrosian_box(light, segments, centre, source)
+        box = petrosian_box(light, segments, centre, source, reach=(20, 200), most=3.5)
     others = np.delete(found, centre)
     return box, own, _extent_boxes(others)
 
@@ -163,15 +166,33 @@ def _central(found, segments):
     return nearest if distance[nearest] < 15 else None
 
 
-def _petrosian_box(light, segments, centre, source):
-    """Return the box from the Petrosian radius about the source, neighbours masked."""
+def petrosian_box(light, segments, centre, source, *, reach, most):
+    """
+    Return the box from the Petrosian radius about a source, neighbours masked.
+
+    Parameters
+    ----------
+    light, segments : (ny, nx) arrays
+        In units of the noise; what SEP has found in it.
+    centre, source : int, row of an array
+        Number of the source, and what SEP says of it.
+    reach : (int, int)
+        Pixels that are looked at, at least and at most.
+    most : float
+        Largest radius in rms sizes of the source.
+
+    Returns
+    -------
+    (4,) array
+        Edge pixels.
+    """
     clean = np.where((segments == 0) | (segments == centre + 1), light, 0)
     x, y = source["x"], source["y"]
-    reach = int(np.clip(6 * source["a"], 20, 200))
+    reach = int(np.clip(6 * source["a"], *reach))
     x0, y0 = max(0, int(x) - reach), max(0, int(y) - reach)
     stamp = clean[y0 : int(y) + reach + 1, x0 : int(x) + reach + 1]
     petrosian = petrosian_radius(stamp, centre=(x - x0, y - y0))
-    petrosian = np.clip(petrosian, 1.5 * source["a"], 3.5 * source["a"])
+    petrosian = np.clip(petrosian, 1.5 * source["a"], most * source["a"])
     ratio = max(source["b"] / source["a"], 0.12)
     return ellipse_box(x, y, BOX_RADII * petrosian, ratio, source["theta"])
 

@@ -267,7 +267,7 @@ def _stamp(groups, recipe, rng):
     light = linearise(picture)
     light -= np.median(light[:, ::4, ::4], axis=(1, 2))[:, None, None]
     x0, y0, x1, y1 = box
-    reach = np.array([0.75, 0.75]) * [x1 - x0, y1 - y0]
+    reach = 0.75 * np.array([x1 - x0, y1 - y0])
     middle = np.array([x0 + x1, y0 + y1]) / 2
     low = np.maximum(np.floor(middle - reach), 0).astype(int)
     high = np.minimum(np.ceil(middle + reach), picture.shape[1::-1]).astype(int)

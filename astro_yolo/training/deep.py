@@ -64,7 +64,7 @@ def compose_deep(stamps, rng, *, size=416):
 
     Returns
     -------
-    astro_yolo.training.compose.Sample
+    astro_yolo.training.samples.Sample
     """
     planes, noise, boxes, kinds = deep_planes(stamps, rng, size)
     image = to_input(planes, noise, rng)
@@ -159,13 +159,13 @@ def _box(stamp):
     y, x = np.indices(stamp.shape)
     total = stamp.sum()
     cx, cy = (stamp * x).sum() / total, (stamp * y).sum() / total
+    radius = petrosian_radius(stamp, centre=(cx, cy))
     x, y = x - cx, y - cy
-    near = stamp * (np.hypot(x, y) < 2 * petrosian_radius(stamp, centre=(cx, cy)))
+    near = stamp * (np.hypot(x, y) < 2 * radius)
     xx, yy, xy = ((near * p).sum() / near.sum() for p in (x * x, y * y, x * y))
     values, vectors = np.linalg.eigh([[xx, xy], [xy, yy]])
     theta = np.arctan2(vectors[1, 1], vectors[0, 1])
     ratio = np.sqrt(max(values[0], 0.1) / values[1])
-    radius = petrosian_radius(stamp, centre=(cx, cy))
     return ellipse_box(cx, cy, BOX_RADII * radius, ratio, theta)
 
 

@@ -6,10 +6,12 @@ Beside the frames stands ``manifest.ecsv``: one row a frame with its state, size
 import contextlib
 import random
 import shutil
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from hashlib import file_digest
 from pathlib import Path
 
@@ -264,42 +266,31 @@ def _checked(folder, known, rows, workers, *, progress):
         # the checksums of a large folder take as long as reading it
         progress_bar(len(rows), show=progress, of="checked frame") as step,
     ):
-        for row in pool.map(_Check(folder, known), rows):
+        for row in pool.map(partial(_looked_at, folder, known), rows):
             found[row.path] = row
             step()
     return found
 
 
-class _Check:
-    """Say of each frame whether it is there, as the manifest or the file itself tells."""
-
-    def __init__(self, folder, known):
-        self.folder, self.known = folder, known
-
-    def __call__(self, row):
-        path, old = self.folder / row.path, self.known.get(row.path, row)
-        if not path.is_file():
-            return replace(old, state="missing") if old.state == "whole" else old
-        size, digest = path.stat().st_size, _sha256(path)
-        if old.state == "whole" and (old.size, old.sha256) == (size, digest):
-            return old
-        # not what the manifest says, or killed before the manifest was written
-        if old.state != "whole" and is_whole(path):
-            return replace(row, state="whole", size=size, sha256=digest)
-        _quarantine(self.folder, path)
-        return replace(row, state="damaged", message="the file on disk was damaged")
+def _looked_at(folder, known, row):
+    """Say of a frame whether it is there, as the manifest or the file itself tells."""
+    path, old = folder / row.path, known.get(row.path, row)
+    if not path.is_file():
+        return replace(old, state="missing") if old.state == "whole" else old
+    size, digest = path.stat().st_size, _sha256(path)
+    if old.state == "whole" and (old.size, old.sha256) == (size, digest):
+        return old
+    # not what the manifest says, or killed before the manifest was written
+    if old.state != "whole" and is_whole(path):
+        return replace(row, state="whole", size=size, sha256=digest)
+    path.replace(_quarantine_place(folder, path.name))
+    return replace(row, state="damaged", message="the file on disk was damaged")
 
 
 def _sha256(path):
     """Return the SHA-256 of a file."""
     with path.open("rb") as file:
         return file_digest(file, "sha256").hexdigest()
-
-
-def _quarantine(folder, path):
-    """Move a damaged file out of the way."""
-    place = _quarantine_place(folder, path.name)
-    path.replace(place)
 
 
 def _quarantine_place(folder, name):
@@ -310,8 +301,6 @@ def _quarantine_place(folder, name):
 
 def _check_room(folder, rows, *, progress):
     """Refuse to start what the disk cannot hold."""
-    import sys
-
     left, needed = sum(row.state != "whole" for row in rows), estimate(rows)
     free = shutil.disk_usage(folder).free
     if progress:

@@ -28,7 +28,7 @@ __all__ = [
 
 _GALAXY, _STAR = OUTPUTS.index("galaxy"), OUTPUTS.index("star")
 _LOWEST = 0.01
-_FEWEST = 50  # candidates or galaxies that a calibration can be measured on
+_FEWEST = 50  # galaxies that the classes can be calibrated on
 
 
 @dataclass
@@ -44,9 +44,8 @@ class Outcome:
         What the candidates really are: 1 galaxy, 0 neither, -1 star, -2 not to be judged.
     overlap : (N,) array
         IoU with their object, 0 without one.
-    truth_kind, truth_size, truth_score : (M,) arrays
-        Kind, longest side in pixels and raw galaxy score reached (0 if not found) of every
-        labelled galaxy and star.
+    truth_kind, truth_score : (M,) arrays
+        Kind and raw galaxy score reached (0 if not found) of every labelled galaxy and star.
     magnitude : (N,) array, optional
         Of the candidates' objects in r; NaN where it is not known, by default everywhere.
     spread : (N, 2) array, optional
@@ -58,7 +57,6 @@ class Outcome:
     kind: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     overlap: np.ndarray = field(default_factory=lambda: np.empty(0))
     truth_kind: np.ndarray = field(default_factory=lambda: np.empty(0, int))
-    truth_size: np.ndarray = field(default_factory=lambda: np.empty(0))
     truth_score: np.ndarray = field(default_factory=lambda: np.empty(0))
     magnitude: np.ndarray | None = None
     spread: np.ndarray | None = None
@@ -115,7 +113,7 @@ def match(truth, found, radius):
     return pairs
 
 
-def evaluate_samples(backend, folder, *, pattern="*.png"):
+def evaluate_samples(backend, folder):
     """
     Run a network over the samples of a data set.
 
@@ -125,8 +123,6 @@ def evaluate_samples(backend, folder, *, pattern="*.png"):
         The network.
     folder : path-like
         Data set folder; its ``val`` part is used.
-    pattern : str, optional
-        File names to use.
 
     Returns
     -------
@@ -134,7 +130,7 @@ def evaluate_samples(backend, folder, *, pattern="*.png"):
     """
     folder = Path(folder)
     outcome = Outcome()
-    for path in sorted((folder / "images" / "val").glob(pattern)):
+    for path in sorted((folder / "images" / "val").glob("*.png")):
         pixels = np.moveaxis(cv2.imread(str(path))[..., ::-1], -1, 0)
         image = pixels.astype(np.float32) / 255
         boxes, kinds = _read_labels(folder / "labels" / "val" / f"{path.stem}.txt", image.shape[1])
@@ -177,8 +173,7 @@ def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None, *, sprea
     real = true_kinds != IGNORE
     truth, kinds = true_boxes[real], true_kinds[real]
     center, found = centers(truth), centers(boxes)
-    size = longer_side(truth)
-    pairs = match(center, found, np.maximum(3, 0.25 * size))
+    pairs = match(center, found, np.maximum(3, 0.25 * longer_side(truth)))
     kind = _kinds_of_rest(found, true_boxes[~real])
     overlap, magnitude = np.zeros(len(boxes)), np.full(len(boxes), np.nan)
     hit = pairs >= 0
@@ -189,7 +184,7 @@ def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None, *, sprea
         overlap[pairs[hit]] = np.diagonal(iou(boxes[pairs[hit]], truth[hit]))
     score = np.zeros(len(truth))
     score[hit] = outputs[pairs[hit], _GALAXY]
-    return Outcome(outputs, kind, overlap, kinds, size, score, magnitude, spread)
+    return Outcome(outputs, kind, overlap, kinds, score, magnitude, spread)
 
 
 def centers(boxes):

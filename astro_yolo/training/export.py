@@ -13,7 +13,7 @@ from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.network.weights import METADATA_KEY
 from astro_yolo.stretch import NETWORK_STRETCH
 
-__all__ = ["export_onnx", "read_metadata", "write_metadata"]
+__all__ = ["export_onnx", "write_metadata"]
 
 #: What the trainer stamps on every file it writes.
 LICENSE = "AGPL-3.0-only"
@@ -159,21 +159,3 @@ def write_metadata(path, metadata):
         entry.key, entry.value = key, value
     onnx.save(graph, str(path))
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def read_metadata(path):
-    """
-    Return the metadata stored in an ONNX file.
-
-    Parameters
-    ----------
-    path : path-like
-        ONNX file.
-
-    Returns
-    -------
-    dict
-    """
-    onnx = require("onnx", extra="train", feature="reading weights")
-    graph = onnx.load(str(path), load_external_data=False)
-    return json.loads({entry.key: entry.value for entry in graph.metadata_props}[METADATA_KEY])

@@ -19,12 +19,12 @@ import cv2
 import numpy as np
 
 from astro_yolo._files import replacing
-from astro_yolo._sky import pixel_to_sky
+from astro_yolo._sky import pixel_to_sky, separation
 from astro_yolo.catalog import CLASSES
 from astro_yolo.exceptions import AstroYoloError, warn_user
 from astro_yolo.image import read_image
 from astro_yolo.stretch import to_rgb
-from astro_yolo.training._frame_labels import FrameLabels, label_frame
+from astro_yolo.training._frame_labels import label_frame
 from astro_yolo.training._progress import progress_bar
 from astro_yolo.training.recipes import find_recipe, select_fields
 from astro_yolo.training.sdss import frame_folder, frame_name
@@ -219,13 +219,11 @@ def _frame_paths(folder, numbers, *, rerun, data_release):
 
 def _footprint(image):
     """Return centre (degrees) and distance of the farthest corner (arcmin) of an image."""
-    from astropy.coordinates import SkyCoord
-
     ny, nx = image.shape
     x = np.array([nx / 2, 0, nx, 0, nx]) - 0.5
     y = np.array([ny / 2, 0, 0, ny, ny]) - 0.5
-    sky = SkyCoord(*pixel_to_sky(image.wcs, x, y), unit="deg")
-    return sky[0].ra.deg, sky[0].dec.deg, float(sky[0].separation(sky[1:]).arcmin.max())
+    ra, dec = pixel_to_sky(image.wcs, x, y)
+    return ra[0], dec[0], float(separation(ra[0], dec[0], ra, dec).max() / 60)
 
 
 def _write_field(out, split, name, image, labels, recipe, blank_ignored):
@@ -382,7 +380,7 @@ def _coco(images):
             {"id": number, "file_name": image["path"], "width": image["width"],
              "height": image["height"]}
         )  # fmt: skip
-        labels: FrameLabels = image["labels"]
+        labels = image["labels"]
         objects = zip(labels.boxes, labels.kinds, labels.magnitudes, strict=True)
         for box, kind, magnitude in objects:
             annotations.append(coco_annotation(number, box, int(kind) + 1, 0))

@@ -9,12 +9,11 @@ from astro_yolo._files import replacing
 from astro_yolo.catalog import CLASSES
 from astro_yolo.exceptions import AstroYoloError, require
 from astro_yolo.network.calibration import OUTPUTS
-from astro_yolo.network.weights import registry_entry
+from astro_yolo.network.weights import metadata_of, registry_entry
 from astro_yolo.stretch import STRETCHES
 from astro_yolo.training.export import (
     LICENSE,
     load_fused,
-    read_metadata,
     ready_for_export,
     write_graph,
     write_metadata,
@@ -235,7 +234,7 @@ def calibrate_stock(path, pictures):
         The line of a registry: `~astro_yolo.network.weights.registry_entry`.
     """
     path = Path(path)
-    metadata = read_metadata(path)
+    metadata = metadata_of(path)
     pool = pool_detections(pictures)
     judged = ~pool.skip[0]
     raw, right = pool.scores[judged], pool.hits[0, judged]

@@ -12,6 +12,7 @@ from astro_yolo.injection import kernel_fwhm, moffat_kernel
 from astro_yolo.stretch import background_noise
 from astro_yolo.training.giants import label_giants
 from astro_yolo.training.labels import Sources, ellipse_box, find_sources, star_galaxy
+from astro_yolo.training.sdss import frame_name, parse_field
 
 __all__ = [
     "FAINTEST_GALAXY",
@@ -69,8 +70,6 @@ class Field:
     the PSF is where it stands.
     """
 
-    name: str
-    split: str
     planes: np.ndarray
     noise: np.ndarray
     sources: Sources
@@ -78,17 +77,14 @@ class Field:
     kind: np.ndarray
     psf: tuple
     fwhm: float
-    mask: np.ndarray | None = field(default=None, repr=False)
     stars: np.ndarray | None = field(default=None, repr=False)
 
 
 def frame_paths(root, name):
     """Return the g, r, i frames of a field under a mirror of the SDSS archive."""
-    run, camcol, number = (int(part) for part in name.split("/"))
-    folder = Path(root) / "dr17/eboss/photoObj/frames/301" / str(run) / str(camcol)
-    return {
-        band: folder / f"frame-{band}-{run:06d}-{camcol}-{number:04d}.fits.bz2" for band in "gri"
-    }
+    run, camcol, number = parse_field(name)
+    folder = Path(root) / f"dr17/eboss/photoObj/frames/301/{run}/{camcol}"
+    return {band: folder / frame_name(run, camcol, number, band) for band in "gri"}
 
 
 def load_field(root, name, rule):
@@ -130,10 +126,7 @@ def load_field(root, name, rule):
     fwhm = kernel_fwhm(psf[1])
     stars = kind == 0
     boxes[stars] = ellipse_box(sources.x[stars], sources.y[stars], fwhm, 1.0, 0.0)
-    alone = _clean(stamps, psf)
-    return Field(
-        name, rule.split, planes, noise, sources, boxes, kind, psf, fwhm, image.mask, alone
-    )
+    return Field(planes, noise, sources, boxes, kind, psf, fwhm, _clean(stamps, psf))
 
 
 def _apply_rules(kind, sources, segments, noise, rule, wcs):

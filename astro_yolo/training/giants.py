@@ -6,7 +6,7 @@ import numpy as np
 from astro_yolo.exceptions import require
 from astro_yolo.stretch import background_noise
 from astro_yolo.tiling import bin_mean
-from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
+from astro_yolo.training.cutouts import petrosian_box
 
 __all__ = ["label_giants"]
 
@@ -82,20 +82,8 @@ def _blobs(detection):
         segmentation_map=True,
     )  # fmt: skip
     large = np.flatnonzero(6 * found["a"] * _BINNING > _SMALLEST)
-    return [_BINNING * _box(light, segments, k, found[k]) for k in large]
-
-
-def _box(light, segments, k, blob):
-    """Return the box of a blob from its Petrosian radius, neighbours masked."""
-    clean = np.where((segments == 0) | (segments == k + 1), light, 0)
-    x, y = blob["x"], blob["y"]
-    reach = int(np.clip(6 * blob["a"], 8, 100))
-    x0, y0 = max(0, int(x) - reach), max(0, int(y) - reach)
-    stamp = clean[y0 : int(y) + reach + 1, x0 : int(x) + reach + 1]
-    radius = petrosian_radius(stamp, centre=(x - x0, y - y0))
-    radius = np.clip(radius, 1.5 * blob["a"], 3.0 * blob["a"])
-    ratio = max(blob["b"] / blob["a"], 0.12)
-    return ellipse_box(x, y, BOX_RADII * radius, ratio, blob["theta"])
+    boxes = [petrosian_box(light, segments, k, found[k], reach=(8, 100), most=3.0) for k in large]
+    return [_BINNING * box for box in boxes]
 
 
 def _inside(sources, box):

@@ -26,7 +26,6 @@ class Sources:
     y: np.ndarray
     axis_ratio: np.ndarray
     theta: np.ndarray
-    rms_major: np.ndarray
     half_light: np.ndarray
     petrosian: np.ndarray
     aperture_flux: np.ndarray
@@ -72,7 +71,7 @@ def ellipse_box(x, y, semi_major, axis_ratio, theta):
     return np.stack([x - half_x, y - half_y, x + half_x, y + half_y], axis=-1)
 
 
-def find_sources(detection, measured, *, threshold=1.5, min_pixels=5, deblend_contrast=0.005):
+def find_sources(detection, measured, *, deblend_contrast=0.005):
     """
     Detect and measure every source of an image with SEP (Barbary 2016, JOSS 1, 58).
 
@@ -82,10 +81,6 @@ def find_sources(detection, measured, *, threshold=1.5, min_pixels=5, deblend_co
         Sky-subtracted image in units of its noise.
     measured : (ny, nx) array
         Sky-subtracted r-band image, for fluxes and radii.
-    threshold : float, optional
-        Detection threshold in units of the noise.
-    min_pixels : int, optional
-        Smallest number of connected pixels.
     deblend_contrast : float, optional
         Share of the light a peak needs to become a source of its own.
 
@@ -100,12 +95,7 @@ def find_sources(detection, measured, *, threshold=1.5, min_pixels=5, deblend_co
     detection = np.ascontiguousarray(detection, dtype=np.float32)
     measured = np.ascontiguousarray(measured, dtype=np.float32)
     found, segments = sep.extract(
-        detection,
-        threshold,
-        err=1.0,
-        minarea=min_pixels,
-        deblend_cont=deblend_contrast,
-        segmentation_map=True,
+        detection, 1.5, err=1.0, minarea=5, deblend_cont=deblend_contrast, segmentation_map=True
     )
     x, y = found["x"], found["y"]
     curve, weight = _growth_curves(sep, measured, detection, found, segments)
@@ -116,7 +106,6 @@ def find_sources(detection, measured, *, threshold=1.5, min_pixels=5, deblend_co
         y=y,
         axis_ratio=np.clip(found["b"] / found["a"], 0.1, 1),
         theta=found["theta"],
-        rms_major=found["a"],
         half_light=half,
         petrosian=_clip_petrosian(_petrosian_of_curves(curve), half, weight, found["a"]),
         aperture_flux=aperture,

@@ -340,7 +340,7 @@ def _bright_profile(x, y, fwhm, rng):
     return light.astype(np.float32)
 
 
-def add_star(planes, field, rng, magnitude=None, psf=None, *, place=None):
+def add_star(planes, field, rng, magnitude, psf=None, *, place):
     """
     Add a star with the colours of the stellar locus.
 
@@ -350,18 +350,14 @@ def add_star(planes, field, rng, magnitude=None, psf=None, *, place=None):
         As of `add_sersic`.
     psf : sequence of three (n, n) arrays, optional
         One kernel a band; by default those of the field.
-    place : (2,) array, optional
-        x and y, 0-based pixels; by default drawn.
+    place : (2,) array
+        x and y, 0-based pixels.
 
     Returns
     -------
     box, kind
         As of `add_sersic`.
     """
-    if magnitude is None:
-        magnitude = draw_magnitudes(rng, 16.0, FAINTEST, slope=0.15)
-    if place is None:
-        place = _place(rng, planes)
     pixel, offset = _split(place)
     move = np.array([[1, 0, offset[0]], [0, 1, offset[1]]])
     fluxes = _fluxes(magnitude, *_star_colours(magnitude, rng))

@@ -8,7 +8,7 @@ import numpy as np
 from astro_yolo.catalog import CLASSES
 from astro_yolo.network.backends import load_backend
 from astro_yolo.network.calibration import Calibration
-from astro_yolo.network.weights import load_weights
+from astro_yolo.network.weights import load_weights, metadata_of
 from astro_yolo.stretch import to_network
 from astro_yolo.training.dataset import DatasetRecipe, build_dataset, measure_cutouts
 from astro_yolo.training.evaluate import (
@@ -18,7 +18,7 @@ from astro_yolo.training.evaluate import (
     fit_classes,
     summarise,
 )
-from astro_yolo.training.export import export_onnx, read_metadata, write_metadata
+from astro_yolo.training.export import export_onnx, write_metadata
 from astro_yolo.training.fields import FIELDS, load_field
 from astro_yolo.training.mock_skies import outcome_of_fields, outcome_of_sky
 from astro_yolo.training.score_maps import fit_calibration, purity_table
@@ -127,7 +127,7 @@ def calibrate(weights, data, samples, shares):
     fitted, reported = held_out_cutouts(data, Path(samples) / "cutouts.npz")
     outputs, _, label = classify_cutouts(picture_detector(backend), fitted)
     temperature, prior = fit_classes(outputs, label, shares)
-    metadata = read_metadata(weights)
+    metadata = metadata_of(weights)
     metadata["calibration"] = maps["sky"] | {
         "temperature": round(temperature, 4),
         "prior": prior,

@@ -11,6 +11,7 @@ from hashlib import sha256
 
 import numpy as np
 
+from astro_yolo._sphere import separation, unit_vectors
 from astro_yolo.exceptions import AstroYoloError
 
 __all__ = [
@@ -169,12 +170,10 @@ def check_apart(names, splits, ra, dec, radius):
     ra, dec, radius = (np.asarray(v, dtype=float) for v in (ra, dec, radius))
     if not len(radius):
         return
-    lon, lat = np.radians(ra), np.radians(dec)
-    points = np.stack([np.cos(lat) * np.cos(lon), np.cos(lat) * np.sin(lon), np.sin(lat)], axis=1)
+    points = unit_vectors(np.radians(ra), np.radians(dec))
     farthest = np.radians((2 * radius.max() + MARGIN) / 60)
     for i, j in cKDTree(points).query_pairs(2 * np.sin(farthest / 2)):
-        apart = 2 * np.arcsin(min(1, np.linalg.norm(points[i] - points[j]) / 2))
-        gap = np.degrees(apart) * 60 - radius[i] - radius[j]
+        gap = np.degrees(separation(points[i], points[j])) * 60 - radius[i] - radius[j]
         if splits[i] != splits[j] and gap < MARGIN:
             msg = f"{names[i]} ({splits[i]}) and {names[j]} ({splits[j]}) must be {MARGIN:g} "
             raise SplitError(f"{msg}arcmin apart, got {max(gap, 0):.1f}")

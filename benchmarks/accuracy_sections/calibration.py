@@ -65,9 +65,9 @@ def _judged(session, places):
     return known | others, galaxy
 
 
-def reliability(probability, right, bins=10):
+def reliability(probability, right):
     """
-    Return the expected calibration error (Naeini et al. 2015) over bins of equal width.
+    Return the expected calibration error (Naeini et al. 2015) over ten bins of equal width.
 
     Parameters
     ----------
@@ -75,15 +75,13 @@ def reliability(probability, right, bins=10):
         What was said.
     right : (N,) bool array
         What is so.
-    bins : int, optional
-        Number of bins.
 
     Returns
     -------
     dict
         ``error``, ``total``, and ``bins``, each (mean said, share right, number).
     """
-    rows, error = calibration_bins(probability, right, bins)
+    rows, error = calibration_bins(probability, right)
     shown = [(row["score"], row["right"], row["detections"]) for row in rows if row["detections"]]
     return {"error": error if len(right) else 0.0, "total": len(right), "bins": shown}
 

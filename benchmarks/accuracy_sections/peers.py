@@ -12,7 +12,7 @@ import numpy as np
 import truth_94_1_12 as field
 from astropy.io import fits
 
-__all__ = ["Sources", "find_sources"]
+__all__ = ["Sources", "find_sources", "sextractor", "sextractor_settings"]
 
 _SATURATED = 40.0  # nanomaggies per pixel: only stars reach it
 _NAMES = ("source-extractor", "sex", "sextractor")
@@ -67,12 +67,17 @@ def find_sources(data, image):
         One for each way of telling galaxies from stars.
     """
     found = [_sep(image)]
-    program = next(filter(None, map(shutil.which, _NAMES)), None)
+    program = sextractor()
     if program is None:
         print("source-extractor is not installed: left out")
         return found
     with tempfile.TemporaryDirectory() as folder:
         return found + _source_extractor(program, Path(folder), field.frame_paths(data)["r"], data)
+
+
+def sextractor():
+    """Return the path of source-extractor, or None where it is not installed."""
+    return next(filter(None, map(shutil.which, _NAMES)), None)
 
 
 def _sep(image):
@@ -134,7 +139,7 @@ def _source_extractor(program, folder, frame, data):
 
 def _extract(program, folder, frame, seeing, columns, catalogue, psf=None):
     """Run source-extractor with its default settings; return the table of sources."""
-    share = _settings_folder(program)
+    share = sextractor_settings(program)
     (folder / "columns.param").write_text("\n".join(columns) + "\n")
     settings = {
         "PARAMETERS_NAME": "columns.param", "FILTER_NAME": share / "default.conv",
@@ -152,10 +157,10 @@ def _extract(program, folder, frame, seeing, columns, catalogue, psf=None):
     return fits.getdata(folder / catalogue, 2)
 
 
-def _settings_folder(program):
+def sextractor_settings(program):
     """Return the folder of the default files that come with source-extractor."""
-    prefix = Path(program).resolve().parents[1] / "share"
-    for share in (prefix / "source-extractor", prefix / "sextractor"):
-        if (share / "default.nnw").is_file():
-            return share
+    for prefix in (Path(program).resolve().parents[1], Path("/usr")):
+        for name in ("source-extractor", "sextractor"):
+            if (prefix / "share" / name / "default.nnw").is_file():
+                return prefix / "share" / name
     raise SystemExit(f"default.nnw of {program} not found: is source-extractor installed whole?")
