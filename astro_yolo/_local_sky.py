@@ -139,7 +139,8 @@ class Flattened:
             for pair in zip(self.middles, (np.arange(y0, y1), np.arange(x0, x1)), strict=True)
         )
         for k, grid in enumerate(self.levels):
-            data[k] -= (down @ grid @ across.T).astype(np.float32)
+            # after the subtraction nothing would tell that they were rounded
+            data[k] = dithered(data[k], mask) - (down @ grid @ across.T).astype(np.float32)
         return data, mask
 
 

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 
 from astro_yolo._alignment import averaged, nonfinite, union
+from astro_yolo._rounding import dithered
 from astro_yolo.stretch import background_noise
 from astro_yolo.tiling import spans
 
@@ -216,6 +217,8 @@ class Resampled:
         bad = _unusable(data, mask)
         if bad is not None:
             data = [_filled(plane, bad) for plane in data]
+        if self.kind != "picture":  # after the resampling nothing would tell that they were rounded
+            data = [dithered(plane, bad) for plane in data]
         data = np.stack([self._drawn(plane, place, size, cv2.INTER_CUBIC) for plane in data])
         if bad is None:
             return data, None

@@ -71,6 +71,12 @@ def test_images_of_few_squares(shape):
     assert abs(np.median(data)) < 0.3
 
 
+def test_whole_numbers():
+    """Counts between two of which the sky lies are left about 0, not half a step beside it."""
+    data, _ = rest(np.round(noise() + 0.5))
+    assert np.median(data[0]) == pytest.approx(0, abs=0.05)
+
+
 def test_windows_are_parts_of_the_whole():
     """A window has the pixels that the whole image has there."""
     image = flattened(read_image(noise() + BOWL), 50)

@@ -161,3 +161,12 @@ def test_smaller_images_average():
     noise = np.random.default_rng(1).normal(0, 1, (400, 400)).astype(np.float32)
     data, _ = Resampled(read_image(noise), 0.5).window(0, 200, 0, 200)
     assert 0.3 < data.std() < 0.6
+
+
+@pytest.mark.parametrize("zoom", [1.1, 1.6])
+def test_whole_numbers_of_little_noise(zoom):
+    """The median of counts is, after resampling, that of what they were rounded from."""
+    exact = np.random.default_rng(0).normal(100.3, 0.5, (200, 240))
+    image = Resampled(read_image(np.round(exact)), zoom)
+    data, _ = image.window(0, image.shape[0], 0, image.shape[1])
+    assert np.median(data[0]) == pytest.approx(100.3, abs=0.05)
