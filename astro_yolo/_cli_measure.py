@@ -1,5 +1,7 @@
 """The command ``astro-yolo measure``."""
 
+import argparse
+
 from astro_yolo._cli_arguments import hdu_name
 from astro_yolo._cli_command import (
     add_command,
@@ -61,7 +63,11 @@ def _length(text):
     from astropy import units as u
 
     number = text.removesuffix("px")
-    return float(number) * (u.arcsec if number == text else u.pix)
+    try:
+        return float(number) * (u.arcsec if number == text else u.pix)
+    except ValueError:
+        msg = f"must be arcseconds, or pixels as in 4px, got {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _measure(options):

@@ -5,15 +5,15 @@ the clipped median of each, a median filter over squares against those that a so
 bicubic spline between their middles.
 """
 
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
-from astro_yolo._rounding import dithered
+from astro_yolo._changed_image import ChangedImage
 from astro_yolo.stretch import background_noise
 from astro_yolo.tiling import even_spans
 
-__all__ = ["LEAST_SQUARE", "Flattened", "flattened"]
+__all__ = ["LEAST_SQUARE", "flattened"]
 
 #: Pixels; a smaller square is the size of galaxies.
 LEAST_SQUARE = 16
@@ -35,7 +35,8 @@ def flattened(image, square):
 
     Returns
     -------
-    Flattened
+    ChangedImage
+        The image minus its sky.
 
     Raises
     ------
@@ -49,7 +50,7 @@ def flattened(image, square):
     places, levels = (np.array(values) for values in zip(*measured, strict=True))
     middles = tuple(np.mean(spans, axis=1) - 0.5 for spans in (rows, columns))
     grids = [_whole(grid, places, middles) for grid in np.moveaxis(levels, -1, 0)]
-    return Flattened(image, np.array(grids), middles)
+    return ChangedImage(image, partial(_minus_sky, grids, middles))
 
 
 def _squares(side, square):
@@ -74,8 +75,7 @@ def _measured(data, good):
     if good.mean() < _USABLE:
         return (np.nan, np.nan), np.full(len(data), np.nan)
     y, x = np.nonzero(good)
-    planes = [dithered(plane, ~good) for plane in data]
-    return (y.mean(), x.mean()), np.array([background_noise(p, ~good)[0] for p in planes])
+    return (y.mean(), x.mean()), np.array([background_noise(plane, ~good)[0] for plane in data])
 
 
 def _whole(grid, places, middles):
@@ -105,43 +105,14 @@ def _terms(y, x, middles):
     return np.stack([np.ones_like(x), x, y, x**2, y**2, x * y], axis=-1)
 
 
-@dataclass(frozen=True)
-class Flattened:
-    """
-    An image minus its local sky, as far as `astro_yolo._scan` asks of an image.
-
-    Parameters
-    ----------
-    image : SkyImage
-        The image.
-    levels : (n_bands, rows, columns) array
-        The sky in each square.
-    middles : tuple of two arrays
-        Rows and columns of the middles of the squares, 0-based pixels.
-    """
-
-    image: object
-    levels: np.ndarray
-    middles: tuple
-
-    is_lazy = True
-    mask = saturated = None
-
-    def __getattr__(self, name):
-        """Take name, kind, shape, bands and pixel scale from the image."""
-        return getattr(self.image, name)
-
-    def window(self, y0, y1, x0, x1):
-        """Return bands and mask of a window, see `astro_yolo.image.SkyImage.window`."""
-        data, mask = self.image.window(y0, y1, x0, x1)
-        down, across = (
-            _between(*pair)
-            for pair in zip(self.middles, (np.arange(y0, y1), np.arange(x0, x1)), strict=True)
-        )
-        for k, grid in enumerate(self.levels):
-            # after the subtraction nothing would tell that they were rounded
-            data[k] = dithered(data[k], mask) - (down @ grid @ across.T).astype(np.float32)
-        return data, mask
+def _minus_sky(grids, middles, data, _mask, window):
+    """Return the bands of a window without the sky, which grids hold in the middles of squares."""
+    y0, y1, x0, x1 = window
+    places = np.arange(y0, y1), np.arange(x0, x1)
+    down, across = (_between(*pair) for pair in zip(middles, places, strict=True))
+    for plane, grid in zip(data, grids, strict=True):
+        np.subtract(plane, down @ grid @ across.T, out=plane, casting="same_kind")
+    return data
 
 
 def _between(middles, places):

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from astro_yolo.stretch import sampled
+
 __all__ = ["dithered", "unrounded"]
 
 _DISTINCT = 0.5  # share of values that differ from the one before; with fewer they are rounded
@@ -28,10 +30,11 @@ def unrounded(values):
     step : float
         The smallest distance between values; 0 where nothing was done.
     """
-    rises = np.diff(values) > 0
+    steps = np.diff(values)
+    rises = steps > 0
     if not 0 < np.count_nonzero(rises) < len(values) * _DISTINCT:
         return values, 0.0
-    step = float(np.diff(values)[rises].min())
+    step = float(steps[rises].min())
     first = np.flatnonzero(np.r_[True, rises])
     number = np.diff(np.r_[first, len(values)])
     rank = np.arange(len(values)) - np.repeat(first, number)
@@ -58,12 +61,7 @@ def dithered(plane, mask=None):
     (ny, nx) array
         The plane itself where it is not rounded, or finely.
     """
-    stride = max(1, int(np.sqrt(plane.size / _SAMPLE)))
-    sample = plane[::stride, :: stride | 1]
-    good = np.isfinite(sample)
-    if mask is not None:
-        good &= ~mask[::stride, :: stride | 1]
-    values, step = unrounded(np.sort(sample[good]))
+    values, step = unrounded(np.sort(sampled(plane, mask, _SAMPLE)))
     if not step:
         return plane
     low, high = np.percentile(values, [15.87, 50])

@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 
 from astro_yolo._alignment import averaged, nonfinite, union
-from astro_yolo._rounding import dithered
+from astro_yolo._changed_image import joined
 from astro_yolo.stretch import background_noise
 from astro_yolo.tiling import spans
 
-__all__ = ["Resampled", "joined", "point_source_width", "suitable_zoom"]
+__all__ = ["Resampled", "point_source_width", "suitable_zoom"]
 
 _OWN_SCALE = 0.37, 0.42  # arcsec; on SDSS's own pixels the network knows seeing of every kind
 _WANTED = 3.9  # pixels, of the full width at half maximum of a star
@@ -217,8 +217,6 @@ class Resampled:
         bad = _unusable(data, mask)
         if bad is not None:
             data = [_filled(plane, bad) for plane in data]
-        if self.kind != "picture":  # after the resampling nothing would tell that they were rounded
-            data = [dithered(plane, bad) for plane in data]
         data = np.stack([self._drawn(plane, place, size, cv2.INTER_CUBIC) for plane in data])
         if bad is None:
             return data, None
@@ -272,30 +270,3 @@ def _filled(plane, bad):
     with np.errstate(divide="ignore", invalid="ignore"):
         near = np.where(share > 0, light / share, np.float32(sky))
     return np.where(bad, near, plane)
-
-
-def joined(pieces):
-    """
-    Put windows together.
-
-    Parameters
-    ----------
-    pieces : list of lists of (3D array, 2D array or None)
-        Bands and mask of each, row by row.
-
-    Returns
-    -------
-    data : 3D `~numpy.ndarray`
-        The bands.
-    mask : 2D `~numpy.ndarray` of bool or None
-        None where no piece has one.
-    """
-    if len(pieces) == len(pieces[0]) == 1:
-        return pieces[0][0]
-    data = np.block([[data for data, _ in row] for row in pieces])
-    masks = [
-        [np.zeros(data.shape[1:], bool) if mask is None else mask for data, mask in row]
-        for row in pieces
-    ]
-    mask = np.block(masks)
-    return data, mask if mask.any() else None

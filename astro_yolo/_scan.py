@@ -13,10 +13,10 @@ import numpy as np
 
 from astro_yolo import boxes as box_math
 from astro_yolo import tiling
+from astro_yolo._changed_image import joined, with_chance
 from astro_yolo._flatness import warn_of_uneven_sky
 from astro_yolo._local_sky import flattened
-from astro_yolo._rounding import dithered
-from astro_yolo._sampling import Resampled, joined, suitable_zoom
+from astro_yolo._sampling import Resampled, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.blanked import with_blanked_stars
 from astro_yolo.network.calibration import strength
@@ -133,8 +133,6 @@ class _Level:
         """Return (background, noise) of the three channels, from blocks all over the level."""
         rows, columns = (_sample_spans(side) for side in self.shape)
         bands, mask = joined([[self.read(*row, *column) for column in columns] for row in rows])
-        if self.image.kind != "picture":
-            bands = [dithered(band, mask) for band in bands]
         return levels_of(to_channels(bands), mask)
 
 
@@ -185,6 +183,8 @@ def scan(
     ValueError
         If ``background`` is too small.
     """
+    if not backend.weights.takes_pictures:
+        image = with_chance(image)  # before anything is done after which rounding does not show
     if background is not None:
         image = flattened(image, background)
     warn_of_uneven_sky(image)
@@ -269,8 +269,6 @@ class _Finder:
         """Return the boxes of a window in its own edge pixels, outputs, spreads and types."""
         if self._backend.weights.takes_pictures:
             return self._boxes_of_picture(bands, mask, shape)
-        if not self._finished:
-            bands = [dithered(band, mask) for band in bands]
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
         boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
         self._meanwhile()

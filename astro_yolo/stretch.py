@@ -18,6 +18,7 @@ __all__ = [
     "background_noise",
     "from_network",
     "levels_of",
+    "sampled",
     "to_channels",
     "to_network",
     "to_rgb",
@@ -94,16 +95,30 @@ def background_noise(plane, mask=None, *, max_samples=20_000):
         of the pixels are equal it falls back to the smallest step between
         values.
     """
+    values = sampled(plane, mask, max_samples)
+    return _clipped_levels(values) if values.size else (0.0, 1.0)
+
+
+def sampled(plane, mask, max_samples):
+    """
+    Return the usable values of a regular subsample of a plane.
+
+    Parameters
+    ----------
+    plane, mask, max_samples
+        As of `background_noise`.
+
+    Returns
+    -------
+    (N,) float32 array
+    """
     step = max(1, int(np.sqrt(plane.size / max_samples)))
     # odd strides for the columns avoid locking on to patterns of even period
     sample = np.asarray(plane[::step, :: step | 1], dtype=np.float32)
     good = np.isfinite(sample)
     if mask is not None:
         good &= ~mask[::step, :: step | 1]
-    values = sample[good]
-    if values.size == 0:
-        return 0.0, 1.0
-    return _clipped_levels(values)
+    return sample[good]
 
 
 def _clipped_levels(values):

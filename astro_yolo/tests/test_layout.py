@@ -14,7 +14,7 @@ import astro_yolo
 # __init__.py; the root's is exempt, as it imports nothing until a name is used.
 LAYERS = (
     # 0: arrays, errors, settings
-    ("exceptions", "config", "boxes", "filters", "_rounding", "_display_curves", "stretch",
+    ("exceptions", "config", "boxes", "filters", "_display_curves", "stretch", "_rounding",
      "tiling", "centering", "injection", "_sphere", "_files", "_environment"),
     # 1: Astropy in, Astropy out: images, then tables, then regions and pictures
     ("_bands", "_zero_point", "_wcs_cards", "_headers", "_no_data", "_planes", "_fits_scan",
@@ -30,7 +30,7 @@ LAYERS = (
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
-    ("_local_sky", "_sampling", "_flatness", "_scan", "detection"),
+    ("_changed_image", "_local_sky", "_sampling", "_flatness", "_scan", "detection"),
     # 4: what uses detections
     ("_angle_text", "_catalog_files", "_match_inputs", "matching", "comparison"),
     ("training", "training._progress", "training.transfer", "training.sdss", "training.download",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from astro_yolo import Detector, detect, read_image
+from astro_yolo._changed_image import with_chance
 from astro_yolo._local_sky import flattened
 from astro_yolo.cli import main
 from astro_yolo.tests.planted import MODEL, nearest, plant, spread
@@ -17,7 +18,7 @@ BOWL = 0.5 * X - 0.2 * Y + 0.001 * (X - 200.0) ** 2
 
 def rest(image, square=64):
     """Return what is left of an image, band by band, and its mask."""
-    return flattened(read_image(image), square).window(0, *SHAPE[:1], 0, *SHAPE[1:])
+    return flattened(with_chance(read_image(image)), square).window(0, *SHAPE[:1], 0, *SHAPE[1:])
 
 
 def noise(seed=0):

@@ -82,6 +82,11 @@ class Session:
         """The bands of field 94-1-12 as a SkyImage."""
         return self.frame("94/1/12")
 
+    @property
+    def test_bands(self):
+        """Band -> pixels of field 94-1-12."""
+        return dict(zip(self.test_frame.bands, self.test_frame.data, strict=True))
+
     @cached_property
     def truth(self):
         """The rules of truth of field 94-1-12."""

@@ -29,7 +29,7 @@ def run(session):
     -------
     dict
     """
-    bands = dict(zip(session.test_frame.bands, session.test_frame.data, strict=True))
+    bands = session.test_bands
     noise = {name: background_noise(plane)[1] for name, plane in bands.items()}
     print(f"{'':<26}{'n':>5}  {f'recall r<{FAINT:.0f}':<32}precision")
     found = {}

@@ -30,7 +30,7 @@ def run(session):
     -------
     dict
     """
-    bands = dict(zip(session.test_frame.bands, session.test_frame.data, strict=True))
+    bands = session.test_bands
     channels = [bands[band] for band in "irg"]
     inputs = {"planes": lambda: session.test_frame}
     for name in (*PUBLISHED, *OTHERS):
