@@ -190,8 +190,8 @@ def scan(
     warn_of_uneven_sky(image)
     if zoom is None:  # networks for pictures have a zoom of their own
         zoom = 1.0 if backend.weights.takes_pictures else suitable_zoom(image)
+    find = _Finder(backend, min_score, classifier, image=image, meanwhile=meanwhile)
     shape, image = image.shape, (image if zoom == 1 else Resampled(image, zoom))
-    find = _Finder(backend, min_score, classifier, kind=image.kind, meanwhile=meanwhile)
     factors = tiling.pyramid_factors(image.shape, max_pixels)
     if not factors:
         found, passes = find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
@@ -224,11 +224,11 @@ def _as_given(found, shape, zoom):
 class _Finder:
     """Runs the network on windows of an image."""
 
-    def __init__(self, backend, min_score, classifier, *, kind, meanwhile):
+    def __init__(self, backend, min_score, classifier, *, image, meanwhile):
         self._backend, self._classifier = backend, classifier
-        self._finished = kind == "picture"
+        self._finished = image.kind == "picture"
         self._meanwhile = meanwhile or (lambda: None)
-        self._calibration = backend.weights.calibration.suited_to(kind)
+        self._calibration = backend.weights.calibration.suited_to(image)
         self._min_raw = self._calibration.lowest_raw(min_score)
         if self._calibration.spread is not None:
             self._min_raw = min(self._min_raw, SURE)  # all of them count in the spread of others

@@ -223,7 +223,7 @@ class Detector:
 
     def _table(self, frame, found, threshold, provenance):
         """Return the result table of the candidates whose label is wanted."""
-        calibration = self.weights.calibration.suited_to(frame.kind)
+        calibration = self.weights.calibration.suited_to(frame)
         score, p_star = calibration.scores(found.outputs, found.spread)
         class_probs = found.types
         label = np.array(CLASSES)[class_probs.argmax(axis=1)].astype("U16")

@@ -90,14 +90,16 @@ def sersic_stamp(flux, half_light_radius, index, axis_ratio, theta, *, psf, offs
         Sum ``flux``.
     """
     reach = 10 if index > 2 else 5
+    steepness = float(gammaincinv(2 * index, 0.5))
+    radius, ratio, power = float(half_light_radius), float(axis_ratio), float(1 / index)
 
     def profile(major, minor):
         # a sample on the very centre of a cusp would stand for its whole pixel: 0.06
         # pixels is the mean distance from the middle of a fine pixel
-        radius = np.sqrt(major**2 + (minor / axis_ratio) ** 2 + 0.06**2) / half_light_radius
-        return np.exp(-gammaincinv(2 * index, 0.5) * (radius ** (1 / index) - 1))
+        along = np.sqrt(major**2 + (minor / ratio) ** 2 + 0.06**2) / radius
+        return np.exp(-steepness * (along**power - 1))
 
-    return _render(profile, flux, reach * half_light_radius, theta, psf, offset)
+    return _render(profile, flux, reach * radius, theta, psf, offset)
 
 
 def spiral_stamp(
@@ -134,14 +136,16 @@ def spiral_stamp(
     (size, size) or (n_bands, size, size) float32 array
         Sum ``flux``.
     """
+    radius, ratio, tangent = float(half_light_radius), float(axis_ratio), float(np.tan(pitch))
+    arms, handedness = int(arms), int(handedness)
 
     def profile(major, minor):
-        minor = minor / axis_ratio
-        radius = np.hypot(major, minor) / half_light_radius
-        winding = np.log(radius + 0.05) / np.tan(pitch)
+        minor = minor / ratio
+        along = np.hypot(major, minor) / radius
+        winding = np.log(along + 0.05) / tangent
         phase = arms * (np.arctan2(minor, major) * handedness - winding)
-        contrast = 0.75 * np.clip(2 * radius - 0.5, 0, 1)  # no arms inside the bulge
-        return np.exp(-1.678 * radius) * (1 + contrast * (2 * np.cos(phase / 2) ** 8 - 0.55))
+        contrast = 0.75 * np.clip(2 * along - 0.5, 0, 1)  # no arms inside the bulge
+        return np.exp(-1.678 * along) * (1 + contrast * (2 * np.cos(phase / 2) ** 8 - 0.55))
 
     flux = np.asarray(flux, dtype=float)
     disc = _render(profile, flux * (1 - bulge), 5 * half_light_radius, theta, psf, offset)
@@ -168,7 +172,9 @@ def _sampled(profile, half, over, theta, offset):
     size = 2 * half + 1
     fine = (np.arange(size * over) + 0.5) / over - 0.5 - half
     x, y = fine[None, :] - offset[0], fine[:, None] - offset[1]
-    cos, sin = np.cos(theta), np.sin(theta)
+    # powers of these take half as long; NumPy's own scalars would make doubles of them again
+    x, y = x.astype(np.float32), y.astype(np.float32)
+    cos, sin = float(np.cos(theta)), float(np.sin(theta))
     image = profile(x * cos + y * sin, y * cos - x * sin).astype(np.float32)
     return cv2.resize(image, (size, size), interpolation=cv2.INTER_AREA)
 

@@ -3,7 +3,7 @@
 Run from the repository root: ``python benchmarks/left_out.py astro-yolo-n5 astro-yolo-n6``.
 The score maps are measured without a field's labels and mock skies, which are then judged by them;
 prints how many galaxies brighter than some limits are found at some purities. Field 94-1-12 has no
-part: this is what candidates for shipping are chosen by. 40 to 80 seconds a network.
+part: this is what candidates for shipping are chosen by. One to two minutes a network.
 """
 
 import argparse
@@ -21,31 +21,52 @@ from astro_yolo.training.ship import galaxy_fields
 
 LIMITS = (20.9, 21.5, 22.0, 22.5)
 PURITIES = (0.97, 0.95, 0.92)
+WAYS = {
+    "frames": [{}],
+    "bands": [{"band": band} for band in range(3)],  # g, r, i, one at a time
+    "pictures": [{"pictures": True}],  # of 8 bits
+}
+# what the odds are fitted to as well
+OTHERS = {"frames": ["bands"], "bands": ["frames"], "pictures": []}
 LABELLED = 19.5  # r that a field's own labelled sources count as: within every limit
 
 
-def labelled(network, sky, seed, *, pictures):
+def labelled(network, sky, seed, *, pictures=False, band=None):
     """Judge a field by its own labels, as a picture in three stretches."""
     draws = [np.random.default_rng(seed + 10 * k) for k in range(3)] if pictures else [None]
-    return sum((outcome_of_field(network, sky, rng) for rng in draws), Outcome())
+    return sum((outcome_of_field(network, sky, rng, band=band) for rng in draws), Outcome())
 
 
-def left_out(network, *, pictures):
+def seen(network, fields, ways):
+    """Return what is found in the mock skies of each field, and in each field."""
+    mocks, own = (
+        [sum((look(k, f, **way) for way in ways), Outcome()) for k, f in enumerate(fields)]
+        for look in (
+            lambda k, f, **way: outcome_of_mocks(network, f, np.random.default_rng(10 + k), **way),
+            lambda k, f, **way: labelled(network, f, 30 + k, **way),
+        )
+    )
+    return mocks, own
+
+
+def sky_of(mocks, own, chosen):
+    """Return what is found in the skies of some fields, the bright sources of one of them."""
+    return sum((whole_sky(own[chosen[0]], own[j], mocks[j]) for j in chosen), Outcome())
+
+
+def left_out(network, kind, maps_of=None):
     """Return scores, kinds and magnitudes of all candidates, each judged by the others' maps."""
-    fields = galaxy_fields(field.data_folder())
-    of_mocks = [
-        outcome_of_mocks(network, f, np.random.default_rng(10 + k), pictures=pictures)
-        for k, f in enumerate(fields)
-    ]
-    of_fields = [labelled(network, f, 30 + k, pictures=pictures) for k, f in enumerate(fields)]
+    fields, maps_of = galaxy_fields(field.data_folder()), maps_of or kind
+    skies = {k: seen(network, fields, WAYS[k]) for k in {kind, maps_of, *OTHERS[maps_of]}}
+    of_maps = skies[maps_of]
     rows = []
     for k in range(len(fields)):
-        others = [j for j in range(len(fields)) if j != k]
-        sky = [whole_sky(of_fields[others[0]], of_fields[j], of_mocks[j]) for j in others]
-        sources = [of_fields[j] for j in others]
-        maps = fit_calibration(sum(sky, Outcome()), sum(sources, Outcome()))
+        chosen = [j for j in range(len(fields)) if j != k]
+        others = sum((sky_of(*skies[k], chosen) for k in OTHERS[maps_of]), Outcome())
+        sources = sum((of_maps[1][j] for j in chosen), Outcome())
+        maps = fit_calibration(sky_of(*of_maps, chosen), sources, others)
         calibration = Calibration.from_metadata(maps)
-        for outcome, unknown in ((of_mocks[k], np.inf), (of_fields[k], LABELLED)):
+        for outcome, unknown in ((skies[kind][0][k], np.inf), (skies[kind][1][k], LABELLED)):
             judged = outcome.kind > -2
             score, _ = calibration.scores(outcome.outputs[judged], outcome.spread[judged])
             magnitude = np.nan_to_num(outcome.magnitude[judged], nan=unknown)
@@ -64,13 +85,14 @@ def main():
     """Print a row for each network."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+", help="names or files of weights")
-    parser.add_argument("--pictures", action="store_true", help="8-bit pictures of them")
+    parser.add_argument("--kind", choices=WAYS, default="frames", help="what the network sees")
+    parser.add_argument("--maps", choices=WAYS, help="of what the maps are; default: the same")
     args = parser.parse_args()
     head = [f"r < {limit}, {purity:.0%}" for limit in LIMITS for purity in PURITIES]
     print(f"{'':<24}" + "".join(f"{cell:>15}" for cell in head))
     for model in args.models:
         network = load_backend(load_weights(model), "onnxruntime")
-        score, galaxy, magnitude = left_out(network, pictures=args.pictures)
+        score, galaxy, magnitude = left_out(network, args.kind, args.maps)
         some = [magnitude < limit for limit in LIMITS]
         cells = [found(score[s], galaxy[s], purity) for s in some for purity in PURITIES]
         print(f"{model[-24:]:<24}" + "".join(f"{cell:>15}" for cell in cells))

@@ -92,8 +92,9 @@ def make(job):
 
 
 def alone():
-    """Let OpenCV use one thread, as there are as many processes as cores."""
+    """Use one thread, as there are as many processes as cores, and let the trainer go first."""
     cv2.setNumThreads(1)
+    os.nice(5)
 
 
 class Pool:

@@ -119,6 +119,8 @@ class Calibration:
     pictures : Calibration or None
         Of 8-bit pictures, which hide faint sources and saturate bright ones; None where it was
         not measured.
+    band : Calibration or None
+        Of images of one band, without colours to tell stars by; None where it was not measured.
     spread : Calibration or None
         Of sources whose spread is known (see `~astro_yolo.network.spread`, and for pictures
         `~astro_yolo.network.picture_spread`); None where it was not measured.
@@ -131,6 +133,7 @@ class Calibration:
     source: ScoreMap = field(default_factory=ScoreMap)
     odds: tuple = ()
     pictures: "Calibration | None" = None
+    band: "Calibration | None" = None
     spread: "Calibration | None" = None
 
     def __post_init__(self):
@@ -155,8 +158,8 @@ class Calibration:
             Keys ``score``, ``star`` and ``source`` (each ``{"x": [...], "y": [...]}``), ``odds``
             (three numbers), ``temperature``, and ``prior`` (five weights, or a dict by class); a
             missing key leaves that step out. ``pictures`` may hold what differs for 8-bit pictures,
-            ``spread`` what differs where it is known, with seven numbers of ``odds``; that of
-            pictures stands within ``pictures``.
+            ``band`` for images of one band, ``spread`` where it is known, with seven numbers of
+            ``odds``; that of pictures stands within ``pictures``, that of one band in ``band``.
 
         Returns
         -------
@@ -171,7 +174,7 @@ class Calibration:
         prior = metadata.get("prior", cls.prior)
         if isinstance(prior, dict):
             prior = [prior.get(name, 1.0) for name in CLASSES]
-        kinds = ("pictures", "spread")
+        kinds = ("pictures", "band", "spread")
         general = {key: value for key, value in metadata.items() if key not in kinds}
         special = {k: cls.from_metadata(general | metadata[k]) for k in kinds if metadata.get(k)}
         return cls(
@@ -184,21 +187,23 @@ class Calibration:
             **special,
         )
 
-    def suited_to(self, kind):
+    def suited_to(self, image):
         """
         Return the calibration of a kind of image.
 
         Parameters
         ----------
-        kind : {"fits", "picture", "array"}
-            As of `~astro_yolo.image.SkyImage`.
+        image : astro_yolo.image.SkyImage
+            The image.
 
         Returns
         -------
         Calibration
-            This one, or that of pictures.
+            This one, or that of pictures or of one band.
         """
-        return self.pictures if kind == "picture" and self.pictures else self
+        if image.kind == "picture":
+            return self.pictures or self
+        return (self.band if image.n_bands == 1 else None) or self
 
     def lowest_raw(self, probability):
         """

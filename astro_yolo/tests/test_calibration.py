@@ -1,5 +1,7 @@
 """Tests of the calibration of network outputs."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from astro_yolo.network.calibration import (
     reweighted,
 )
 
+FRAME, PICTURE = (SimpleNamespace(kind=kind, n_bands=3) for kind in ("fits", "picture"))
 RAW = np.array([[0.8, 0.2, 0.1, 0.05, 0.05, 0.3, 0.6], [0, 0, 0, 0, 0, 1, 0]])
 
 
@@ -84,12 +87,26 @@ def test_pictures_have_maps_of_their_own():
     maps = {"score": {"x": [0, 1], "y": [0, 0.5]}}
     metadata = {"temperature": 2, "pictures": maps, "star": {"x": [0, 1], "y": [0, 0.2]}}
     calibration = Calibration.from_metadata(metadata)
-    np.testing.assert_allclose(calibration.suited_to("fits").scores(RAW)[0], [0.6, 0])
-    of_pictures = calibration.suited_to("picture")
+    np.testing.assert_allclose(calibration.suited_to(FRAME).scores(RAW)[0], [0.6, 0])
+    of_pictures = calibration.suited_to(PICTURE)
     np.testing.assert_allclose(of_pictures.scores(RAW), [[0.3, 0], [0.06, 0.2]])
     assert of_pictures.temperature == 2
     assert of_pictures.spread is None
-    assert Calibration().suited_to("picture") == Calibration()
+    assert Calibration().suited_to(PICTURE) == Calibration()
+
+
+def test_images_of_one_band_have_maps_of_their_own():
+    """A band alone has its maps, of a FITS file or an array; several, and a grey picture, not."""
+    band = {"score": {"x": [0, 1], "y": [0, 0.25]}}
+    calibration = Calibration.from_metadata({"temperature": 2, "band": band})
+    for kind in ("fits", "array"):
+        of_one = calibration.suited_to(SimpleNamespace(kind=kind, n_bands=1))
+        np.testing.assert_allclose(of_one.scores(RAW)[0], [0.15, 0])
+        assert of_one.temperature == 2
+    for image in (FRAME, PICTURE, SimpleNamespace(kind="picture", n_bands=1)):
+        assert calibration.suited_to(image) is calibration
+    one = SimpleNamespace(kind="fits", n_bands=1)
+    assert Calibration().suited_to(one) == Calibration()
 
 
 def test_odds_with_the_spread():
@@ -119,9 +136,9 @@ def test_sources_in_pictures_whose_spread_is_known_have_maps_of_their_own():
     known = [{"odds": [k, 0, 0, 0, 0, 0, 0]} for k in (1, 2)]
     pictures = {"temperature": 3, "spread": known[1]}
     calibration = Calibration.from_metadata({"spread": known[0], "pictures": pictures})
-    assert calibration.suited_to("fits").spread.odds[0] == 1
-    assert calibration.suited_to("picture").spread.odds[0] == 2
-    assert calibration.suited_to("picture").spread.temperature == 3
+    assert calibration.suited_to(FRAME).spread.odds[0] == 1
+    assert calibration.suited_to(PICTURE).spread.odds[0] == 2
+    assert calibration.suited_to(PICTURE).spread.temperature == 3
 
 
 def test_the_lowest_raw_value_lets_either_kind_pass():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from astro_yolo.injection import moffat_kernel
+from astro_yolo.stretch import from_network, to_network
 from astro_yolo.training import mock_skies
 from astro_yolo.training.evaluate import Outcome
 from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR, Field
@@ -117,12 +118,27 @@ def test_skies_are_seen_as_frames_or_as_pictures(pictures):
     assert max(levels) <= 3 * 255 + 1 if pictures else min(levels) > 5000
 
 
+def test_skies_are_seen_in_one_band():
+    """Of the field and its mock sky the network sees the band asked for, by that band's noise."""
+    field = make_field(galaxies=2, stars=2, size=736)
+    rng = np.random.default_rng(1)
+    field.planes[:] = rng.normal(0, 0.02, field.planes.shape)
+    network = _Keeps()
+    mock_skies.outcome_of_sky(network, field, [field], band=2)
+    assert len(network.seen) == 4
+    for image in network.seen:
+        assert (image == image[0]).all()
+    np.testing.assert_array_equal(network.seen[0], to_network(field.planes[[2]]))
+    sky = from_network(network.seen[3][0])  # of the mock sky, in units of the noise
+    assert np.median(np.abs(sky)) == pytest.approx(0.6745, rel=0.05)
+
+
 def test_a_field_trained_on_tells_only_what_is_no_source(monkeypatch):
     """Sources are those of the held-out field, once for each other; the rest is of all fields."""
     held_out, trained = make_field(galaxies=2, stars=1), make_field(galaxies=1, stars=2)
     kinds = {id(held_out): [1, 1, -1, 0], id(trained): [1, -1, -1, 0, 0]}
 
-    def judged(_backend, field, _rng=None):
+    def judged(_backend, field, _rng=None, **_):
         kind = np.array(kinds[id(field)])
         return Outcome(np.zeros((len(kind), 7)), kind, np.zeros(len(kind)))
 

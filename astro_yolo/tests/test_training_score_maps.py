@@ -131,6 +131,19 @@ def test_the_spread_has_odds_of_its_own():
                 assert right == pytest.approx(score[bin_].mean(), abs=0.04)
 
 
+def test_odds_are_fitted_to_the_same_skies_otherwise_seen_as_well():
+    """What is seen otherwise counts in the odds, and not in the maps of what is a source."""
+    rng = np.random.default_rng(12)
+    (outcome, _), (fields, _) = draw_compact(rng, 30_000), draw_compact(rng, 30_000)
+    others, _ = draw_compact(rng, 30_000)
+    others.spread[:, 0] -= 1.0
+    alone, both = (fit_calibration(outcome, fields, more) for more in (None, others))
+    joined = fit_calibration(outcome + others, fields)
+    assert both["spread"]["odds"] == joined["spread"]["odds"] != alone["spread"]["odds"]
+    assert both["source"] == alone["source"]
+    assert both["spread"]["score"] != joined["spread"]["score"]
+
+
 def test_a_smooth_map_is_right_and_rises_everywhere():
     """Of values right in their cube it makes the cube; of a share of 0.8 everywhere, 0.8."""
     rng = np.random.default_rng(11)

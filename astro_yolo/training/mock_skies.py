@@ -36,7 +36,7 @@ _ROWS = 256  # of one above a field, in pictures
 _SEAM = 10  # of these rows, in which sources are cut off
 
 
-def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
+def outcome_of_sky(backend, field, models, seed=0, *, pictures=False, band=None):
     """
     Judge what a network finds in a field as if all of its sources were known.
 
@@ -53,6 +53,8 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
         Of the mock skies.
     pictures : bool, optional
         Whether the network sees 8-bit pictures, each in a stretch that is drawn for it.
+    band : int, optional
+        The only band that it sees, 0 to 2 of g, r, i; by default all of them.
 
     Returns
     -------
@@ -62,12 +64,13 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False):
     """
     rng = np.random.default_rng(seed)
     draw = rng if pictures else None
-    frames = None if pictures else outcome_of_field(backend, field)
+    frames = None if pictures else outcome_of_field(backend, field, band=band)
     found = Outcome()
     for model in models:
         bright = frames or outcome_of_field(backend, field, draw)
-        own = outcome_of_field(backend, model, draw)
-        found += whole_sky(bright, own, outcome_of_mocks(backend, model, rng, pictures=pictures))
+        own = outcome_of_field(backend, model, draw, band=band)
+        mocks = outcome_of_mocks(backend, model, rng, pictures=pictures, band=band)
+        found += whole_sky(bright, own, mocks)
     return found
 
 
@@ -91,13 +94,13 @@ def whole_sky(bright, own, mocks):
     return bright.of_kinds(-1, 1) + own.of_kinds(0) + mocks
 
 
-def outcome_of_mocks(backend, model, rng, *, pictures=False):
+def outcome_of_mocks(backend, model, rng, *, pictures=False, band=None):
     """
     Judge what a network finds in mock skies of a field, as much of them as there is of the field.
 
     Parameters
     ----------
-    backend, pictures
+    backend, pictures, band
         As of `outcome_of_sky`.
     model : astro_yolo.training.fields.Field
         Whose seeing, noise and counts they have.
@@ -113,23 +116,24 @@ def outcome_of_mocks(backend, model, rng, *, pictures=False):
         number, judge_one = round(ny / _ROWS), partial(_outcome_of_mock_picture, backend, model)
     else:
         number = round(ny * nx / _SIDE**2)
-        judge_one = partial(_outcome_of_mock, backend, model, stars=_stars(backend, model))
+        stars = _stars(backend, model, band)
+        judge_one = partial(_outcome_of_mock, backend, model, stars=stars, band=band)
     return sum((judge_one(rng) for _ in range(number)), Outcome())
 
 
-def _stars(backend, field):
+def _stars(backend, field, band):
     """Return the point-spread function that a network finds in a field."""
-    seen = to_network(field.planes)
+    seen = _as_frames(field.planes, band)
     return PointSpread.of_image(seen, *candidates(backend, seen))
 
 
-def outcome_of_fields(backend, fields, seed=0, *, pictures=False):
+def outcome_of_fields(backend, fields, seed=0, *, pictures=False, band=None):
     """
     Judge what a network finds in fields by their own labels.
 
     Parameters
     ----------
-    backend, seed, pictures
+    backend, seed, pictures, band
         As of `outcome_of_sky`.
     fields : sequence of astro_yolo.training.fields.Field
         The fields.
@@ -139,10 +143,10 @@ def outcome_of_fields(backend, fields, seed=0, *, pictures=False):
     astro_yolo.training.evaluate.Outcome
     """
     rng = np.random.default_rng(seed) if pictures else None
-    return sum((outcome_of_field(backend, field, rng) for field in fields), Outcome())
+    return sum((outcome_of_field(backend, field, rng, band=band) for field in fields), Outcome())
 
 
-def outcome_of_field(backend, field, rng=None):
+def outcome_of_field(backend, field, rng=None, *, band=None):
     """
     Judge what a network finds in a field by the field's own labels.
 
@@ -154,12 +158,14 @@ def outcome_of_field(backend, field, rng=None):
         The field.
     rng : numpy.random.Generator, optional
         Draws the stretch of the 8-bit picture that the network sees; by default it sees the frames.
+    band : int, optional
+        Of frames, the only one that it sees, as of `outcome_of_sky`.
 
     Returns
     -------
     astro_yolo.training.evaluate.Outcome
     """
-    seen = to_network(field.planes) if rng is None else _as_picture(field.planes, rng)
+    seen = _as_frames(field.planes, band) if rng is None else _as_picture(field.planes, rng)
     found = candidates(backend, seen)
     spread = spread_of(seen, *found) if rng is None else picture_spread(seen, *found)
     labelled = field.kind > -2
@@ -168,10 +174,10 @@ def outcome_of_field(backend, field, rng=None):
     return judge(*found, boxes, kinds, spread=spread)
 
 
-def _outcome_of_mock(backend, field, rng, *, stars):
+def _outcome_of_mock(backend, field, rng, *, stars, band):
     """Judge a mock sky, in which sources are as wide as a field's stars tell."""
     planes, objects = _mock_sky(field, rng, (_SIDE, _SIDE))
-    seen = to_network(planes, levels=[(0.0, float(level)) for level in field.noise[::-1]])
+    seen = _as_frames(planes, band, levels=[(0.0, float(level)) for level in field.noise])
     boxes, outputs = candidates(backend, seen)
     spread = None if stars is None else stars.spread(seen, boxes, outputs)
     return judge(boxes, outputs, *objects, spread=spread)
@@ -196,6 +202,13 @@ def _mock_sky(field, rng, shape):
     """Return g, r, i planes with the noise of a field and faint objects, and what these are."""
     planes = rng.normal(0, 1, (3, *shape)).astype(np.float32) * field.noise[:, None, None]
     return planes, mock_objects(planes, field, rng)
+
+
+def _as_frames(planes, band, levels=None):
+    """Return g, r, i planes, or one of them, as the network sees them; levels as of the planes."""
+    if band is not None:
+        planes, levels = planes[[band]], levels and [levels[band]] * len(planes)
+    return to_network(planes, levels=levels and levels[::-1])
 
 
 def _as_picture(planes, rng):

@@ -25,7 +25,7 @@ _BELOW, _SHARES_BELOW = np.array([0.005, 0.5]), np.array([0.003, 0.03])
 _RIDGE = 1e-4  # keeps the odds finite where the two kinds do not mix
 
 
-def fit_calibration(outcome, sources=None):
+def fit_calibration(outcome, sources=None, others=None):
     """
     Measure the maps from raw outputs to probabilities.
 
@@ -38,6 +38,9 @@ def fit_calibration(outcome, sources=None):
         From skies the network was not trained on.
     sources : astro_yolo.training.evaluate.Outcome, optional
         Fields that tell sources from what is none: mock skies have no artefacts.
+    others : astro_yolo.training.evaluate.Outcome, optional
+        The same skies otherwise seen: the odds are fitted to these too. With noise and colours of
+        more kinds they hold better on skies that are like none of these.
 
     Returns
     -------
@@ -54,19 +57,26 @@ def fit_calibration(outcome, sources=None):
             "star": isotonic_map(raw[:, 1], kinds == -1),
         }
     source = smooth_map(some.max(axis=1), is_source)
-    maps = {"source": source, **_maps_of_both(source, raw, kinds)}
+    both = _judged(outcome if others is None else outcome + others)
+    maps = {"source": source, **_maps_of_both(source, _odds(*both[:2]), raw, kinds)}
     known = np.isfinite(spread).all(axis=1)
     if _enough(kinds[known], (1, -1)):
-        maps["spread"] = _maps_of_both(source, raw[known], kinds[known], spread[known])
+        of_all = np.isfinite(both[2]).all(axis=1)
+        odds = _odds(*(values[of_all] for values in both))
+        maps["spread"] = _maps_of_both(source, odds, raw[known], kinds[known], spread[known])
     return maps
 
 
-def _maps_of_both(source, raw, kinds, spread=None):
+def _odds(raw, kinds, spread=None):
+    """Return the coefficients of the odds between galaxy and star."""
+    source = kinds != 0
+    return _fit_odds(odds_terms(*raw.T, spread)[source], kinds[source] == 1)
+
+
+def _maps_of_both(source, odds, raw, kinds, spread=None):
     """Return the maps that go by both outputs, and by the spread if it is given."""
-    terms = odds_terms(*raw.T, spread)
-    odds = _fit_odds(terms[kinds != 0], kinds[kinds != 0] == 1)
     chance = ScoreMap(tuple(source["x"]), tuple(source["y"]))(raw.max(axis=1))
-    share = 1 / (1 + np.exp(-terms @ odds))
+    share = 1 / (1 + np.exp(-odds_terms(*raw.T, spread) @ odds))
     galaxy = share >= 0.5
     return {
         "score": smooth_map((chance * share)[galaxy], kinds[galaxy] == 1),

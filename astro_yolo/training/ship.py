@@ -1,6 +1,7 @@
 """From the data folder to calibrated weights: the recipe of the shipped model, and of the types."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from astro_yolo.network.weights import load_weights, metadata_of
 from astro_yolo.stretch import to_network
 from astro_yolo.training.dataset import DatasetRecipe, build_dataset, measure_cutouts
 from astro_yolo.training.evaluate import (
+    Outcome,
     candidates,
     classify_cutouts,
     evaluate_samples,
@@ -96,7 +98,8 @@ def calibrate(weights, data, samples, shares):
     Measure a fresh ONNX file on held-out sky and store the result in it.
 
     Scores and thresholds are set on a held-out field, and on mock skies of the seeing and depth of
-    several; the scores of 8-bit pictures on such skies as pictures, each in one with its field.
+    several; the scores of images of one band on each of their bands alone, those of 8-bit pictures
+    on such skies as pictures, each in one with its field.
     Half of the held-out cutouts set the temperature and the prior of the classes, the other half
     is reported.
 
@@ -118,12 +121,7 @@ def calibrate(weights, data, samples, shares):
     """
     backend = load_backend(load_weights(weights), "onnxruntime")
     fields = galaxy_fields(data)
-    maps, outcomes = {}, {}
-    for name in ("sky", "pictures"):
-        pictures = name == "pictures"
-        outcomes[name] = outcome_of_sky(backend, fields[0], fields, pictures=pictures)
-        sources = outcome_of_fields(backend, fields, pictures=pictures)
-        maps[name] = fit_calibration(outcomes[name], sources)
+    outcomes, maps = _maps_of(backend, fields)
     fitted, reported = held_out_cutouts(data, Path(samples) / "cutouts.npz")
     outputs, _, label = classify_cutouts(picture_detector(backend), fitted)
     temperature, prior = fit_classes(outputs, label, shares)
@@ -132,6 +130,7 @@ def calibrate(weights, data, samples, shares):
         "temperature": round(temperature, 4),
         "prior": prior,
         "pictures": maps["pictures"],
+        "band": maps["band"],
     }
     calibration = Calibration.from_metadata(metadata["calibration"])
     table = purity_table(outcomes["sky"], calibration, _FAINTEST)
@@ -140,6 +139,7 @@ def calibrate(weights, data, samples, shares):
     return {
         "samples": summarise(evaluate_samples(backend, samples)),
         "sky": summarise(outcomes["sky"]),
+        "band": summarise(outcomes["band"]),
         "pictures": summarise(outcomes["pictures"]),
         "thresholds": metadata["thresholds"],
         "calibration": metadata["calibration"],
@@ -147,6 +147,25 @@ def calibrate(weights, data, samples, shares):
             calibration, *classify_cutouts(picture_detector(backend), reported)
         ),
     }
+
+
+def _maps_of(backend, fields):
+    """Return what is found in the skies of fields, and the maps of scores, by kind of image."""
+    ways = {
+        "sky": [{}],
+        "band": [{"band": band} for band in range(3)],
+        "pictures": [{"pictures": True}],
+    }
+    skies, sources = (
+        {kind: sum((look(**way) for way in some), Outcome()) for kind, some in ways.items()}
+        for look in (
+            partial(outcome_of_sky, backend, fields[0], fields),
+            partial(outcome_of_fields, backend, fields),
+        )
+    )
+    others = {"sky": skies["band"], "band": skies["sky"], "pictures": None}
+    maps = {kind: fit_calibration(skies[kind], sources[kind], others[kind]) for kind in ways}
+    return skies, maps
 
 
 def galaxy_fields(data):
