@@ -137,7 +137,7 @@ def spiral_stamp(
         Sum ``flux``.
     """
     radius, ratio, tangent = float(half_light_radius), float(axis_ratio), float(np.tan(pitch))
-    arms, handedness = int(arms), int(handedness)
+    arms, handedness = float(arms), float(handedness)
 
     def profile(major, minor):
         minor = minor / ratio

@@ -30,7 +30,6 @@ NETWORK_STRETCH = "asinh-noise-1"
 #: Network value of the sky, which leaves room for negative noise below it.
 NETWORK_SKY = 0.125
 
-_SMALL = 300_000  # pixels: threads would cost more than they save
 _GAIN = 1 / 12  # asinh units to network units: 36 000 sigma reach 1
 _SOFT = 2.0  # in units of the noise; below it the scale is linear
 # what becomes the network's 0, by a hair more lest it round to less; and a square that is finite
@@ -163,18 +162,10 @@ def levels_of(channels, mask=None):
     """
     channels = list(channels)  # iterating an array makes new planes, with new ids
     unique = {id(plane): plane for plane in channels}
-    found = _of_each(lambda plane: background_noise(plane, mask), unique.values())
-    levels = dict(zip(unique, found, strict=True))
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(lambda plane: background_noise(plane, mask), unique.values())
+        levels = dict(zip(unique, found, strict=True))
     return [levels[id(plane)] for plane in channels]
-
-
-def _of_each(function, planes, *others):
-    """Return a function of each plane, in threads where that pays for them."""
-    planes = list(planes)
-    if max((plane.size for plane in planes), default=0) < _SMALL:
-        return list(map(function, planes, *others))
-    with ThreadPoolExecutor(len(planes)) as pool:
-        return list(pool.map(function, planes, *others))
 
 
 def to_network(bands, mask=None, *, levels=None, out=None):
@@ -212,12 +203,13 @@ def to_network(bands, mask=None, *, levels=None, out=None):
         out = np.empty((3, ny, nx), dtype=np.float32)
     view = out[:, :ny, :nx]
     first = {}
-    for k, plane in enumerate(channels):
-        first.setdefault(id(plane), k)
-    planes = [channels[k] for k in first.values()]
-    _of_each(
-        lambda plane, k: _scale_plane(plane, mask, levels[k], view[k]), planes, first.values()
-    )
+    with ThreadPoolExecutor() as pool:
+        jobs = []
+        for k, (plane, level) in enumerate(zip(channels, levels, strict=True)):
+            if first.setdefault(id(plane), k) == k:
+                jobs.append(pool.submit(_scale_plane, plane, mask, level, view[k]))
+        for job in jobs:
+            job.result()
     for k, plane in enumerate(channels):
         if first[id(plane)] != k:
             view[k] = view[first[id(plane)]]

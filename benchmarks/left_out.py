@@ -15,19 +15,18 @@ from astro_yolo.network.backends import load_backend
 from astro_yolo.network.calibration import Calibration
 from astro_yolo.network.weights import load_weights
 from astro_yolo.training.evaluate import Outcome
-from astro_yolo.training.mock_skies import outcome_of_field, outcome_of_mocks, whole_sky
+from astro_yolo.training.mock_skies import (
+    ALSO,
+    WAYS,
+    outcome_of_field,
+    outcome_of_mocks,
+    whole_sky,
+)
 from astro_yolo.training.score_maps import fit_calibration
 from astro_yolo.training.ship import galaxy_fields
 
 LIMITS = (20.9, 21.5, 22.0, 22.5)
 PURITIES = (0.97, 0.95, 0.92)
-WAYS = {
-    "frames": [{}],
-    "bands": [{"band": band} for band in range(3)],  # g, r, i, one at a time
-    "pictures": [{"pictures": True}],  # of 8 bits
-}
-# what the odds are fitted to as well
-OTHERS = {"frames": ["bands"], "bands": ["frames"], "pictures": []}
 LABELLED = 19.5  # r that a field's own labelled sources count as: within every limit
 
 
@@ -57,12 +56,12 @@ def sky_of(mocks, own, chosen):
 def left_out(network, kind, maps_of=None):
     """Return scores, kinds and magnitudes of all candidates, each judged by the others' maps."""
     fields, maps_of = galaxy_fields(field.data_folder()), maps_of or kind
-    skies = {k: seen(network, fields, WAYS[k]) for k in {kind, maps_of, *OTHERS[maps_of]}}
+    skies = {k: seen(network, fields, WAYS[k]) for k in {kind, maps_of, *ALSO[maps_of]}}
     of_maps = skies[maps_of]
     rows = []
     for k in range(len(fields)):
         chosen = [j for j in range(len(fields)) if j != k]
-        others = sum((sky_of(*skies[k], chosen) for k in OTHERS[maps_of]), Outcome())
+        others = sum((sky_of(*skies[k], chosen) for k in ALSO[maps_of]), Outcome())
         sources = sum((of_maps[1][j] for j in chosen), Outcome())
         maps = fit_calibration(sky_of(*of_maps, chosen), sources, others)
         calibration = Calibration.from_metadata(maps)

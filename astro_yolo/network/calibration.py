@@ -203,7 +203,7 @@ class Calibration:
         """
         if image.kind == "picture":
             return self.pictures or self
-        return (self.band if image.n_bands == 1 else None) or self
+        return (self.band or self) if image.n_bands == 1 else self
 
     def lowest_raw(self, probability):
         """

@@ -20,9 +20,19 @@ from astro_yolo.training.network_input import PICTURES, through_picture
 from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
 __all__ = [
-    "mock_objects", "outcome_of_field", "outcome_of_fields", "outcome_of_mocks", "outcome_of_sky",
-    "whole_sky",
+    "ALSO", "WAYS", "mock_objects", "outcome_of_field", "outcome_of_fields", "outcome_of_mocks",
+    "outcome_of_sky", "whole_sky",
 ]  # fmt: skip
+
+#: Kinds of image that have score maps of their own: keywords of `outcome_of_sky`, one way of
+#: seeing a sky each, which are judged together.
+WAYS = {
+    "frames": [{}],
+    "band": [{"band": band} for band in range(3)],  # g, r, i, one at a time
+    "pictures": [{"pictures": True}],
+}
+#: Kinds that the odds between galaxy and star of a kind are fitted to as well.
+ALSO = {"frames": ["band"], "band": ["frames"], "pictures": []}
 
 # Growth of the counts with magnitude, in dex: of galaxies near r = 20 (Yasuda et al. 2001, AJ
 # 122, 1104), and of stars as in the five fields from r = 18 to 21.5

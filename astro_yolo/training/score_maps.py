@@ -57,14 +57,19 @@ def fit_calibration(outcome, sources=None, others=None):
             "star": isotonic_map(raw[:, 1], kinds == -1),
         }
     source = smooth_map(some.max(axis=1), is_source)
-    both = _judged(outcome if others is None else outcome + others)
-    maps = {"source": source, **_maps_of_both(source, _odds(*both[:2]), raw, kinds)}
-    known = np.isfinite(spread).all(axis=1)
-    if _enough(kinds[known], (1, -1)):
-        of_all = np.isfinite(both[2]).all(axis=1)
-        odds = _odds(*(values[of_all] for values in both))
-        maps["spread"] = _maps_of_both(source, odds, raw[known], kinds[known], spread[known])
+    wider = _judged(outcome if others is None else outcome + others)
+    maps = {"source": source, **_maps_of_both(source, _odds(*wider[:2]), raw, kinds)}
+    known = _of_known_spread(raw, kinds, spread)
+    if _enough(known[1], (1, -1)):
+        odds = _odds(*_of_known_spread(*wider))
+        maps["spread"] = _maps_of_both(source, odds, *known)
     return maps
+
+
+def _of_known_spread(raw, kinds, spread):
+    """Return outputs, kinds and spreads of the candidates that have a spread."""
+    known = np.isfinite(spread).all(axis=1)
+    return raw[known], kinds[known], spread[known]
 
 
 def _odds(raw, kinds, spread=None):

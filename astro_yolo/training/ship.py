@@ -22,7 +22,7 @@ from astro_yolo.training.evaluate import (
 )
 from astro_yolo.training.export import export_onnx, write_metadata
 from astro_yolo.training.fields import FIELDS, load_field
-from astro_yolo.training.mock_skies import outcome_of_fields, outcome_of_sky
+from astro_yolo.training.mock_skies import ALSO, WAYS, outcome_of_fields, outcome_of_sky
 from astro_yolo.training.score_maps import fit_calibration, purity_table
 from astro_yolo.training.train import TrainRecipe, train
 from astro_yolo.training.types import make_types
@@ -126,19 +126,19 @@ def calibrate(weights, data, samples, shares):
     outputs, _, label = classify_cutouts(picture_detector(backend), fitted)
     temperature, prior = fit_classes(outputs, label, shares)
     metadata = metadata_of(weights)
-    metadata["calibration"] = maps["sky"] | {
+    metadata["calibration"] = maps["frames"] | {
         "temperature": round(temperature, 4),
         "prior": prior,
         "pictures": maps["pictures"],
         "band": maps["band"],
     }
     calibration = Calibration.from_metadata(metadata["calibration"])
-    table = purity_table(outcomes["sky"], calibration, _FAINTEST)
+    table = purity_table(outcomes["frames"], calibration, _FAINTEST)
     metadata["thresholds"] = {"default": _first_above(table, _PURITY), "purity": table}
     write_metadata(weights, metadata)
     return {
         "samples": summarise(evaluate_samples(backend, samples)),
-        "sky": summarise(outcomes["sky"]),
+        "sky": summarise(outcomes["frames"]),
         "band": summarise(outcomes["band"]),
         "pictures": summarise(outcomes["pictures"]),
         "thresholds": metadata["thresholds"],
@@ -151,20 +151,15 @@ def calibrate(weights, data, samples, shares):
 
 def _maps_of(backend, fields):
     """Return what is found in the skies of fields, and the maps of scores, by kind of image."""
-    ways = {
-        "sky": [{}],
-        "band": [{"band": band} for band in range(3)],
-        "pictures": [{"pictures": True}],
-    }
     skies, sources = (
-        {kind: sum((look(**way) for way in some), Outcome()) for kind, some in ways.items()}
+        {kind: sum((look(**way) for way in ways), Outcome()) for kind, ways in WAYS.items()}
         for look in (
             partial(outcome_of_sky, backend, fields[0], fields),
             partial(outcome_of_fields, backend, fields),
         )
     )
-    others = {"sky": skies["band"], "band": skies["sky"], "pictures": None}
-    maps = {kind: fit_calibration(skies[kind], sources[kind], others[kind]) for kind in ways}
+    others = {kind: sum((skies[k] for k in also), Outcome()) for kind, also in ALSO.items()}
+    maps = {kind: fit_calibration(skies[kind], sources[kind], others[kind]) for kind in WAYS}
     return skies, maps
 
 
