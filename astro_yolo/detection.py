@@ -137,7 +137,7 @@ class Detector:
             the weights.
         min_purity : float, optional
             Instead of ``score``: the share of true galaxies wanted among the detections, as
-            measured on the validation set.
+            measured on the validation set for frames, pictures, or images of one band.
         classes : str or sequence of str, optional
             Keep only these labels.
         include_stars : bool, optional
@@ -181,6 +181,8 @@ class Detector:
         with self._lock:
             threshold = self._threshold(score, min_purity)
             frame = read_image(image, wcs=wcs, mask=mask, hdu=hdu)
+            if min_purity is not None:
+                threshold = self.weights.score_for_purity(min_purity, frame)
             # beside the network, the hashing would hold up one of its threads; a caller's own
             # SkyImage may come with a plain mapping
             begin = getattr(frame.checksums, "begin", None)

@@ -16,6 +16,7 @@ __all__ = [
     "Calibration",
     "ScoreMap",
     "class_weights",
+    "kind_of",
     "odds_terms",
     "reweighted",
     "strength",
@@ -89,10 +90,8 @@ class ScoreMap:
         """
         x, y = np.asarray(self.x), np.asarray(self.y)
         k = int(np.searchsorted(y, probability, side="left"))
-        if k == 0:
-            return 0.0
-        if k == len(y):
-            return 2.0
+        if k in {0, len(y)}:
+            return 2.0 if k else 0.0
         share = (probability - y[k - 1]) / (y[k] - y[k - 1])
         return float(x[k - 1] + share * (x[k] - x[k - 1]))
 
@@ -201,9 +200,7 @@ class Calibration:
         Calibration
             This one, or that of pictures or of one band.
         """
-        if image.kind == "picture":
-            return self.pictures or self
-        return (self.band or self) if image.n_bands == 1 else self
+        return getattr(self, kind_of(image), None) or self
 
     def lowest_raw(self, probability):
         """
@@ -280,6 +277,23 @@ class Calibration:
             np.where(odds >= 1, score, np.minimum(p_star * odds, 1 - p_star)),
             np.where(odds >= 1, np.minimum(score / odds, 1 - score), p_star),
         )
+
+
+def kind_of(image):
+    """
+    Return what an image is as its scores are concerned.
+
+    Parameters
+    ----------
+    image : astro_yolo.image.SkyImage
+
+    Returns
+    -------
+    {"frames", "band", "pictures"}
+    """
+    if image.kind == "picture":
+        return "pictures"
+    return "band" if image.n_bands == 1 else "frames"
 
 
 def strength(raw):

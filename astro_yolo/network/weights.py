@@ -13,7 +13,7 @@ import numpy as np
 
 from astro_yolo.exceptions import WeightsError
 from astro_yolo.network._onnx_file import onnx_properties
-from astro_yolo.network.calibration import OUTPUTS, Calibration
+from astro_yolo.network.calibration import OUTPUTS, Calibration, kind_of
 from astro_yolo.stretch import NETWORK_SKY, NETWORK_STRETCH, STRETCHES
 
 __all__ = [
@@ -137,7 +137,7 @@ class Weights:
         """Score threshold for the user who names none."""
         return float(self.metadata["thresholds"]["default"])
 
-    def score_for_purity(self, purity):
+    def score_for_purity(self, purity, image=None):
         """
         Return the smallest score at which the validation set reached a purity.
 
@@ -145,6 +145,9 @@ class Weights:
         ----------
         purity : float
             Wanted share of true galaxies among the detections.
+        image : astro_yolo.image.SkyImage, optional
+            What it is wanted for; by default frames of several bands. Pictures and images of one
+            band have tables of their own, unless the weights hold the one table only.
 
         Returns
         -------
@@ -156,7 +159,9 @@ class Weights:
         ValueError
             If the purity is outside the table.
         """
-        table = np.array(sorted(self.metadata["thresholds"].get("purity", [])), dtype=float)
+        tables = _purity_tables(self.metadata["thresholds"])
+        table = tables.get("frames" if image is None else kind_of(image), tables["frames"])
+        table = np.array(sorted(table), dtype=float)
         if not len(table):
             msg = f"min_purity needs a purity table, which the weights {self.name!r} do not have"
             raise ValueError(msg)
@@ -172,6 +177,11 @@ class Weights:
         if k == 0:
             return float(table[0, 0])
         return float(np.interp(purity, reached[k - 1 : k + 1], table[k - 1 : k + 1, 0]))
+
+
+def _purity_tables(thresholds):
+    """Return the [score, purity] pairs by kind of image; those of frames serve where none are."""
+    return {"frames": thresholds.get("purity", [])} | thresholds.get("purity_of", {})
 
 
 def _read_registry():
@@ -357,8 +367,9 @@ def _check_numbers(metadata):
     if not 0.01 <= float(metadata.get("zoom", 1)) <= 16:
         msg = f"zoom must be in 0.01..16, got {metadata['zoom']}"
         raise ValueError(msg)
-    for row in metadata["thresholds"].get("purity", []):
-        _pair(row)
+    for table in _purity_tables(metadata["thresholds"]).values():
+        for row in table:
+            _pair(row)
     for key in ("pixel_scale", "size"):
         low, high = _pair(metadata.get(key)) or (0, 1)
         if not low < high:

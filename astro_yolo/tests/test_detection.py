@@ -278,6 +278,17 @@ def test_score_thresholds(detector):
     assert scores[1] == pytest.approx(9.3 / 29.3, abs=0.03)
 
 
+def test_min_purity_is_that_of_the_kind_of_image():
+    """A picture takes the score at which pictures were so pure, frames that of frames."""
+    own = Detector(MODEL, backend="onnxruntime", device="cpu")
+    thresholds = own.weights.metadata["thresholds"] | {"purity_of": {"pictures": [[0.25, 0.9]]}}
+    metadata = own.weights.metadata | {"thresholds": thresholds}
+    own._weights = replace(own.weights, metadata=metadata)
+    plane = np.clip(plant((100, 300), [(240.0, 50.0)], peak=(90, 90)), 0, 255).astype(np.uint8)
+    for image, score in ((plane, 0.5), (np.repeat(plane[..., None], 3, axis=2), 0.25)):
+        assert own.detect(image, min_purity=0.9).meta["SCOREMIN"] == pytest.approx(score)
+
+
 def test_pictures_have_a_calibration_of_their_own(detector):
     """Half the probability in pictures halves the score of a picture, and of nothing else."""
     shape = (100, 300)

@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from astro_yolo.exceptions import WeightsError
+from astro_yolo.image import read_image
 from astro_yolo.network import weights as weights_module
 from astro_yolo.network.weights import WEIGHTS, WeightsEntry, load_weights, registry_entry
 from astro_yolo.tests import blob_network
@@ -59,6 +61,23 @@ def test_purity_never_falls_with_score(tmp_path):
     weights = load_weights(write_onnx(tmp_path / "dip.onnx", metadata))
     assert weights.score_for_purity(0.8) == pytest.approx(0.4)
     assert weights.score_for_purity(0.85) == pytest.approx(0.7)
+
+
+def test_every_kind_of_image_has_its_own_purity(tmp_path):
+    """Pictures and images of one band have tables of their own; others take that of frames."""
+    own = {"band": [[0.4, 0.6], [0.8, 0.9]], "pictures": [[0.2, 0.6], [0.6, 0.9]]}
+    thresholds = METADATA["thresholds"] | {"purity_of": own}
+    weights = load_weights(write_onnx(tmp_path / "own.onnx", METADATA | {"thresholds": thresholds}))
+    plane = np.zeros((8, 9), np.float32)
+    wanted = {
+        "frames": (dict.fromkeys("gri", plane), 0.5),
+        "band": (plane, 0.8),
+        "pictures": (np.zeros((8, 9, 3), np.uint8), 0.6),
+    }
+    for image, score in wanted.values():
+        assert weights.score_for_purity(0.9, read_image(image)) == pytest.approx(score)
+        old = load_weights(blob_network.PATH).score_for_purity(0.9, read_image(image))
+        assert old == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("purity", [0.79, 0.99, -1, float("nan")])

@@ -133,8 +133,7 @@ def calibrate(weights, data, samples, shares):
         "band": maps["band"],
     }
     calibration = Calibration.from_metadata(metadata["calibration"])
-    table = purity_table(outcomes["frames"], calibration, _FAINTEST)
-    metadata["thresholds"] = {"default": _first_above(table, _PURITY), "purity": table}
+    metadata["thresholds"] = _thresholds(outcomes, calibration)
     write_metadata(weights, metadata)
     return {
         "samples": summarise(evaluate_samples(backend, samples)),
@@ -147,6 +146,14 @@ def calibrate(weights, data, samples, shares):
             calibration, *classify_cutouts(picture_detector(backend), reported)
         ),
     }
+
+
+def _thresholds(outcomes, calibration):
+    """Return the default score, and the purity at others, of frames and of other images."""
+    kinds = {"band": calibration.band, "pictures": calibration.pictures}
+    table = purity_table(outcomes["frames"], calibration, _FAINTEST)
+    others = {kind: purity_table(outcomes[kind], c, _FAINTEST) for kind, c in kinds.items()}
+    return {"default": _first_above(table, _PURITY), "purity": table, "purity_of": others}
 
 
 def _maps_of(backend, fields):
