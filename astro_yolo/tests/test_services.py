@@ -36,7 +36,13 @@ def services(monkeypatch):
     objects = CENTER.directional_offset_by(0 * u.deg, np.arange(9) * u.arcmin)
     with small_services(objects) as server, redirected(monkeypatch, server.url):
         yield server
-    gc.collect()  # what is left open is closed here, not in a test of another file
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed():
+    """What is left open is closed here, not in a test of another file."""
+    yield
+    gc.collect()
 
 
 @pytest.mark.parametrize("service", STAND_INS)
