@@ -40,6 +40,10 @@ def test_matrix_tests_each_stretch_by_itself(folder, capsys):
     shutil.copy(NETWORK, "net.onnx")
     assert main(["matrix", "net.onnx", "--on", "two", "-o", "./net.onnx", "--overwrite"]) == 2
     assert "an output must not be an input" in capsys.readouterr().err
+    command = ["matrix", "net.onnx", "--on", "two", "-o", "two/data.yaml", "--overwrite"]
+    assert main(command) == 2  # the set is named by its folder
+    assert "an output must not be an input" in capsys.readouterr().err
+    assert "train: images/train" in (folder / "two/data.yaml").read_text()
     assert main(["report", "--matrix", "m.ecsv", "-o", "report"]) == 0
     assert (folder / "report/matrix-f1.png").is_file()
 
@@ -61,10 +65,13 @@ def test_failures_are_one_line(folder, capsys):
     """What is not there or does not fit is named, exit status 1, and nothing is left."""
     Table({"trained": ["a"]}).write("two/odd.ecsv")
     (folder / "two" / "odd.csv").write_text("trained,tested\na,b\n")
+    (folder / "two/begun").mkdir()
+    (folder / "two/begun/training.json").write_text("{}")  # of a run that was killed
     for command, rule in (
         (["train", "two", "-o", "run", "--recipe", "T4"], "set two is of T9, not T4"),
         (["train", "two", "-o", "run", "--recipe", "T8"], "recipe must be one of T1"),
         (["train", "nothing", "-o", "run"], "does not exist"),
+        (["train", "two", "-o", "two/begun"], "out must not hold a run unless --resume, got"),
         (["train", "two", "-o", "run", "--stretch", "X"], "stretch must be one of"),
         (["train", "two", "-o", "run", "--stretch", "SH"], "one of the set's, L, LH, got 'SH'"),
         (["evaluate", NETWORK, "two", "--split", "test", "-o", "e"], "split 'test' must hold"),

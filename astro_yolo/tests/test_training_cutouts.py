@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from astro_yolo.training.cutouts import linearise, measure_cutout, read_labels, split_of
+from astro_yolo.exceptions import ImageError
+from astro_yolo.training.cutouts import (
+    linearise,
+    measure_cutout,
+    read_labels,
+    read_picture,
+    split_of,
+)
 
 
 def picture_of(galaxies, size=423, seed=4):
@@ -22,6 +29,17 @@ def test_labels_join_the_senses_of_winding_and_leave_doubt_out(tmp_path):
     path = tmp_path / "labels.csv"
     path.write_text("dr7_objid,gz1_class\n1,spiral_cw\n2,spiral_acw\n3,dont_know\n4,merger\n")
     assert read_labels(path) == [(1, "spiral"), (2, "spiral"), (4, "merger")]
+
+
+def test_what_is_no_cutout_is_named(tmp_path):
+    """A picture that is missing or damaged, and labels under other names."""
+    (tmp_path / "1.jpeg").write_text("no picture")
+    for name in ("1.jpeg", "2.jpeg"):
+        with pytest.raises(ImageError, match=f"{name} must be a picture, and cannot be read"):
+            read_picture(tmp_path / name)
+    (tmp_path / "labels.csv").write_text("objid,gz1_class\n1,merger\n")
+    with pytest.raises(ValueError, match=r"labels.csv must have the columns dr7_objid and gz1_"):
+        read_labels(tmp_path / "labels.csv")
 
 
 def test_split_goes_by_run():

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 from astropy import units as u
-from astropy.table import QTable, Table
+from astropy.table import MaskedColumn, QTable, Table
 
 from astro_yolo._sky import pixel_to_sky
 from astro_yolo.catalog import CLASSES
 from astro_yolo.image import read_image
 from astro_yolo.training._frame_labels import LabelError, label_frame
-from astro_yolo.training.galaxy_zoo import GZ1_COLUMNS, GZ2_COLUMNS
+from astro_yolo.training.export_sets import DatasetError, SkyField, export_dataset
+from astro_yolo.training.galaxy_zoo import GZ1_COLUMNS, GZ2_COLUMNS, VotesError, classify
 from astro_yolo.training.recipes import RECIPES
 
 FRAME = "sas/dr17/eboss/photoObj/frames/301/94/1/frame-r-000094-1-0012.fits.bz2"
@@ -76,3 +77,77 @@ def test_numbers_that_cannot_tell_galaxies_apart_are_refused(spirals):
         wrong["objID"] = ids
         with pytest.raises(LabelError, match=rule):
             labels_of(wrong, image)
+
+
+def test_votes_may_be_named_in_any_case(spirals):
+    """``P_EL`` and the like, as in the published table of Galaxy Zoo 1, are votes as well."""
+    catalog, image = spirals
+    for name in GZ1_COLUMNS:
+        catalog.rename_column(name, name.upper())
+    labels = labels_of(catalog, image)
+    assert [CLASSES[kind] for kind in labels.kinds] == ["spiral"] * 3
+    assert len(labels.ignored) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "rule"),
+    [
+        ("dec", [0.1, 95.0, 0.2], r"dec must be -90 to 90 degrees, got 95"),
+        ("ra", ["1", "", "2"], r"ra must be numbers in a unit of angle"),
+        ("p_el", ["0.1", "", "0.2"], r"p_el must be numbers: could not convert"),
+        ("cModelMag_r", ["17", "null", "18"], r"cModelMag_r must be numbers: could not convert"),
+    ],
+)
+def test_values_that_are_none_are_named(spirals, name, values, rule):
+    """A declination past the pole and text that is no number are told with their column."""
+    wrong = Table(spirals[0])
+    wrong[name] = values
+    with pytest.raises(LabelError, match=f"catalog: {rule}"):
+        labels_of(wrong, spirals[1])
+
+
+def test_votes_that_are_no_numbers_are_named():
+    """Votes as text count as numbers; a word, or a masked cell of text, is an error of theirs."""
+    votes = {name: ["0.0", str(float(name == "p_cw"))] for name in GZ1_COLUMNS}
+    votes["p_el"] = ["1.0", "0.0"]
+    assert classify(votes)[0].tolist() == ["elliptical", "spiral"]
+    for column in (["1.0", "none"], MaskedColumn(["1.0", "0.0"], mask=[0, 1])):
+        with pytest.raises(VotesError, match="p_el must hold shares of votes, 0 to 1, got text"):
+            classify(votes | {"p_el": column})
+
+
+@pytest.fixture
+def frames(shared_data, tmp_path):
+    """A folder of downloads that holds field 94-1-12."""
+    place = tmp_path / "dr17" / "301" / "94" / "1"
+    place.parent.mkdir(parents=True)
+    place.symlink_to((shared_data / FRAME).parent)
+    return tmp_path
+
+
+@pytest.mark.filterwarnings("ignore:no field of the set is in the split")
+def test_a_catalogue_in_other_units_makes_another_set(spirals, frames, tmp_path):
+    """The same numbers in arcmin are other boxes: they do not go into the folder of the first."""
+    catalog, out = Table(spirals[0]), tmp_path / "set"
+    assign = {(94, 1, 12): "train"}
+    export_dataset([SkyField(94, 1, 12, catalog)], frames, out, "T1", assign=assign)
+    export_dataset([SkyField(94, 1, 12, catalog)], frames, out, "T1", assign=assign)
+    catalog["petroRad_r"].unit = u.arcmin
+    with pytest.raises(DatasetError, match=r"is not this set of recipe T1 .not the same fi"):
+        export_dataset([SkyField(94, 1, 12, catalog)], frames, out, "T1", assign=assign)
+
+
+def test_a_catalogue_that_is_wrong_is_told_before_the_folder_is_claimed(spirals, frames, tmp_path):
+    """The field is named, and the corrected call may use the folder."""
+    good, out = Table(spirals[0]), tmp_path / "set"
+    bad = good.copy()
+    bad["objID"] = ["a", "b", "c"]
+    fields = [SkyField(94, 1, 12, bad)]
+    with pytest.raises(LabelError, match="field 000094-1-0012: catalog: objID must be whole"):
+        export_dataset(fields, frames, out, "T1", assign={(94, 1, 12): "train"})
+    assert not out.exists()
+    with pytest.raises(LabelError, match="field 000094-1-0012: catalog must be a table, got str"):
+        export_dataset([SkyField(94, 1, 12, "galaxies.csv")], frames, out, "T1")
+    with pytest.raises(VotesError, match="field 000094-1-0012: votes must have the columns"):
+        export_dataset([SkyField(94, 1, 12, good, Table({"objID": [1]}))], frames, out, "T1")
+    assert not out.exists()

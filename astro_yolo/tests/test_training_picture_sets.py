@@ -12,6 +12,7 @@ from astro_yolo.tests.stock_sets import write_set
 from astro_yolo.training.picture_sets import (
     PictureSet,
     SetError,
+    check_labels,
     label_path,
     read_boxes,
     read_set,
@@ -161,3 +162,43 @@ def test_the_stretch_of_a_set(tmp_path):
         stretch_of(found, "L")
     (tmp_path / "recipe.json").write_text(json.dumps({"min_side": 22.0, "box_radii": 2.1}))
     assert read_set(tmp_path).boxes == (2.1, 22)
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        ("train: images/train\nval: images/val\nnames: galaxy\n", "names must be a list.*'galaxy'"),
+        ("train: images/train\nval: images/val\nnames: 5\n", "names must be a list.*got 5"),
+        ("train: images/train\nval: images/val\nnames: {0: a, b: c}\n", r"numbered.*\[0, 'b'\]"),
+        ("train: 3\nval: images/val\nnames: [a]\n", "train must be a folder.*got 3"),
+        ("train: [null]\nval: images/val\nnames: [a]\n", "train must be a folder.*got None"),
+        (
+            "train: images/train/000-L.png\nval: images/val\nnames: [a]\n",
+            "000-L.png must be a folder or a text file that lists pictures",
+        ),
+    ],
+)
+def test_a_set_that_says_it_otherwise_is_told(tmp_path, text, rule):
+    """A word for the classes, numbers for folders, a picture for a list: each is named."""
+    write_set(tmp_path).write_text(text)
+    with pytest.raises(SetError, match=rule):
+        read_set(tmp_path)
+
+
+def test_labels_may_stand_beside_their_pictures(tmp_path):
+    """Where no folder is called images, they are no ignored regions; those have their own file."""
+    picture = tmp_path / "pictures" / "a.png"
+    picture.parent.mkdir()
+    picture.with_suffix(".txt").write_text("1 0.5 0.5 0.5 0.25\n")
+    assert read_boxes(picture, "labels", (80, 40))[0].tolist() == [[10, 30, 30, 50]]
+    assert len(read_boxes(picture, "ignore", (80, 40))[0]) == 0
+    picture.with_suffix(".ignore.txt").write_text("0.5 0.5 1 1\n")
+    assert read_boxes(picture, "ignore", (80, 40))[0].tolist() == [[0, 0, 40, 80]]
+
+
+def test_a_split_without_any_object_is_told(tmp_path):
+    """Labels in another place than YOLO's are none: where they were looked for is said."""
+    write_set(tmp_path)
+    (tmp_path / "labels").rename(tmp_path / "annotations")
+    with pytest.raises(SetError, match=r"'train' must hold an object, got none.*labels.train.000"):
+        check_labels(read_set(tmp_path), "train")

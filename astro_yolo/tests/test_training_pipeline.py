@@ -68,3 +68,53 @@ def test_from_query_to_report(sky, shared_data, tmp_path, capsys):
     bands = " ".join(str(shared_data / FRAME.format(band)) for band in "gri")
     run(f"detect {bands} --model run/run.onnx --score 0.001 -o found.ecsv")
     assert "run" in json.dumps(dict(Table.read("found.ecsv").meta), default=str)
+
+
+@pytest.fixture
+def recipe(monkeypatch, tmp_path):
+    """The command of the shipped weights, but for its training, and data that are all there."""
+    from astro_yolo.training import __main__ as command
+    from astro_yolo.training.fields import FIELDS, frame_paths
+
+    monkeypatch.setattr(command, "make_weights", lambda data, out, **_: out)
+    data = tmp_path / "data"
+    files = [data / "galaxy_zoo/gz1_labels.csv", data / "galaxy_zoo/other_surveys_labels.csv"]
+    for name, rule in FIELDS.items():
+        if rule.split != "test":  # no step reads it
+            files += frame_paths(data / "sas", name).values()
+    for place in ("galaxy_zoo/gz1_cutouts", "galaxy_zoo/other_surveys", "hst/stamps_f814w"):
+        files.append(data / place / "1")
+    for path in files:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return command.main, data
+
+
+def test_the_shipped_recipe_names_what_its_data_lack(recipe, tmp_path, capsys):
+    """Whatever any step reads is looked for before the first: frames, cutouts, labels, stamps."""
+    main, data = recipe
+    out = tmp_path / "out"
+    assert main([str(data), str(out)]) == 0
+    for place in (
+        "galaxy_zoo/gz1_labels.csv", "galaxy_zoo/gz1_cutouts", "galaxy_zoo/other_surveys",
+        "galaxy_zoo/other_surveys_labels.csv", "hst/stamps_f814w",
+        "sas/dr17/eboss/photoObj/frames/301/2820/3/frame-i-002820-3-0122.fits.bz2",
+    ):  # fmt: skip
+        (data / place).rename(tmp_path / "away")
+        with pytest.raises(SystemExit, match="2"):
+            main([str(data), str(out)])
+        assert f"data must hold {place}, which is not in {data}" in capsys.readouterr().err
+        (tmp_path / "away").rename(data / place)
+
+
+def test_the_shipped_recipe_goes_on_only_with_the_same_numbers(recipe, tmp_path, capsys):
+    """What is done is skipped, so that other numbers would change nothing: they are refused."""
+    main, data = recipe
+    command = [str(data), str(tmp_path / "out")]
+    assert main([*command, "--epochs", "3"]) == 0
+    assert main([*command, "--epochs", "3", "--device", "cuda"]) == 0
+    with pytest.raises(SystemExit, match="2"):
+        main([*command, "--epochs", "4", "--field-samples", "9"])
+    said = capsys.readouterr().err
+    assert "out must be a new folder or one of the same run" in said
+    assert "was begun with another epochs, field_samples" in said

@@ -128,3 +128,23 @@ def test_bad_input_is_named(evaluation, tmp_path):
     Table({"epoch": [1]}).write(tmp_path / "odd.ecsv")
     with pytest.raises(ReportError, match="must have the column iteration"):
         read_results(tmp_path / "odd.ecsv")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "epoch,iteration\n1,2\n",
+        "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: iterat",
+        "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: iteration, datatype: int64}\niteration\n1 2\n",
+        (
+            "# %ECSV 1.0\n# ---\n# datatype:\n# - {name: iteration, datatype: string}\n"
+            "# - {name: recall, datatype: string}\n# - {name: mean_iou, datatype: string}\n"
+            "iteration recall mean_iou\na b c\n"
+        ),
+    ],
+)
+def test_results_that_are_no_table_are_named(tmp_path, text):
+    """A table of another form, cut short or of words is told with its file."""
+    (tmp_path / "results.ecsv").write_text(text)
+    with pytest.raises(ReportError, match=r"run: .*results\.ecsv must be a table of numbers"):
+        read_results(tmp_path)

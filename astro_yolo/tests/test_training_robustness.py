@@ -1,5 +1,7 @@
 """Sets in other stretches, what de-stretching costs, and networks across them."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -75,6 +77,16 @@ def test_cutouts_become_a_set(cutouts, channels, tmp_path):
     small = channels.reshape(3, 48, 2, 48, 2).mean(axis=(2, 4))
     picture = cv2.imread(str(path))[..., ::-1].astype(int)
     assert np.abs(picture - to_rgb(small, "L")).mean() < 4
+
+
+def test_cutouts_of_one_name_are_refused(cutouts, tmp_path):
+    """Of two files of one name in different folders one would be written over the other."""
+    other = tmp_path / "other"
+    other.mkdir()
+    twin = replace(cutouts[0], path=other / "C0.png")
+    with pytest.raises(SetError, match="cutouts must be of different names, got 'c0' 2 times"):
+        cutout_set([*cutouts, twin], tmp_path / "set", ("L",))
+    assert not (tmp_path / "set").exists()
 
 
 def test_hubble_galaxies_become_a_set(tmp_path):

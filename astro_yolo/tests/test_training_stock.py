@@ -192,6 +192,13 @@ def test_bad_input_is_named(data, tmp_path):
         ({"image_size": 100}, "multiple of 32, got 100"),
         ({"epochs": 0}, "epochs must be at least 1"),
         ({"model": "yolo11n.pt"}, r"a .yaml file, got 'yolo11n.pt'"),
+        ({"learning_rate": 0}, "learning_rate must be above 0 and at most 1, got 0"),
+        ({"learning_rate": np.nan}, "learning_rate must be above 0 and at most 1, got nan"),
+        ({"mosaic": 1.5}, "mosaic must be 0 to 1, got 1.5"),
+        ({"scale": -0.1}, "scale must be 0 to 1, got -0.1"),
+        ({"seed": -1}, "seed must be 0 to 4294967295, got -1"),
+        ({"model": "yolo11n-seg.yaml"}, "a detection network, .*, which is one for segment"),
+        ({"model": str(data)}, "a detection network, got .*data.yaml', which is none"),
     ):
         with pytest.raises(TrainingError, match=rule):
             train(data, out, StockRecipe(**change))
@@ -199,6 +206,8 @@ def test_bad_input_is_named(data, tmp_path):
         train(data, out, TINY, device="tpu")
     with pytest.raises(TrainingError, match=r"device 'cuda:99': torch .* sees [0-9]+ CUDA"):
         train(data, out, TINY, device="cuda:99")
+    with pytest.raises(TrainingError, match="threads must be 1 or more, got -2"):
+        train(data, out, TINY, threads=-2)
     # nothing of it is in the way of the right one
     assert train(data, out, StockRecipe(epochs=1, batch=8, image_size=64)).is_file()
 

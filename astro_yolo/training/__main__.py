@@ -1,11 +1,21 @@
 """Train the shipped weights, from those before them: ``python -m astro_yolo.training DATA OUT``."""
 
 import argparse
+import json
 import sys
+from pathlib import Path
 
+from astro_yolo._files import replacing
 from astro_yolo.training.dataset import DatasetRecipe
+from astro_yolo.training.fields import FIELDS, frame_paths
 from astro_yolo.training.ship import make_weights
 from astro_yolo.training.train import TrainRecipe
+
+_STATE = "arguments.json"
+_PLACES = (
+    "galaxy_zoo/gz1_labels.csv", "galaxy_zoo/gz1_cutouts", "galaxy_zoo/other_surveys_labels.csv",
+    "galaxy_zoo/other_surveys", "hst/stamps_f814w",
+)  # fmt: skip
 
 
 def main(argv=None):
@@ -23,19 +33,48 @@ def main(argv=None):
         0.
     """
     parser = argparse.ArgumentParser(prog="python -m astro_yolo.training", description=__doc__)
-    parser.add_argument("data", help="folder with sas/ and galaxy_zoo/")
+    parser.add_argument("data", help="folder with sas/, galaxy_zoo/ and hst/")
     parser.add_argument("out", help="working folder; an interrupted run goes on from there")
     parser.add_argument("--epochs", type=int, default=TrainRecipe.epochs)
     parser.add_argument("--field-samples", type=int, default=DatasetRecipe.field_samples)
     parser.add_argument("--cutout-samples", type=int, default=DatasetRecipe.cutout_samples)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     args = parser.parse_args(argv)
+    if wrong := _lacking(args.data) or _begun_otherwise(args):
+        parser.error(wrong)
     samples = DatasetRecipe(
         field_samples=args.field_samples, cutout_samples=args.cutout_samples
     )
     training = TrainRecipe(epochs=args.epochs)
     print(make_weights(args.data, args.out, dataset=samples, training=training, device=args.device))
     return 0
+
+
+def _lacking(data):
+    """Return what is wrong where the data lack something that a step reads: hours later."""
+    paths = [Path(data) / place for place in _PLACES]
+    for name, rule in FIELDS.items():
+        if rule.split != "test":
+            paths += frame_paths(Path(data) / "sas", name).values()
+    missing = next((path for path in paths if not path.exists()), None)
+    if missing is None:
+        return ""
+    return f"data must hold {missing.relative_to(data).as_posix()}, which is not in {data}"
+
+
+def _begun_otherwise(args):
+    """Return what is wrong where the folder holds a run of other numbers, and note those of it."""
+    path = Path(args.out) / _STATE
+    state = {name: getattr(args, name) for name in ("epochs", "field_samples", "cutout_samples")}
+    before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else state
+    other = ", ".join(name for name in state if before.get(name) != state[name])
+    if other:
+        rule = "out must be a new folder or one of the same run"
+        return f"{rule}, and that in {args.out} was begun with another {other}"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path, overwrite=True) as part:
+        part.write_text(json.dumps(state, indent=1), encoding="utf-8")
+    return ""
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ from astro_yolo._columns import floats
 from astro_yolo._sky import sky_to_pixel
 from astro_yolo.catalog import CLASSES
 from astro_yolo.exceptions import AstroYoloError
-from astro_yolo.training.galaxy_zoo import classify, has_votes
+from astro_yolo.training.galaxy_zoo import VotesError, classify, has_votes
 
-__all__ = ["FrameLabels", "LabelError", "label_frame"]
+__all__ = ["FrameLabels", "LabelError", "check_fields", "label_frame"]
 
 _SMALLEST_IGNORED = 8.0  # pixels: a galaxy below the seeing still covers that much
 _SAME = 3.0  # pixels: rows of one galaxy are no farther apart
@@ -69,20 +69,11 @@ def label_frame(catalog, votes, wcs, shape, selection):
     Raises
     ------
     LabelError, VotesError
-        If a column is missing, its unit is not that of an angle, an objID is masked or a float
-        that has lost digits, or rows of one objID lie apart.
+        If a column is missing or holds no numbers, its unit is not that of an angle, an objID is
+        masked or a float that has lost digits, or rows of one objID lie apart.
     """
-    for name in ("objID", "ra", "dec", "petroRad_r"):
-        if name not in catalog.colnames:
-            msg = f"catalog must have the column {name}, which is missing"
-            raise LabelError(msg)
-    if votes is not None and "objID" not in votes.colnames:
-        msg = "votes must have the column objID, which is missing"
-        raise LabelError(msg)
-    ids = _identifiers(catalog, "catalog")
-    labels, voted = _classes(catalog, ids, votes)
-    x, y = sky_to_pixel(wcs, _angles(catalog, "ra", u.deg), _angles(catalog, "dec", u.deg))
-    radius = _angles(catalog, "petroRad_r", u.arcsec)
+    ids, labels, voted, (ra, dec, radius), magnitudes = _read(catalog, votes)
+    x, y = sky_to_pixel(wcs, ra, dec)
     measured = np.isfinite(radius) & (radius > 0) & (radius < _LARGEST)
     side = selection.side(np.where(measured, radius, 0))
     inside = (x >= -0.5) & (y >= -0.5) & (x < shape[1] - 0.5) & (y < shape[0] - 0.5)
@@ -97,8 +88,61 @@ def label_frame(catalog, votes, wcs, shape, selection):
         kinds=kinds[wanted],
         ids=np.asarray(catalog["objID"])[wanted],
         ignored=boxes[visible & ~wanted],
-        magnitudes=_magnitudes(catalog)[wanted],
+        magnitudes=magnitudes[wanted],
     )
+
+
+def check_fields(fields):
+    """
+    Make sure that the catalogues and votes of fields can be used, before any frame is read.
+
+    Parameters
+    ----------
+    fields : iterable of SkyField
+        Fields with their galaxies.
+
+    Raises
+    ------
+    LabelError, VotesError
+        As of `label_frame`, with the name of the field.
+    """
+    for field in fields:
+        try:
+            _read(field.catalog, field.votes)
+        except (LabelError, VotesError) as error:
+            msg = f"field {field.name}: {error}"
+            raise type(error)(msg) from error
+
+
+def _read(catalog, votes):
+    """Return objIDs, classes, which galaxies have votes, ra, dec, radius, and magnitudes."""
+    for argument, table in (("catalog", catalog), ("votes", votes)):
+        if not (hasattr(table, "colnames") or table is votes is None):
+            msg = f"{argument} must be a table, got {type(table).__name__}"
+            raise LabelError(msg)
+    for name in ("objID", "ra", "dec", "petroRad_r"):
+        if name not in catalog.colnames:
+            msg = f"catalog must have the column {name}, which is missing"
+            raise LabelError(msg)
+    if votes is not None and "objID" not in votes.colnames:
+        msg = "votes must have the column objID, which is missing"
+        raise LabelError(msg)
+    ids = _identifiers(catalog, "catalog")
+    units = {"ra": u.deg, "dec": u.deg, "petroRad_r": u.arcsec}
+    ra, dec, radius = (_angles(catalog, name, unit) for name, unit in units.items())
+    if (np.abs(dec) > 90).any():
+        msg = f"catalog: dec must be -90 to 90 degrees, got {dec[np.abs(dec) > 90][0]:g}"
+        raise LabelError(msg)
+    return ids, *_classes(catalog, ids, votes), (ra, dec, radius), _magnitudes(catalog)
+
+
+def _numbers(catalog, name):
+    """Return a column of numbers."""
+    try:
+        return floats(catalog[name])
+    except (TypeError, ValueError) as error:
+        msg = f"catalog: {name} must be numbers: {error}"
+        raise LabelError(msg) from error
 
 
 def _identifiers(table, argument):
@@ -151,7 +195,7 @@ def _magnitudes(catalog):
     """Return r magnitudes; SDSS marks those that it could not measure by -9999."""
     if "cModelMag_r" not in catalog.colnames:
         return np.full(len(catalog), np.nan)
-    values = floats(catalog["cModelMag_r"])
+    values = _numbers(catalog, "cModelMag_r")
     return np.where(values > 0, values, np.nan)
 
 
@@ -159,8 +203,9 @@ def _classes(catalog, ids, votes):
     """Return classes, and which galaxies have any vote."""
     labels = np.full(len(catalog), "unknown", dtype="U16")
     voted = np.zeros(len(catalog), dtype=bool)
-    if "p_el" in catalog.colnames:
-        given = floats(catalog["p_el"])
+    column = next((name for name in catalog.colnames if name.lower() == "p_el"), None)
+    if column is not None:
+        given = _numbers(catalog, column)
         voted = np.isfinite(given) & (given >= 0)  # SDSS writes -9999 for no value
         voted[voted] = has_votes(catalog[voted], kind="gz1")
         labels[voted], _ = classify(catalog[voted], kind="gz1")

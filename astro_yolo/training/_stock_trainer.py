@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from ultralytics.engine import trainer as engine
 from ultralytics.models.yolo.detect import DetectionTrainer, DetectionValidator
+from ultralytics.nn.tasks import guess_model_task, yaml_model_load
 from ultralytics.utils import LOGGER, ops
 from ultralytics.utils.loss import E2ELoss, v8DetectionLoss
 
@@ -209,6 +210,12 @@ def _add_ignored(label, number):
 def finished(checkpoint, epochs):
     """Return whether a checkpoint is that of the last epoch."""
     return torch.load(checkpoint, map_location="cpu", weights_only=False)["epoch"] + 1 >= epochs
+
+
+def task_of(model):
+    """Return what the network of a YAML is for, as ultralytics calls it; None if it is none."""
+    layers = yaml_model_load(model)
+    return guess_model_task(layers) if {"backbone", "head"} <= layers.keys() else None
 
 
 def keep_opencv_alone():

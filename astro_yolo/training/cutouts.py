@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from astro_yolo.exceptions import require
+from astro_yolo.exceptions import ImageError, require
 from astro_yolo.stretch import background_noise
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
 
@@ -82,9 +82,18 @@ def read_labels(path):
     list of (int, str)
         Object identifier and class name; classes that name no galaxy type
         ("dont_know", which also holds satellite trails) are left out.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing or an identifier is no number.
     """
     with Path(path).open(newline="") as file:
-        rows = [(int(row["dr7_objid"]), row["gz1_class"]) for row in csv.DictReader(file)]
+        table = csv.DictReader(file)
+        if not {"dr7_objid", "gz1_class"} <= set(table.fieldnames or ()):
+            msg = f"{path} must have the columns dr7_objid and gz1_class, got {table.fieldnames}"
+            raise ValueError(msg)
+        rows = [(int(row["dr7_objid"]), row["gz1_class"]) for row in table]
     return [(number, GZ1_CLASSES[name]) for number, name in rows if name in GZ1_CLASSES]
 
 
@@ -225,5 +234,14 @@ def read_picture(path):
     -------
     (ny, nx, 3) uint8 array
         Red, green, blue.
+
+    Raises
+    ------
+    ImageError
+        If it is missing or cannot be read.
     """
-    return np.ascontiguousarray(cv2.imread(str(path))[..., ::-1])
+    picture = cv2.imread(str(path))
+    if picture is None:
+        msg = f"{path} must be a picture, and cannot be read as one"
+        raise ImageError(msg)
+    return np.ascontiguousarray(picture[..., ::-1])

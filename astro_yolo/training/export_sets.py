@@ -24,7 +24,7 @@ from astro_yolo.catalog import CLASSES
 from astro_yolo.exceptions import AstroYoloError, warn_user
 from astro_yolo.image import read_image
 from astro_yolo.stretch import to_rgb
-from astro_yolo.training._frame_labels import label_frame
+from astro_yolo.training._frame_labels import check_fields, label_frame
 from astro_yolo.training._progress import progress_bar
 from astro_yolo.training.recipes import find_recipe, select_fields
 from astro_yolo.training.sdss import frame_folder, frame_name
@@ -108,10 +108,10 @@ def export_dataset(
 
     Raises
     ------
-    RecipeError, DatasetError, SplitError
+    RecipeError, DatasetError, SplitError, LabelError, VotesError
         If the recipe is unknown, there is no field, no object at all, a frame is missing, the
-        folder holds something else, ``assign`` names a field that is not in the set, or splits are
-        too near to each other.
+        folder holds something else, ``assign`` names a field that is not in the set, splits are
+        too near to each other, or a catalogue or its votes cannot be used.
     ImageError
         If a frame is damaged or no image, or the bands do not belong together.
     """
@@ -119,6 +119,7 @@ def export_dataset(
     drawn = set(select_fields([f.numbers for f in fields], recipe.selection))
     fields = [f for f in {f.numbers: f for f in fields}.values() if f.numbers in drawn]
     check_assign(assign, drawn)
+    check_fields(fields)
     # before the folder is claimed: a call that is put right may be one for another set
     release = {"rerun": int(rerun), "data_release": int(data_release)}
     frames = [_frame_paths(frames, field.numbers, **release) for field in fields]
@@ -198,11 +199,12 @@ def _read_state(path):
 
 
 def _fingerprint(table):
-    """Return a digest of a table's values."""
+    """Return a digest of a table's values and units."""
     if table is None:
         return "-"
     rows = repr([list(map(str, row)) for row in table])
-    return hashlib.sha256(f"{table.colnames}{rows}".encode()).hexdigest()
+    units = [str(c.unit) for c in table.itercols() if getattr(c, "unit", None)]
+    return hashlib.sha256(f"{table.colnames}{units or ''}{rows}".encode()).hexdigest()
 
 
 def _frame_paths(folder, numbers, *, rerun, data_release):

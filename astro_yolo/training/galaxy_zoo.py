@@ -196,7 +196,11 @@ def _share(columns, name):
         values = columns[name.lower()]
     except KeyError:
         raise VotesError(f"votes must have the column {name}, which is missing") from None
-    values = np.ma.filled(np.ma.asarray(values).astype(float), np.nan)
+    try:
+        values = np.ma.filled(np.ma.asarray(values).astype(float), np.nan)
+    except (TypeError, ValueError) as error:
+        msg = f"{name} must hold shares of votes, 0 to 1, got text: {error}"
+        raise VotesError(msg) from error
     values = np.where(values <= -9, np.nan, values)
     # debiasing leaves rounding on either side
     if np.nanmin(values, initial=0) < -0.01 or np.nanmax(values, initial=0) > 1.01:

@@ -116,7 +116,7 @@ def read_set(path):
         msg = f"{marker} must have {', '.join(missing)}"
         raise SetError(msg)
     root = marker.parent / str(data.get("path") or "")
-    splits = {split: _listed(marker, root, data.get(split)) for split in ("train", "val", "test")}
+    splits = {split: _listed(marker, root, split, data) for split in ("train", "val", "test")}
     names, state = _names(marker, data["names"]), _state(marker.parent / "recipe.json")
     for split in ("val", "test"):
         _warn_of_leak(marker, split, splits)
@@ -136,29 +136,44 @@ def dict_of(value):
 def _names(marker, names):
     """Return the class names by number; YAML holds a list or a mapping."""
     if isinstance(names, dict):
-        if sorted(names) != list(range(len(names))):
-            msg = f"{marker}: names must be numbered from 0 without a gap, got {sorted(names)}"
+        if set(names) != set(range(len(names))):
+            msg = f"{marker}: names must be numbered from 0 without a gap, got {list(names)}"
             raise SetError(msg)
         names = [names[k] for k in range(len(names))]
+    if not isinstance(names, list):
+        msg = f"{marker}: names must be a list or numbered from 0, got {names!r}"
+        raise SetError(msg)
     return tuple(str(name) for name in names)
 
 
-def _listed(marker, root, places):
-    """Return the pictures in folders or listed in text files."""
-    found = []
-    for place in [places] if isinstance(places, str) else places or []:
+def _listed(marker, root, split, data):
+    """Return the pictures of a split, in folders or listed in text files."""
+    found, places = [], data.get(split) or []
+    for place in places if isinstance(places, list) else [places]:
+        if not isinstance(place, str):
+            msg = f"{marker}: {split} must be a folder, a text file or a list of them, got {place}"
+            raise SetError(msg)
         path = root / place
         if not path.exists() and place.startswith("../"):
             path = root / place[3:]  # as ultralytics reads the sets of Roboflow
         if path.is_dir():
             found += [p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES]
         elif path.is_file():
-            lines = path.read_text(encoding="utf-8").split("\n")
+            lines = _lines_of(path)
             found += [path.parent / line.strip() for line in lines if line.strip()]
         else:
             msg = f"{marker} names {place}, and {path} does not exist"
             raise SetError(msg)
     return tuple(sorted(path.absolute() for path in found))
+
+
+def _lines_of(path):
+    """Return the lines of a file that lists pictures."""
+    try:
+        return path.read_text(encoding="utf-8").split("\n")
+    except UnicodeDecodeError as error:
+        msg = f"{path} must be a folder or a text file that lists pictures: {error}"
+        raise SetError(msg) from error
 
 
 def _warn_of_leak(marker, split, splits):
@@ -240,7 +255,8 @@ def read_boxes(picture, kind, shape):
     Parameters
     ----------
     picture : path-like
-        ``.../images/...``; its text file stands in ``labels`` or ``ignore`` instead.
+        ``.../images/...``; its text file stands in ``labels`` or ``ignore`` instead. Where no
+        folder is called ``images`` they stand beside it, ``NAME.txt`` and ``NAME.ignore.txt``.
     kind : {"labels", "ignore"}
         Which file; a missing one holds nothing.
     shape : (int, int)
@@ -305,9 +321,9 @@ def check_labels(pictures, split):
     ------
     SetError
         If a label file is not in YOLO's form, or holds a class that is not in the set's list or a
-        box outside the picture.
+        box outside the picture, or there is no object at all.
     """
-    number = len(pictures.names)
+    number, objects = len(pictures.names), 0
     for picture in pictures.pictures(split):
         read_boxes(picture, "ignore", (1, 1))
         boxes, classes = read_boxes(picture, "labels", (1, 1))
@@ -320,6 +336,11 @@ def check_labels(pictures, split):
         if len(boxes) and not (boxes.min() > -0.01 and boxes.max() < 1.01):
             msg = f"the boxes of {path} must lie in the picture, as shares of its sides"
             raise SetError(msg)
+        objects += len(boxes)
+    if not objects:
+        path = label_path(pictures.pictures(split)[0], "labels")
+        msg = f"{pictures.marker}: the split {split!r} must hold an object, got none"
+        raise SetError(f"{msg}; the labels of its first picture would be {path}")
 
 
 def label_path(picture, kind):
@@ -328,4 +349,6 @@ def label_path(picture, kind):
     place = len(parts) - 1 - parts[::-1].index("images") if "images" in parts else None
     if place is not None:
         parts[place] = kind
+    elif kind != "labels":
+        parts[-1] = f"{Path(picture).stem}.{kind}.txt"
     return Path(*parts)

@@ -64,7 +64,7 @@ def read_results(path):
     Raises
     ------
     ReportError
-        If it is missing or has no column of iterations.
+        If it is missing, no table of numbers or has no column of iterations.
     """
     from astropy.table import Table
 
@@ -73,10 +73,17 @@ def read_results(path):
     if not path.is_file():
         msg = f"run: {path} does not exist"
         raise ReportError(msg)
-    table = Table.read(path, format="ascii.ecsv")
+    msg = f"run: {path} must be a table of numbers, as a training writes it"
+    try:
+        table = Table.read(path, format="ascii.ecsv")
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        words = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ReportError(f"{msg}: {words}") from error
     missing = [name for name in ("iteration", "recall", "mean_iou") if name not in table.colnames]
     if missing:
         msg = f"run: {path} must have the column {missing[0]}, which is missing"
+        raise ReportError(msg)
+    if any(table[name].dtype.kind not in "iuf" for name in ("iteration", "recall", "mean_iou")):
         raise ReportError(msg)
     return table
 

@@ -7,6 +7,7 @@ that step costs. Sets are written as those of `~astro_yolo.training.export_sets`
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 
 import cv2
@@ -57,12 +58,17 @@ def cutout_set(cutouts, out, stretches=FILTERS, *, size=None):
     Raises
     ------
     SetError
-        If there is no cutout with a class, a stretch is unknown, or the folder is not empty.
+        If there is no cutout with a class, two have one name, a stretch is unknown, or the folder
+        is not empty.
     """
     wanted = [c for c in cutouts if c.label in CLASSES and np.isfinite(c.box).all()]
     folder = _claim(out, stretches)
     if not wanted:
         msg = "cutouts must hold one with a class and a box, got none"
+        raise SetError(msg)
+    (name, number), = Counter(c.path.stem.casefold() for c in wanted).most_common(1)
+    if number > 1:
+        msg = f"cutouts must be of different names, got {name!r} {number} times"
         raise SetError(msg)
     for cutout in wanted:
         light, zoom = _shrunk(linearise(read_picture(cutout.path)), size)

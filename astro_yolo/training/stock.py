@@ -122,6 +122,9 @@ def train_stock(
         check_labels(pictures, split)
     _check(recipe)
     _check_device(device)
+    if threads is not None and not threads >= 1:
+        msg = f"threads must be 1 or more, got {threads}"
+        raise TrainingError(msg)
     last, best = out / "weights" / "last.pt", out / "weights" / "best.pt"
     if (out / _STATE).exists() and not resume:
         msg = f"out must not hold a run unless resume=True, got {out}"
@@ -147,6 +150,13 @@ def _check(recipe):
     for name, smallest in (("epochs", 1), ("batch", 1), ("image_size", 32), ("patience", 1)):
         if not getattr(recipe, name) >= smallest:
             msg = f"{name} must be at least {smallest}, got {getattr(recipe, name)}"
+            raise TrainingError(msg)
+    if not 0 < recipe.learning_rate <= 1:
+        msg = f"learning_rate must be above 0 and at most 1, got {recipe.learning_rate}"
+        raise TrainingError(msg)
+    for name, largest in (("mosaic", 1), ("scale", 1), ("seed", 2**32 - 1)):
+        if not 0 <= getattr(recipe, name) <= largest:
+            msg = f"{name} must be 0 to {largest}, got {getattr(recipe, name)}"
             raise TrainingError(msg)
     if recipe.image_size % 32:
         msg = f"image_size must be a multiple of 32, got {recipe.image_size}"
@@ -240,6 +250,10 @@ def _run(trainer_of, recipe, pictures, out, device, threads, *, show):
         settings |= {"resume": str(last), "model": str(last)}
     with quiet_environment():
         try:
+            if not last.exists() and (task := trainer_of.task_of(recipe.model)) != "detect":
+                kind = f"one for {task}" if task else "none"
+                msg = f"model must be a detection network, got {recipe.model!r}, which is {kind}"
+                raise TrainingError(msg)
             trainer = trainer_of.StockTrainer(overrides=settings)
             trainer.threads = threads
             trainer.watch = _Watch(out / RESULTS, recipe.epochs, show=show)
