@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from astro_yolo import __version__
@@ -52,7 +52,7 @@ def run(options):
         _report(record, options)
     failed = sum(record["error"] is not None for record in records)
     if options.json:
-        print(json.dumps(_summary(records, detector, failed), indent=2))
+        print(json.dumps(_summary(records, detector, failed), indent=2), flush=True)
     elif failed and len(records) > 1:
         complain(f"{failed} of {len(records)} fields failed")
     return 1 if failed else 0
@@ -76,16 +76,25 @@ def _plan(options):
             ending=options.format,
         )
         if options.out_dir:
-            Path(options.out_dir).mkdir(parents=True, exist_ok=True)
+            _make_folder(options.out_dir)
     except (ValueError, OSError) as error:
         options.parser.error(_one_line(error))
     return fields, plans
 
 
+def _make_folder(name):
+    """Make the folder of the outputs unless it is there."""
+    try:
+        Path(name).mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        msg = f"--out-dir must be a folder, got {name}, which is none"
+        raise ValueError(msg) from error
+
+
 def _check_names(options):
     """Turn ``--classes`` into a list; refuse classes and stretches that do not exist."""
     from astro_yolo.catalog import LABELS
-    from astro_yolo.network.calibration import class_weights
+    from astro_yolo.network.priors import class_weights
     from astro_yolo.stretch import STRETCHES
 
     class_weights(options.priors)
@@ -189,18 +198,23 @@ def _write(table, image, outputs, options):
     """Write the table, the regions and the picture of one field."""
     from astro_yolo.catalog import write_table
 
+    # with --resume, what another process was faster to write is done
+    passed_over = FileExistsError if options.resume else ()
     if outputs.table:
-        write_table(table, outputs.table, overwrite=options.overwrite)
+        with suppress(passed_over):
+            write_table(table, outputs.table, overwrite=options.overwrite)
     if outputs.regions:
         from astro_yolo.overlays import write_regions
 
-        write_regions(table, outputs.regions, overwrite=options.overwrite)
+        with suppress(passed_over):
+            write_regions(table, outputs.regions, overwrite=options.overwrite)
     if outputs.png:
         from astro_yolo.overlays import write_png
 
-        write_png(
-            image, table, outputs.png, stretch=options.stretch, overwrite=options.overwrite
-        )
+        with suppress(passed_over):
+            write_png(
+                image, table, outputs.png, stretch=options.stretch, overwrite=options.overwrite
+            )
 
 
 def _report(record, options):
@@ -209,9 +223,10 @@ def _report(record, options):
     if record["error"] is not None:
         complain(f"{record['name']}: {record['error']}")
     elif not options.json and not options.quiet:
-        print(_line(record))
+        # at once: a log must tell what was done before a kill
+        print(_line(record), flush=True)
         if not record["outputs"] and len(table):
-            print("\n".join(_table_lines(table)))
+            print("\n".join(_table_lines(table)), flush=True)
 
 
 def _line(record):
@@ -253,7 +268,9 @@ def _one_line(error):
     """Return the message of an error without line breaks and error numbers."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    return " ".join(str(error).split()) or type(error).__name__
+    # what a function calls by its argument is an option here
+    text = str(error).replace("overwrite=True", "--overwrite")
+    return " ".join(text.split()) or type(error).__name__
 
 
 def _is_interactive(options):

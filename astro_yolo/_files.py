@@ -1,7 +1,7 @@
 """Write a file whole or not at all."""
 
 import os
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -30,18 +30,39 @@ def replacing(path, *, overwrite):
     Raises
     ------
     OSError
-        If ``path`` exists and ``overwrite`` is false, or its folder does not exist.
+        If ``path`` exists and ``overwrite`` is false, also if it came into being meanwhile, if its
+        folder does not exist, or if it cannot be written.
     """
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"path must be a file, got the folder {path}")
-    if path.exists() and not overwrite:
-        raise FileExistsError(f"path: {path} exists already; overwrite=True replaces it")
+    _refuse_existing(path, overwrite=overwrite)
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path: the folder {path.parent} does not exist")
     temporary = path.with_name(f".{uuid4().hex[:12]}-{path.name}")
     try:
         yield temporary
+        _refuse_existing(path, overwrite=overwrite)
         os.replace(temporary, path)  # noqa: PTH105 - the atomic one, on every platform
+    except OSError as error:
+        if (named := _named(error, temporary, path)) is error:
+            raise
+        raise named from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # it was moved, or could not even be made
+            temporary.unlink()
+
+
+def _refuse_existing(path, *, overwrite):
+    if path.exists() and not overwrite:
+        raise FileExistsError(f"path: {path} exists already; overwrite=True replaces it")
+
+
+def _named(error, temporary, path):
+    """Return an error of writing with the name of the file; one about another file as it is."""
+    if error.filename is not None and str(error.filename) != str(temporary):
+        return error
+    if error.errno is not None:
+        return OSError(error.errno, error.strerror, str(path))
+    # a sentence of a library; errors of other types say what they are about
+    return OSError(f"{path}: {error}") if type(error) is OSError else error

@@ -82,7 +82,7 @@ def read_fits_file(path, hdu=None):
     entry = choose(entries, hdu, path)
     label = str(path) if len(entries) == 1 else f"{path}[{entry.index}]"
     if entry.compressed:
-        pixels, header_text = _compressed_pixels(buffer, entry, label)
+        pixels, header_text = _compressed_pixels(buffer, entry, label, path)
     else:
         pixels, header_text = _plain_pixels(buffer, entry, label, path), entry.text
     tables = partial(_open_bytes, buffer)
@@ -247,14 +247,30 @@ def _open_bytes(buffer):
     return fits.HDUList.fromstring(buffer.tobytes())
 
 
-def _compressed_pixels(buffer, entry, label):
+class _CompressedImage:
+    """The pixels of a tile-compressed image, decoded where they are read; may be pickled."""
+
+    def __init__(self, path, index, section=None):
+        self._source = path, index
+        self._section = _open_bytes(_unpacked(path))[index].section if section is None else section
+        self.shape, self.dtype = tuple(self._section.shape), self._section.dtype
+
+    def __getitem__(self, key):
+        return self._section[key]
+
+    def __reduce__(self):
+        return type(self), self._source
+
+
+def _compressed_pixels(buffer, entry, label, path):
     """Pixels of a tile-compressed image: decoded now, or by windows where it is large."""
     _require_scaling(entry.facts, label, compressed=True)
     try:
         hdus = _open_bytes(buffer)
         unit = hdus[entry.index]
         text = _text(unit)
-        raw = unit.section if math.prod(entry.shape) > _BIG else np.asarray(unit.data)
+        large = math.prod(entry.shape) > _BIG
+        raw = _CompressedImage(path, entry.index, unit.section) if large else np.asarray(unit.data)
         kind = raw[(slice(0, 1),) * len(raw.shape)].dtype  # a section's own is that of the file
     except (OSError, ValueError, TypeError, RuntimeError, KeyError) as error:
         raise _unreadable(label, error) from error

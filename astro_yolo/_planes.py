@@ -244,3 +244,7 @@ class Checksums(Mapping):
 
     def __repr__(self):
         return f"Checksums({dict(self)})"
+
+    def __reduce__(self):
+        # other processes have neither the threads nor, perhaps, the file
+        return dict, (dict(self),)

@@ -230,8 +230,8 @@ class _Finder:
         self._meanwhile = meanwhile or (lambda: None)
         self._calibration = backend.weights.calibration.suited_to(image)
         self._min_raw = self._calibration.lowest_raw(min_score)
-        if self._calibration.spread is not None:
-            self._min_raw = min(self._min_raw, SURE)  # all of them count in the spread of others
+        if self._calibration.spread is not None or self._calibration.balance:
+            self._min_raw = min(self._min_raw, SURE)  # all of them count in the scores of others
 
     def in_one_pass(self, image):
         """Return the candidates of a whole image."""
@@ -366,5 +366,19 @@ def _progress(total, visible):
         return
     from astropy.utils.console import ProgressBar
 
-    with ProgressBar(total, file=sys.stderr) as bar:
+    stream = sys.stderr
+    if type(stream).__module__.startswith("ipykernel."):
+        stream = _Notebook(stream)
+    with ProgressBar(total, file=stream) as bar:
         yield bar.update
+
+
+class _Notebook:
+    """Standard error of a notebook: it shows a bar, and says that it is no terminal."""
+
+    def __init__(self, stream):
+        self.write, self.flush = stream.write, stream.flush
+
+    @staticmethod
+    def isatty():
+        return True

@@ -46,9 +46,12 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("astro-yolo: interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # the reader of our output has gone; nothing may be written at exit either
+    except OSError as error:
+        # the reader of our output has gone, or its disk is full; nothing may be written at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            unnamed = error.errno is not None and error.filename is None
+            print(f"astro-yolo: {'standard output: ' * unnamed}{error}", file=sys.stderr)
         return 1
 
 

@@ -5,20 +5,19 @@ way: read the image, scale it for the network, run it, suppress doubles, make th
 """
 
 from dataclasses import replace
-from threading import Lock
 
 import numpy as np
 
 from astro_yolo import __version__, tiling
 from astro_yolo import boxes as box_math
+from astro_yolo._loaded import Loaded, loaded_here
 from astro_yolo._scan import scan
 from astro_yolo.catalog import CLASSES, FLAGS, LABELS, make_table
 from astro_yolo.config import conf
 from astro_yolo.exceptions import NoDetectionsWarning, warn_user
 from astro_yolo.image import read_image
-from astro_yolo.network.backends import check_names, load_backend
-from astro_yolo.network.calibration import class_weights, reweighted
-from astro_yolo.network.types import TypeClassifier
+from astro_yolo.network.backends import check_names
+from astro_yolo.network.priors import class_weights, reweighted
 from astro_yolo.network.weights import load_weights
 
 __all__ = ["Detector", "detect"]
@@ -53,7 +52,7 @@ class Detector:
     Notes
     -----
     The weights are read at the first use. Calls from several threads wait for each other. Other
-    processes may get a detector as well (process pools, Dask): it reads the weights again there.
+    processes may get a detector as well (process pools, Dask): each loads the network once.
 
     Examples
     --------
@@ -68,17 +67,17 @@ class Detector:
         self.max_pixels = tiling.ONE_PASS
         self._model, self._device, self._choice = model, device, backend
         self._weights = self._backend = self._classifier = None
-        self._lock = Lock()
+        self._loaded = Loaded()
 
     def __repr__(self):
         return f"Detector({self._model!r}, device={self._device!r}, backend={self._choice!r})"
 
     def __getstate__(self):
         # the lock and what a runtime loaded belong to this process
-        return self.__dict__ | dict.fromkeys(("_weights", "_backend", "_classifier", "_lock"))
+        return self.__dict__ | dict.fromkeys(("_weights", "_backend", "_classifier", "_loaded"))
 
     def __setstate__(self, state):
-        self.__dict__.update(state, _lock=Lock())
+        self.__dict__.update(state, _loaded=loaded_here())
 
     @property
     def weights(self):
@@ -91,14 +90,14 @@ class Detector:
     def backend(self):
         """The loaded network (`~astro_yolo.network.backends.Backend`)."""
         if self._backend is None:
-            self._backend = load_backend(self.weights, self._choice, self._device)
+            self._backend = self._loaded.backend(self.weights, self._choice, self._device)
         return self._backend
 
     @property
     def classifier(self):
         """The network of types (`~astro_yolo.network.types.TypeClassifier`), or None."""
         if self._classifier is None and self.weights.types is not None:
-            self._classifier = TypeClassifier(self.weights.types)
+            self._classifier = self._loaded.classifier(self.weights)
         return self._classifier
 
     def detect(
@@ -178,7 +177,7 @@ class Detector:
         weights = class_weights(priors)
         if zoom is not None and not _ZOOMS[0] <= zoom <= _ZOOMS[1]:
             raise ValueError(f"zoom must be in {_ZOOMS[0]:g}..{_ZOOMS[1]:g}, got {zoom}")
-        with self._lock:
+        with self._loaded.lock:
             threshold = self._threshold(score, min_purity)
             frame = read_image(image, wcs=wcs, mask=mask, hdu=hdu)
             if min_purity is not None:

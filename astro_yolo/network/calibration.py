@@ -5,29 +5,32 @@ the metadata of its weights.
 """
 
 from dataclasses import dataclass, field
-from numbers import Real
 
 import numpy as np
 
 from astro_yolo.catalog import CLASSES
+from astro_yolo.network.priors import reweighted
 
 __all__ = [
     "OUTPUTS",
     "Calibration",
     "ScoreMap",
-    "class_weights",
+    "balance_of",
     "kind_of",
     "odds_terms",
-    "reweighted",
     "strength",
 ]
 
 #: All outputs of a network, in order; ``galaxy`` is the galaxy-ness itself.
 OUTPUTS = (*CLASSES, "star", "galaxy")
 
+_STAR, _GALAXY = OUTPUTS.index("star"), OUTPUTS.index("galaxy")
 _SMALLEST = 1e-4  # of a raw output in the odds between galaxy and star: below it is chance
 _FLOOR = 0.1  # of the error of a spread: the point-spread function varies over an image
 _SIGNIFICANT = 6.0  # spread over its error, at most: a blend of two stars has more than a galaxy
+_COUNTED = 0.5  # output from which a galaxy or star counts in the balance of an image
+_MORE = 10  # of each: few sources say little
+_MOST = 1.0  # the balances that this was tried on lie within
 _WITH_SPREAD = 7  # coefficients of the odds; without it 3
 _TINY = 1e-6  # keeps powers and quotients finite where an output is 0
 
@@ -115,6 +118,9 @@ class Calibration:
     odds : tuple of float
         Coefficients of the logarithm of the odds that a source is a galaxy, in the order of
         `odds_terms`: three, or seven with the spread; empty where they were not measured.
+    balance : bool
+        Whether the balance of galaxies and stars in the image is added to that logarithm: see
+        `balance_of`.
     pictures : Calibration or None
         Of 8-bit pictures, which hide faint sources and saturate bright ones; None where it was
         not measured.
@@ -131,6 +137,7 @@ class Calibration:
     prior: tuple = (1.0, 1.0, 1.0, 1.0, 1.0)
     source: ScoreMap = field(default_factory=ScoreMap)
     odds: tuple = ()
+    balance: bool = False
     pictures: "Calibration | None" = None
     band: "Calibration | None" = None
     spread: "Calibration | None" = None
@@ -155,10 +162,11 @@ class Calibration:
         ----------
         metadata : dict
             Keys ``score``, ``star`` and ``source`` (each ``{"x": [...], "y": [...]}``), ``odds``
-            (three numbers), ``temperature``, and ``prior`` (five weights, or a dict by class); a
-            missing key leaves that step out. ``pictures`` may hold what differs for 8-bit pictures,
-            ``band`` for images of one band, ``spread`` where it is known, with seven numbers of
-            ``odds``; that of pictures stands within ``pictures``, that of one band in ``band``.
+            (three numbers), ``balance`` (true or false), ``temperature``, and ``prior`` (five
+            weights, or a dict by class); a missing key leaves that step out. ``pictures`` may hold
+            what differs for 8-bit pictures, ``band`` for images of one band, ``spread`` where it is
+            known, with seven numbers of ``odds``; that of pictures stands within ``pictures``, that
+            of one band in ``band``.
 
         Returns
         -------
@@ -183,6 +191,7 @@ class Calibration:
             prior=tuple(float(weight) for weight in prior),
             source=_score_map(metadata.get("source")),
             odds=tuple(float(number) for number in metadata.get("odds", ())),
+            balance=bool(metadata.get("balance", False)),
             **special,
         )
 
@@ -238,7 +247,7 @@ class Calibration:
         # the odds undo the sigmoid of the graph: training compares the classes by a softmax
         return reweighted((values / (1 - values)) ** (1 / self.temperature), self.prior)
 
-    def scores(self, raw, spread=None):
+    def scores(self, raw, spread=None, balance=None):
         """
         Return the probabilities of a galaxy and of a star.
 
@@ -249,6 +258,8 @@ class Calibration:
         spread : (N, 2) array, optional
             Spread and its error of sources in such an image; NaN where it is not known, as is all
             of it by default.
+        balance : float or (N,) array, optional
+            Of the image; by default that of ``raw``, which then must be all of its candidates.
 
         Returns
         -------
@@ -256,20 +267,23 @@ class Calibration:
             Calibrated probabilities.
         """
         raw = np.asarray(raw, dtype=float)
+        if balance is None:
+            balance = balance_of(raw)
+        balance = np.broadcast_to(balance, len(raw))
         if self.spread is None or spread is None:
-            return self._scores(raw, spread)
+            return self._scores(raw, balance, spread)
         known = np.isfinite(spread).all(axis=1)
-        found = np.stack(self._scores(raw))
-        found[:, known] = self.spread.scores(raw[known], spread[known])
+        found = np.stack(self._scores(raw, balance))
+        found[:, known] = self.spread.scores(raw[known], spread[known], balance[known])
         return tuple(found)
 
-    def _scores(self, raw, spread=None):
+    def _scores(self, raw, balance, spread=None):
         """Return the probabilities by the outputs, and by the spread where the odds know it."""
-        star, galaxy = raw[:, 5], raw[:, 6]
+        star, galaxy = raw[:, _STAR], raw[:, _GALAXY]
         if not self.odds:
             return self.score(galaxy), self.star(star)
         spread = spread if len(self.odds) == _WITH_SPREAD else None
-        odds = np.exp(odds_terms(galaxy, star, spread) @ self.odds)
+        odds = np.exp(odds_terms(galaxy, star, spread) @ self.odds + balance * self.balance)
         share, source = odds / (1 + odds), self.source(np.maximum(galaxy, star))
         score, p_star = self.score(source * share), self.star(source * (1 - share))
         # the maps are those of what is likelier; the rest is the other's, as far as the odds say
@@ -310,7 +324,28 @@ def strength(raw):
     (N,) array
         The larger of the outputs for a galaxy and a star.
     """
-    return np.maximum(raw[:, OUTPUTS.index("galaxy")], raw[:, OUTPUTS.index("star")])
+    return np.maximum(raw[:, _GALAXY], raw[:, _STAR])
+
+
+def balance_of(raw):
+    """
+    Return how many galaxies there are in an image for each of its stars.
+
+    By Bayes' rule the odds that a source is a galaxy go with this: near the Milky Way, or in a star
+    cluster, most of what looks a little like a galaxy is none.
+
+    Parameters
+    ----------
+    raw : (N, 7) array
+        Network outputs of all candidates of the image; those above 0.5 are counted.
+
+    Returns
+    -------
+    float
+        The natural logarithm of the quotient, with 10 of each added, within -1 and 1.
+    """
+    galaxies, stars = ((raw[:, k] > _COUNTED).sum() for k in (_GALAXY, _STAR))
+    return float(np.clip(np.log((galaxies + _MORE) / (stars + _MORE)), -_MOST, _MOST))
 
 
 def odds_terms(galaxy, star, spread=None):
@@ -339,57 +374,6 @@ def odds_terms(galaxy, star, spread=None):
         significance = np.clip(spread[:, 0] / error, -_SIGNIFICANT, _SIGNIFICANT)
         terms += [significance, np.log(error), *(0.1 * significance * logits)]
     return np.stack(terms, axis=1)
-
-
-def class_weights(priors):
-    """
-    Return one weight for each class from what a user names.
-
-    Parameters
-    ----------
-    priors : dict or None
-        Class to weight, above 0; a class that is not named has weight 1.
-
-    Returns
-    -------
-    (5,) array
-        In the order of `~astro_yolo.catalog.CLASSES`.
-
-    Raises
-    ------
-    ValueError
-        If a name is no class, or a weight is not a number above 0.
-    """
-    priors = dict(priors or {})
-    unknown = sorted(str(name) for name in set(priors) - set(CLASSES))
-    if unknown:
-        msg = f"priors must name some of {', '.join(CLASSES)}, got {', '.join(unknown)}"
-        raise ValueError(msg)
-    for name, weight in priors.items():
-        if not (isinstance(weight, Real) and 0 < weight < np.inf):
-            msg = f"priors must be numbers above 0, got {weight!r} for {name}"
-            raise ValueError(msg)
-    return np.array([float(priors.get(name, 1)) for name in CLASSES])
-
-
-def reweighted(probabilities, weights):
-    """
-    Return class probabilities for another mix of classes than that of the training.
-
-    Parameters
-    ----------
-    probabilities : (N, 5) array
-        Rows that sum to 1.
-    weights : (5,) array
-        Share of each class in the sample at hand over its share in the training's.
-
-    Returns
-    -------
-    (N, 5) array
-        Rows that sum to 1: Bayes' rule with the new prior.
-    """
-    values = np.asarray(probabilities, dtype=float) * np.asarray(weights)
-    return values / values.sum(axis=1, keepdims=True)
 
 
 def _score_map(knots):

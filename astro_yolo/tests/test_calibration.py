@@ -8,10 +8,10 @@ import pytest
 from astro_yolo.network.calibration import (
     Calibration,
     ScoreMap,
-    class_weights,
+    balance_of,
     odds_terms,
-    reweighted,
 )
+from astro_yolo.network.priors import class_weights, reweighted
 
 FRAME, PICTURE = (SimpleNamespace(kind=kind, n_bands=3) for kind in ("fits", "picture"))
 RAW = np.array([[0.8, 0.2, 0.1, 0.05, 0.05, 0.3, 0.6], [0, 0, 0, 0, 0, 1, 0]])
@@ -115,6 +115,45 @@ def test_odds_with_the_spread():
     galaxy, star, error = np.log(9), np.log(1 / 4), 0.26  # of 0.24 and 0.1
     first = [1, galaxy, star, 1, np.log(error), 0.1 * galaxy, 0.1 * star]
     np.testing.assert_allclose(found, [first, [1, 0, 0, 6, np.log(0.1), 0, 0]], atol=1e-12)
+
+
+def many(galaxies, stars):
+    """Outputs of so many sure galaxies and stars, and of as many doubtful ones."""
+    raw = np.zeros((2 * (galaxies + stars), 7))
+    raw[:galaxies, 6] = raw[galaxies : galaxies + stars, 5] = 0.51
+    raw[galaxies + stars :, 5:] = 0.49
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("galaxies", "stars", "wanted"),
+    [(30, 10, np.log(2)), (0, 15, np.log(0.4)), (0, 0, 0), (1000, 0, 1), (0, 1000, -1)],
+)
+def test_balance(galaxies, stars, wanted):
+    """The logarithm of galaxies and 10 over stars and 10, sure ones only, from -1 to 1."""
+    assert balance_of(many(galaxies, stars)) == pytest.approx(wanted)
+
+
+def test_odds_go_with_the_galaxies_for_each_star():
+    """Where galaxies are twice as frequent, the odds double; of an image, or as they are told."""
+    calibration = Calibration.from_metadata({"odds": [0, 0, 0], "balance": True})
+    raw = many(30, 10)
+    score, p_star = calibration.scores(raw)
+    np.testing.assert_allclose(score, 2 * p_star)
+    for balance in (np.log(3), np.full(len(raw), np.log(3))):
+        score, p_star = calibration.scores(raw, balance=balance)
+        np.testing.assert_allclose(score, 3 * p_star)
+    np.testing.assert_allclose(*Calibration(odds=(0, 0, 0)).scores(raw))
+
+
+def test_sources_whose_spread_is_known_are_in_the_balance_of_all():
+    """Those with a spread have the balance of the image, not of themselves."""
+    metadata = {"odds": [0] * 3, "balance": True, "spread": {"odds": [0] * 7}}
+    raw = many(30, 10)
+    spread = np.full((len(raw), 2), np.nan)
+    spread[35] = 0.3, 0.2  # a star
+    score, p_star = Calibration.from_metadata(metadata).scores(raw, spread)
+    np.testing.assert_allclose(score, 2 * p_star)
 
 
 def test_sources_whose_spread_is_known_have_maps_of_their_own():

@@ -24,13 +24,14 @@ LAYERS = (
     ("_apertures", "_foreign_light", "_sersic", "_shape_of_light", "_measure_source",
      "_table_grid", "measuring"),
     # 2: the network
-    ("network", "network.calibration", "network._onnx_file", "network._neighbours",
-     "network.spread", "network._profiles", "network.singles", "network.picture_spread",
-     "network.pictures", "network.blanked", "network.weights",
+    ("network", "network.priors", "network.calibration", "network._onnx_file",
+     "network._neighbours", "network.spread", "network._profiles", "network.singles",
+     "network.picture_spread", "network.pictures", "network.blanked", "network.weights",
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
-    ("_changed_image", "_local_sky", "_sampling", "_flatness", "_scan", "detection"),
+    ("_changed_image", "_local_sky", "_sampling", "_flatness", "_scan", "_loaded",
+     "detection"),
     # 4: what uses detections
     ("_angle_text", "_catalog_files", "_match_inputs", "matching", "comparison"),
     ("training", "training._progress", "training.transfer", "training.sdss", "training.download",

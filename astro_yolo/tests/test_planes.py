@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import pickle
 
 import numpy as np
 import pytest
@@ -93,3 +94,15 @@ def test_checksums_begun_early_are_the_same():
     assert sums["g"] == hashlib.sha256(array.tobytes()).hexdigest()
     assert sums["r"] == hashlib.sha256((array + 1).tobytes()).hexdigest()
     Checksums({}).begin()
+
+
+def test_checksums_travel_as_they_are(tmp_path):
+    """Pickled, begun or not, they are plain text, which needs neither threads nor the file."""
+    path = tmp_path / "a.fits"
+    path.write_bytes(b"one")
+    sums = Checksums({"g": FileDigest(path)})
+    expected = {"g": hashlib.sha256(b"one").hexdigest()}
+    assert pickle.loads(pickle.dumps(sums)) == expected
+    sent = pickle.dumps(sums)  # begun by now
+    path.unlink()
+    assert pickle.loads(sent) == expected

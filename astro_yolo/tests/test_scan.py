@@ -179,6 +179,14 @@ def test_progress(tiled, monkeypatch, capsys):
     assert "100" in terminal.getvalue()
 
 
+def test_progress_in_a_notebook(tiled, monkeypatch):
+    """The bar shows in a notebook, whose standard error says that it is no terminal."""
+    cell = type("OutStream", (io.StringIO,), {"__module__": "ipykernel.iostream"})()
+    monkeypatch.setattr("sys.stderr", cell)
+    tiled.detect(plant((700, 900), [(300.0, 300.0)]), progress=True)
+    assert "100" in cell.getvalue()
+
+
 def test_pictures_have_a_spread_of_their_own(monkeypatch):
     """It is measured in the frame that the network sees, and tells galaxies from stars there."""
     made = Detector(MODEL, backend="onnxruntime", device="cpu")

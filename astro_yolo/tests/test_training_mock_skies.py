@@ -1,5 +1,7 @@
 """Calibration on a field whose faint sources are stood in for by models."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -74,7 +76,7 @@ class _Finds:
 
     def predict(self, _image, _min_score):
         outputs = np.zeros((len(self.boxes), 7))
-        outputs[:, 6] = np.linspace(0.9, 0.5, len(self.boxes))
+        outputs[:, 6] = np.linspace(0.9, 0.55, len(self.boxes))
         return self.boxes, outputs
 
 
@@ -89,6 +91,7 @@ def test_a_field_is_judged_by_its_labels():
     found = mock_skies.outcome_of_field(network, field)
     assert found.kind.tolist() == [1, -2, -1, 0]
     assert np.isnan(found.spread).all()  # no star in it
+    np.testing.assert_allclose(found.balance, np.log(14 / 10))
 
 
 class _Keeps(_Finds):
@@ -133,6 +136,25 @@ def test_skies_are_seen_in_one_band():
     assert np.median(np.abs(sky)) == pytest.approx(0.6745, rel=0.05)
 
 
+def test_mock_skies_have_the_balance_of_their_field(monkeypatch):
+    """A frame would show the bright sources of the field as well: 3 galaxies and no star."""
+    field = make_field(galaxies=2, stars=2, size=736)
+    nothing = np.empty((0, 4)), np.empty(0, int), np.empty(0)
+    monkeypatch.setattr(mock_skies, "mock_objects", lambda *_: nothing)
+    network = _Finds([[100, 100, 110, 110], [200, 200, 210, 210], [300, 300, 310, 310]])
+    monkeypatch.setattr(mock_skies, "candidates", partial(_less, mock_skies.candidates, []))
+    found = mock_skies.outcome_of_mocks(network, field, np.random.default_rng(1))
+    assert len(found.kind) == 2
+    np.testing.assert_allclose(found.balance, np.log(13 / 10))
+
+
+def _less(candidates, seen, *arguments):
+    """Return one candidate less each time."""
+    boxes, outputs = candidates(*arguments)
+    seen.append(None)
+    return boxes[len(seen) - 1 :], outputs[len(seen) - 1 :]
+
+
 def test_a_field_trained_on_tells_only_what_is_no_source(monkeypatch):
     """Sources are those of the held-out field, once for each other; the rest is of all fields."""
     held_out, trained = make_field(galaxies=2, stars=1), make_field(galaxies=1, stars=2)
@@ -169,3 +191,4 @@ def test_sources_of_a_mock_sky_are_held_against_the_stars_of_the_picture(monkeyp
     assert found.kind.tolist() == [-1, 1, 0]
     assert found.spread[:, 0].tolist() == [0, 1, 3]
     np.testing.assert_array_equal(found.magnitude, [21.0, 22.0, np.nan])
+    np.testing.assert_allclose(found.balance, np.log(15 / 10))  # of all five

@@ -78,6 +78,27 @@ def test_odds_between_galaxy_and_star_are_found():
     assert (score + p_star).max() <= 1 + 1e-9
 
 
+def test_skies_of_other_balances_give_the_same_odds():
+    """Of a sky with e times the galaxies for each star, and one with as many fewer."""
+    rng = np.random.default_rng(13)
+    outcome, _ = draw_sources(rng, 60_000)
+    outcome.balance = rng.choice([-1.0, 1.0], 60_000)
+    galaxy, star = outcome.outputs[:, [6, 5]].T
+    odds = np.exp(odds_terms(galaxy, star) @ [0.5, 1.2, -0.8] + outcome.balance)
+    is_galaxy = rng.uniform(0, 1, len(odds)) < odds / (1 + odds)
+    outcome.kind[outcome.kind != 0] = np.where(is_galaxy, 1, -1)[outcome.kind != 0]
+    metadata = fit_calibration(outcome, outcome)
+    np.testing.assert_allclose(metadata["odds"], [0.5, 1.2, -0.8], atol=0.05)
+    assert metadata["balance"] is True
+    calibration = Calibration.from_metadata(metadata)
+    score, p_star = calibration.scores(outcome.outputs, balance=outcome.balance)
+    clear = np.abs(np.log(odds)) > 0.1
+    np.testing.assert_array_equal((score >= p_star)[clear], odds[clear] >= 1)
+    (low, purity), *_ = purity_table(outcome, calibration)
+    counted = (score >= low) & (score >= p_star)
+    assert purity == pytest.approx((outcome.kind == 1)[counted].mean(), abs=1e-5)
+
+
 def test_no_candidate_below_the_lowest_raw_value_has_a_score():
     """What `lowest_raw` leaves out has neither as likely a galaxy nor as likely a star."""
     rng = np.random.default_rng(9)

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from astro_yolo.boxes import iou, longer_side
 from astro_yolo.catalog import CLASSES
-from astro_yolo.network.calibration import OUTPUTS
+from astro_yolo.network.calibration import OUTPUTS, balance_of
 from astro_yolo.network.singles import single_boxes
 from astro_yolo.network.spread import unknown_spread
 from astro_yolo.training.cutouts import read_picture
@@ -51,6 +51,8 @@ class Outcome:
     spread : (N, 2) array, optional
         Spread of the candidates and its error, from `~astro_yolo.network.spread` or
         `~astro_yolo.network.picture_spread`; likewise.
+    balance : (N,) array, optional
+        Of the candidates' image, from `~astro_yolo.network.calibration.balance_of`; by default 0.
     """
 
     outputs: np.ndarray = field(default_factory=lambda: np.empty((0, 7)))
@@ -60,6 +62,7 @@ class Outcome:
     truth_score: np.ndarray = field(default_factory=lambda: np.empty(0))
     magnitude: np.ndarray | None = None
     spread: np.ndarray | None = None
+    balance: np.ndarray | None = None
 
     def __post_init__(self):
         """Fill in what is not known."""
@@ -67,11 +70,13 @@ class Outcome:
             self.magnitude = np.full(len(self.kind), np.nan)
         if self.spread is None:
             self.spread = unknown_spread(len(self.kind))
+        if self.balance is None:
+            self.balance = np.zeros(len(self.kind))
 
     def of_kinds(self, *kinds):
         """Return the outcome with the candidates of some kinds only."""
         chosen = np.isin(self.kind, kinds)
-        columns = ("outputs", "kind", "overlap", "magnitude", "spread")
+        columns = ("outputs", "kind", "overlap", "magnitude", "spread", "balance")
         return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
 
     def __add__(self, other):
@@ -151,7 +156,9 @@ def _read_labels(path, size):
     return boxes, rows[:, 0].astype(int)
 
 
-def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None, *, spread=None):
+def judge(
+    boxes, outputs, true_boxes, true_kinds, true_magnitudes=None, *, spread=None, balance=None
+):
     """
     Compare candidates with the truth of one image.
 
@@ -165,6 +172,8 @@ def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None, *, sprea
         Theirs in r; by default not known.
     spread : (N, 2) array, optional
         Of the candidates; by default not known.
+    balance : float, optional
+        Of the image; by default that of the candidates.
 
     Returns
     -------
@@ -184,7 +193,8 @@ def judge(boxes, outputs, true_boxes, true_kinds, true_magnitudes=None, *, sprea
         overlap[pairs[hit]] = np.diagonal(iou(boxes[pairs[hit]], truth[hit]))
     score = np.zeros(len(truth))
     score[hit] = outputs[pairs[hit], _GALAXY]
-    return Outcome(outputs, kind, overlap, kinds, score, magnitude, spread)
+    balance = np.full(len(boxes), balance_of(outputs) if balance is None else balance)
+    return Outcome(outputs, kind, overlap, kinds, score, magnitude, spread, balance)
 
 
 def centers(boxes):

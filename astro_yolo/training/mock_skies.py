@@ -10,6 +10,7 @@ from functools import partial
 
 import numpy as np
 
+from astro_yolo.network.calibration import balance_of
 from astro_yolo.network.picture_spread import picture_spread
 from astro_yolo.network.spread import PointSpread, spread_of
 from astro_yolo.stretch import to_network
@@ -126,15 +127,18 @@ def outcome_of_mocks(backend, model, rng, *, pictures=False, band=None):
         number, judge_one = round(ny / _ROWS), partial(_outcome_of_mock_picture, backend, model)
     else:
         number = round(ny * nx / _SIDE**2)
-        stars = _stars(backend, model, band)
-        judge_one = partial(_outcome_of_mock, backend, model, stars=stars, band=band)
+        stars, balance = _stars(backend, model, band)
+        judge_one = partial(
+            _outcome_of_mock, backend, model, stars=stars, balance=balance, band=band
+        )
     return sum((judge_one(rng) for _ in range(number)), Outcome())
 
 
 def _stars(backend, field, band):
-    """Return the point-spread function that a network finds in a field."""
+    """Return the point-spread function and the balance that a network finds in a field."""
     seen = _as_frames(field.planes, band)
-    return PointSpread.of_image(seen, *candidates(backend, seen))
+    boxes, outputs = candidates(backend, seen)
+    return PointSpread.of_image(seen, boxes, outputs), balance_of(outputs)
 
 
 def outcome_of_fields(backend, fields, seed=0, *, pictures=False, band=None):
@@ -184,13 +188,13 @@ def outcome_of_field(backend, field, rng=None, *, band=None):
     return judge(*found, boxes, kinds, spread=spread)
 
 
-def _outcome_of_mock(backend, field, rng, *, stars, band):
-    """Judge a mock sky, in which sources are as wide as a field's stars tell."""
+def _outcome_of_mock(backend, field, rng, *, stars, balance, band):
+    """Judge a mock sky, in which sources are as wide, and galaxies as frequent, as in a field."""
     planes, objects = _mock_sky(field, rng, (_SIDE, _SIDE))
     seen = _as_frames(planes, band, levels=[(0.0, float(level)) for level in field.noise])
     boxes, outputs = candidates(backend, seen)
     spread = None if stars is None else stars.spread(seen, boxes, outputs)
-    return judge(boxes, outputs, *objects, spread=spread)
+    return judge(boxes, outputs, *objects, spread=spread, balance=balance)
 
 
 def _outcome_of_mock_picture(backend, field, rng):
@@ -205,7 +209,10 @@ def _outcome_of_mock_picture(backend, field, rng):
     spread = picture_spread(seen, boxes, outputs)
     of_mock, real = (centers(b)[:, 1] < _ROWS - _SEAM for b in (boxes, objects[0]))
     objects = [values[real] for values in objects]
-    return judge(boxes[of_mock], outputs[of_mock], *objects, spread=spread[of_mock])
+    return judge(
+        boxes[of_mock], outputs[of_mock], *objects, spread=spread[of_mock],
+        balance=balance_of(outputs),
+    )  # fmt: skip
 
 
 def _mock_sky(field, rng, shape):

@@ -2,11 +2,13 @@
 
 A detection is a galaxy where there is a source at all, and where that source is no star. The first
 is told by the larger of the two outputs for a galaxy and a star; the second by both, since a
-galaxy output of 0.3 means another thing beside a star output of 0.01 than beside one of 0.3; and by
-the spread, where there are stars enough to measure it.
+galaxy output of 0.3 means another thing beside a star output of 0.01 than beside one of 0.3; by the
+balance of galaxies and stars in the image; and by the spread, where there are stars enough to
+measure it.
 """
 
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import isotonic_regression, minimize
@@ -45,56 +47,66 @@ def fit_calibration(outcome, sources=None, others=None):
     Returns
     -------
     dict
-        ``score`` and ``star``, and where they could be measured ``source``, ``odds`` and
-        ``spread``, for the weights' metadata (see `~astro_yolo.network.calibration.Calibration`).
+        ``score`` and ``star``, and where they could be measured ``source``, ``odds``, ``balance``
+        and ``spread``, for the weights' metadata
+        (see `~astro_yolo.network.calibration.Calibration`).
     """
-    raw, kinds, spread = _judged(outcome)
-    some, kinds_of_some, _ = _judged(outcome if sources is None else sources)
-    is_source = kinds_of_some != 0
-    if sources is None or not (_enough(kinds, (1, -1)) and _enough(is_source, (True, False))):
+    here, some = _Judged.of(outcome), _Judged.of(outcome if sources is None else sources)
+    is_source = some.kinds != 0
+    if sources is None or not (_enough(here.kinds, (1, -1)) and _enough(is_source, (True, False))):
         return {
-            "score": isotonic_map(raw[:, 0], kinds == 1),
-            "star": isotonic_map(raw[:, 1], kinds == -1),
+            "score": isotonic_map(here.raw[:, 0], here.kinds == 1),
+            "star": isotonic_map(here.raw[:, 1], here.kinds == -1),
         }
-    source = smooth_map(some.max(axis=1), is_source)
-    wider = _judged(outcome if others is None else outcome + others)
-    maps = {"source": source, **_maps_of_both(source, _odds(*wider[:2]), raw, kinds)}
-    known = _of_known_spread(raw, kinds, spread)
-    if _enough(known[1], (1, -1)):
-        odds = _odds(*_of_known_spread(*wider))
-        maps["spread"] = _maps_of_both(source, odds, *known)
+    source = smooth_map(some.raw.max(axis=1), is_source)
+    wider = _Judged.of(outcome if others is None else outcome + others)
+    maps = {"source": source, "balance": True, **_maps_of_both(source, here, wider)}
+    known = here.of_known_spread()
+    if _enough(known.kinds, (1, -1)):
+        maps["spread"] = _maps_of_both(source, known, wider.of_known_spread(), by_spread=True)
     return maps
 
 
-def _of_known_spread(raw, kinds, spread):
-    """Return outputs, kinds and spreads of the candidates that have a spread."""
-    known = np.isfinite(spread).all(axis=1)
-    return raw[known], kinds[known], spread[known]
+class _Judged(NamedTuple):
+    """What can be judged: outputs for galaxy and star, (N, 2), and what else is known."""
+
+    raw: np.ndarray
+    kinds: np.ndarray
+    balance: np.ndarray
+    spread: np.ndarray
+
+    @classmethod
+    def of(cls, outcome):
+        """Return the candidates of an outcome whose kind is known."""
+        raw = outcome.outputs[:, [_GALAXY, _STAR]]
+        return cls(raw, outcome.kind, outcome.balance, outcome.spread).only(outcome.kind > -2)
+
+    def only(self, chosen):
+        """Return some of them."""
+        return _Judged(*(column[chosen] for column in self))
+
+    def of_known_spread(self):
+        """Return those that have a spread."""
+        return self.only(np.isfinite(self.spread).all(axis=1))
+
+    def terms(self, *, by_spread):
+        """Return what the logarithm of the odds is linear in, the balance aside."""
+        return odds_terms(*self.raw.T, self.spread if by_spread else None)
 
 
-def _odds(raw, kinds, spread=None):
-    """Return the coefficients of the odds between galaxy and star."""
-    source = kinds != 0
-    return _fit_odds(odds_terms(*raw.T, spread)[source], kinds[source] == 1)
-
-
-def _maps_of_both(source, odds, raw, kinds, spread=None):
-    """Return the maps that go by both outputs, and by the spread if it is given."""
-    chance = ScoreMap(tuple(source["x"]), tuple(source["y"]))(raw.max(axis=1))
-    share = 1 / (1 + np.exp(-odds_terms(*raw.T, spread) @ odds))
+def _maps_of_both(source, here, wider, *, by_spread=False):
+    """Return the maps that go by both outputs, and by the spread where it is known."""
+    sources = wider.only(wider.kinds != 0)
+    terms = sources.terms(by_spread=by_spread)
+    odds = _fit_odds(terms, sources.kinds == 1, offset=sources.balance)
+    chance = ScoreMap(tuple(source["x"]), tuple(source["y"]))(here.raw.max(axis=1))
+    share = 1 / (1 + np.exp(-here.terms(by_spread=by_spread) @ odds - here.balance))
     galaxy = share >= 0.5
     return {
-        "score": smooth_map((chance * share)[galaxy], kinds[galaxy] == 1),
-        "star": smooth_map((chance * (1 - share))[~galaxy], kinds[~galaxy] == -1),
+        "score": smooth_map((chance * share)[galaxy], here.kinds[galaxy] == 1),
+        "star": smooth_map((chance * (1 - share))[~galaxy], here.kinds[~galaxy] == -1),
         "odds": [round(float(value), 6) for value in odds],
     }
-
-
-def _judged(outcome):
-    """Return the outputs for galaxy and star, (N, 2), kinds and spreads of what can be judged."""
-    judged = outcome.kind > -2
-    raw = outcome.outputs[judged][:, [_GALAXY, _STAR]]
-    return raw, outcome.kind[judged], outcome.spread[judged]
 
 
 def _enough(kinds, values):
@@ -102,11 +114,11 @@ def _enough(kinds, values):
     return min(int((kinds == value).sum()) for value in values) >= _FEWEST
 
 
-def _fit_odds(terms, galaxy, bounds=None):
-    """Return the coefficients of a logistic regression."""
+def _fit_odds(terms, galaxy, bounds=None, offset=0.0):
+    """Return the coefficients of a logistic regression, for what is added to an offset."""
 
     def loss(coefficients):
-        value = terms @ coefficients
+        value = terms @ coefficients + offset
         slope = terms.T @ (1 / (1 + np.exp(-value)) - galaxy) / len(galaxy)
         cost = np.logaddexp(0, np.where(galaxy, -value, value)).mean()
         return cost + _RIDGE * (coefficients**2).sum(), slope + 2 * _RIDGE * coefficients
@@ -201,7 +213,9 @@ def purity_table(outcome, calibration, faintest=np.inf):
         Rising scores.
     """
     judged = (outcome.kind > -2) & ~(outcome.magnitude > faintest)
-    score, star = calibration.scores(outcome.outputs[judged], outcome.spread[judged])
+    score, star = calibration.scores(
+        outcome.outputs[judged], outcome.spread[judged], outcome.balance[judged]
+    )
     right, galaxy = outcome.kind[judged] == 1, score >= star
     table = []
     for limit in np.linspace(0.05, 0.99, 189):

@@ -1,0 +1,57 @@
+"""Networks in memory: a detector's own, or those of all detectors that a process was sent.
+
+A pool of processes sends a detector with every image. Loaded for each anew, the networks would
+take longer than most images do.
+"""
+
+import os
+from threading import Lock
+
+from astro_yolo.config import conf
+from astro_yolo.network.backends import load_backend
+from astro_yolo.network.types import TypeClassifier
+
+__all__ = ["Loaded", "loaded_here"]
+
+_KEPT = 4  # networks; a detector has two
+
+
+class Loaded:
+    """
+    Networks that are loaded once.
+
+    Attributes
+    ----------
+    lock : `threading.Lock`
+        To be held by who uses a network.
+    """
+
+    def __init__(self):
+        self.lock = Lock()
+        self._networks = {}
+
+    def backend(self, weights, choice, device):
+        """Return what `~astro_yolo.network.backends.load_backend` returns for the arguments."""
+        key = weights.sha256, choice, device, conf.openvino_precision
+        return self._once(key, lambda: load_backend(weights, choice, device))
+
+    def classifier(self, weights):
+        """Return the network of types that goes with the weights."""
+        return self._once(weights.types_sha256, lambda: TypeClassifier(weights.types))
+
+    def _once(self, key, load):
+        """Return the network of a key; the oldest one makes room for it."""
+        if key not in self._networks:
+            network = load()
+            if len(self._networks) >= _KEPT:
+                del self._networks[next(iter(self._networks))]
+            self._networks[key] = network
+        return self._networks[key]
+
+
+_LOADED = {}
+
+
+def loaded_here():
+    """Return the networks that detectors from other processes share; a forked process has none."""
+    return _LOADED.setdefault(os.getpid(), Loaded())

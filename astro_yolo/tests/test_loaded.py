@@ -1,0 +1,24 @@
+"""Networks that are loaded once."""
+
+import os
+
+from astro_yolo import _loaded
+from astro_yolo._loaded import Loaded, loaded_here
+
+
+def test_the_oldest_network_makes_room(monkeypatch):
+    """A network is loaded again only if as many others as are kept came after it."""
+    monkeypatch.setattr(_loaded, "_KEPT", 2)
+    loaded, calls = Loaded(), []
+    for key in "aababcca":
+        assert loaded._once(key, lambda key=key: calls.append(key) or key.upper()) == key.upper()
+    assert calls == ["a", "b", "c", "a"]
+
+
+def test_a_forked_process_starts_anew(monkeypatch):
+    """It shares neither networks nor locks, which may be held, with the process it came from."""
+    mine = loaded_here()
+    assert loaded_here() is mine
+    parent = os.getpid()
+    monkeypatch.setattr("os.getpid", lambda: parent + 1)
+    assert loaded_here() is not mine
