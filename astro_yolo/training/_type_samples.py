@@ -140,7 +140,7 @@ def read_undecided(folder):
         rows = [r for r in csv.DictReader(file) if r["gz1_class"] == "dont_know"]
     for number in (int(row["dr7_objid"]) for row in rows):
         path = folder / "gz1_cutouts" / f"{number}.jpeg"
-        box, _, others = measure_cutout(read_picture(path), "unknown")
+        box, others = measure_cutout(read_picture(path), "unknown")
         if box is not None:
             found.append(Cutout(path, "unknown", box, split_of(number), others))
     return found

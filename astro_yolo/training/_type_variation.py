@@ -13,6 +13,7 @@ from torch.nn import functional
 from astro_yolo.network.stamps import REACH, SIZE
 from astro_yolo.stretch import NETWORK_SKY
 from astro_yolo.training._type_samples import STORED, STORED_REACH
+from astro_yolo.training.cutouts import SOFTENING, WEIGHTS
 
 __all__ = ["Variation"]
 
@@ -20,8 +21,6 @@ _SMALLEST = 18  # pixels across the smallest stamps
 
 _MOVED = round(STORED * REACH / STORED_REACH)  # and across the largest, in which nothing is lost
 
-_SOFTENING = 1.6  # SkyServer's stretch, as in cutouts.py
-_WEIGHTS = (5.0, 6.5, 9.0)  # i, r, g, per nanomaggy
 _NOISE = (0.049, 0.030, 0.015)  # of an SDSS frame, nanomaggies
 
 
@@ -38,7 +37,7 @@ class Variation:
     def __init__(self, generator):
         self._chance = generator
         self._shrinking, self._sizing = (x.to(generator.device) for x in _matrices())
-        self._weights, self._noise = (self._per_band(x) for x in (_WEIGHTS, _NOISE))
+        self._weights, self._noise = (self._per_band(x) for x in (WEIGHTS, _NOISE))
 
     def __call__(self, stamps, linear):
         """
@@ -106,7 +105,7 @@ class Variation:
 
     def _linearised(self, unit):
         """Undo SkyServer's stretch of (B, 3, ny, nx) pictures in 0..1."""
-        total = _SOFTENING * unit.sum(dim=1, keepdim=True).clamp(1e-3, 2.9)
+        total = SOFTENING * unit.sum(dim=1, keepdim=True).clamp(1e-3, 2.9)
         return unit * (torch.sinh(total) / total) / self._weights
 
     def _as_frame(self, unit, native):

@@ -12,8 +12,8 @@ from astro_yolo.stretch import background_noise
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
 
 __all__ = [
-    "Cutout", "linearise", "measure_cutout", "petrosian_box", "read_labels", "read_picture",
-    "split_of",
+    "SOFTENING", "WEIGHTS", "Cutout", "linearise", "measure_cutout", "petrosian_box",
+    "read_labels", "read_picture", "split_of",
 ]  # fmt: skip
 
 #: Galaxy Zoo 1 class to class name; the two senses of winding are one class.
@@ -25,11 +25,12 @@ GZ1_CLASSES = {
     "merger": "merger",
 }
 
-# SkyServer's colour pictures: asinh of the sum of the weighted bands. The softening is
-# measured: with it the shape of the stars in the cutouts does not depend on their
-# brightness (ratio of widths at 20 % and 50 % of the peak 1.59-1.63 over five bins).
-_SOFTENING = 1.6
-_WEIGHTS = np.array([5.0, 6.5, 9.0], dtype=np.float32)  # i, r, g, per nanomaggy
+#: SkyServer's colour pictures: asinh of the sum of the weighted bands. The softening is
+#: measured: with it the shape of the stars in the cutouts does not depend on their
+#: brightness (ratio of widths at 20 % and 50 % of the peak 1.59-1.63 over five bins).
+SOFTENING = 1.6
+#: Weights of i, r and g in them, per nanomaggy.
+WEIGHTS = (5.0, 6.5, 9.0)
 
 
 @dataclass(frozen=True)
@@ -114,9 +115,9 @@ def linearise(picture):
     """
     unit = np.moveaxis(picture.astype(np.float32) / 255, -1, 0)
     total = np.minimum(unit.sum(axis=0), 2.9)
-    summed = np.sinh(_SOFTENING * total) / _SOFTENING
+    summed = np.sinh(SOFTENING * total) / SOFTENING
     factor = np.divide(summed, total, out=np.full_like(total, 1.0), where=total > 1e-3)
-    return unit * factor / _WEIGHTS[:, None, None]
+    return unit * factor / np.float32(WEIGHTS)[:, None, None]
 
 
 def measure_cutout(picture, label):
@@ -134,8 +135,6 @@ def measure_cutout(picture, label):
     -------
     box : (4,) array or None
         Edge pixels; None where no source covers the middle.
-    segment : (ny, nx) bool array or None
-        The galaxy's own pixels.
     others : (M, 4) array
         Boxes of the other sources.
     """
@@ -151,14 +150,12 @@ def measure_cutout(picture, label):
     )
     centre = _central(found, segments)
     if centre is None:
-        return None, None, np.empty((0, 4))
-    source, own = found[centre], segments == centre + 1
+        return None, np.empty((0, 4))
     if label == "merger":
-        box = _segment_box(own)
+        box = _segment_box(segments == centre + 1)
     else:
-        box = petrosian_box(light, segments, centre, source, reach=(20, 200), most=3.5)
-    others = np.delete(found, centre)
-    return box, own, _extent_boxes(others)
+        box = petrosian_box(light, segments, centre, found[centre], reach=(20, 200), most=3.5)
+    return box, _extent_boxes(np.delete(found, centre))
 
 
 def _central(found, segments):

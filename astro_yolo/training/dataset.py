@@ -165,7 +165,7 @@ def measure_cutouts(data, cache, *, pool=None):
 def _measure_one(path, label):
     """Return the central box (NaN if there is none) and the other boxes of a cutout."""
     picture = read_picture(path)
-    box, _, others = measure_cutout(picture, label)
+    box, others = measure_cutout(picture, label)
     return (np.full(4, np.nan) if box is None else box), others
 
 

@@ -65,7 +65,7 @@ def read_other_surveys(folder):
 
 def _measured(path, label):
     """Return the cutout with its box, or None if a galaxy is not found."""
-    box, _, others = measure_cutout(read_picture(path), label)
+    box, others = measure_cutout(read_picture(path), label)
     if label == NOT_A_GALAXY:
         box = np.full(4, np.nan)
     elif box is None:

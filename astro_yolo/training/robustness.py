@@ -18,7 +18,7 @@ from astro_yolo.catalog import CLASSES
 from astro_yolo.detection import Detector
 from astro_yolo.filters import FILTERS
 from astro_yolo.stretch import STRETCHES, to_rgb
-from astro_yolo.training.cutouts import _SOFTENING, _WEIGHTS, linearise, read_picture
+from astro_yolo.training.cutouts import SOFTENING, WEIGHTS, linearise, read_picture
 from astro_yolo.training.deep import deep_planes
 from astro_yolo.training.export_stock import outputs_of
 from astro_yolo.training.picture_sets import SetError, read_set
@@ -241,9 +241,10 @@ def skyserver_picture(channels):
     (ny, nx, 3) uint8 array
         Red, green, blue.
     """
-    weighted = np.maximum(np.asarray(channels, dtype=np.float32), 0) * _WEIGHTS[:, None, None]
+    weights = np.float32(WEIGHTS)[:, None, None]
+    weighted = np.maximum(np.asarray(channels, dtype=np.float32), 0) * weights
     total = weighted.sum(axis=0)
-    factor = np.arcsinh(_SOFTENING * total) / (_SOFTENING * np.maximum(total, 1e-9))
+    factor = np.arcsinh(SOFTENING * total) / (SOFTENING * np.maximum(total, 1e-9))
     unit = weighted * factor
     unit = unit / np.maximum(unit.max(axis=0), 1)
     return (np.moveaxis(unit, 0, -1) * 255 + 0.5).astype(np.uint8)
