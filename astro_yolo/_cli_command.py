@@ -7,6 +7,7 @@ from pathlib import Path
 __all__ = [
     "CommandError",
     "add_command",
+    "by_options",
     "check_tables",
     "complain",
     "guarded",
@@ -52,6 +53,14 @@ def complain(text):
     print(f"astro-yolo: {text}", file=sys.stderr)
 
 
+def by_options(error):
+    """Return the message of an error: what a function calls by its argument is an option here."""
+    text = str(error)
+    for name in ("overwrite", "resume"):
+        text = text.replace(f"{name}=True", f"--{name}")
+    return text
+
+
 def guarded(work):
     """
     Return a function that does the work of a command, or says in one line why it cannot.
@@ -77,8 +86,7 @@ def guarded(work):
             complain(error)
             return 2
         except (AstroYoloError, OSError, ValueError) as error:
-            # what a function calls by its argument is an option here
-            complain(str(error).replace("overwrite=True", "--overwrite"))
+            complain(by_options(error))
             return 1
 
     return run

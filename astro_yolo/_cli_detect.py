@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from astro_yolo import __version__
-from astro_yolo._cli_command import complain, refuse_existing
+from astro_yolo._cli_command import by_options, complain, refuse_existing
 from astro_yolo._cli_fields import check_endings, collect_fields, plan_outputs
 from astro_yolo.exceptions import AstroYoloError, AstroYoloWarning, NoDetectionsWarning
 
@@ -268,9 +268,7 @@ def _one_line(error):
     """Return the message of an error without line breaks and error numbers."""
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    # what a function calls by its argument is an option here
-    text = str(error).replace("overwrite=True", "--overwrite")
-    return " ".join(text.split()) or type(error).__name__
+    return " ".join(by_options(error).split()) or type(error).__name__
 
 
 def _is_interactive(options):

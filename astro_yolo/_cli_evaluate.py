@@ -137,13 +137,10 @@ def _train(options):
     if weights.exists() and not options.resume:
         msg = f"out must not hold weights of this name, and {weights} exists already: "
         raise FileExistsError(f"{msg}name another folder, or --resume the run in it")
-    try:
-        best = train_stock(
-            pictures.marker, out, recipe, device=options.device, threads=options.threads,
-            resume=options.resume, progress=True,
-        )  # fmt: skip
-    except FileExistsError as error:
-        raise FileExistsError(str(error).replace("resume=True", "--resume")) from error
+    best = train_stock(
+        pictures.marker, out, recipe, device=options.device, threads=options.threads,
+        resume=options.resume, progress=True,
+    )  # fmt: skip
     path, line = finish_weights(
         best, weights, pictures, recipe, stretch=stretch, name=name,
         version=options.version, overwrite=options.resume,
@@ -179,9 +176,9 @@ def _matrix(options):
     from astro_yolo.training.robustness import cross_matrix
 
     models = _unique(map(_named, options.models), "NAME=MODEL")
-    refuse_inputs([options.output], [*models.values(), *options.sets])
     sets = {pictures.marker: pictures for pictures in map(read_set, options.sets)}
-    refuse_inputs([options.output], sets)  # a set may have been named by its folder
+    # a set may have been named by its folder, which its marker stands in
+    refuse_inputs([options.output], [*models.values(), *options.sets, *sets])
     folders = _short_names([marker.parent for marker in sets])
     found = []
     for marker, pictures in sets.items():

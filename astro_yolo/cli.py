@@ -51,7 +51,8 @@ def main(argv=None):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if not isinstance(error, BrokenPipeError):
             unnamed = error.errno is not None and error.filename is None
-            print(f"astro-yolo: {'standard output: ' * unnamed}{error}", file=sys.stderr)
+            place = "standard output: " if unnamed else ""
+            print(f"astro-yolo: {place}{error}", file=sys.stderr)
         return 1
 
 

@@ -180,7 +180,7 @@ class Detector:
         with self._loaded.lock:
             threshold = self._threshold(score, min_purity)
             frame = read_image(image, wcs=wcs, mask=mask, hdu=hdu)
-            if min_purity is not None:
+            if min_purity is not None:  # only now the kind of image is known
                 threshold = self.weights.score_for_purity(min_purity, frame)
             # beside the network, the hashing would hold up one of its threads; a caller's own
             # SkyImage may come with a plain mapping

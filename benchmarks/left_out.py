@@ -66,12 +66,10 @@ def left_out(network, kind, maps_of=None):
         maps = fit_calibration(sky_of(*of_maps, chosen), sources, others)
         calibration = Calibration.from_metadata(maps)
         for outcome, unknown in ((skies[kind][0][k], np.inf), (skies[kind][1][k], LABELLED)):
-            judged = outcome.kind > -2
-            score, _ = calibration.scores(
-                outcome.outputs[judged], outcome.spread[judged], outcome.balance[judged]
-            )
-            magnitude = np.nan_to_num(outcome.magnitude[judged], nan=unknown)
-            rows.append((score, outcome.kind[judged] == 1, magnitude))
+            judged = outcome.judged()
+            score, _ = calibration.scores(judged.outputs, judged.spread, judged.balance)
+            magnitude = np.nan_to_num(judged.magnitude, nan=unknown)
+            rows.append((score, judged.kind == 1, magnitude))
     return [np.concatenate(column) for column in zip(*rows, strict=True)]
 
 

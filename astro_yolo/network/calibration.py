@@ -93,8 +93,10 @@ class ScoreMap:
         """
         x, y = np.asarray(self.x), np.asarray(self.y)
         k = int(np.searchsorted(y, probability, side="left"))
-        if k in {0, len(y)}:
-            return 2.0 if k else 0.0
+        if k == 0:
+            return 0.0
+        if k == len(y):
+            return 2.0
         share = (probability - y[k - 1]) / (y[k] - y[k - 1])
         return float(x[k - 1] + share * (x[k] - x[k - 1]))
 
@@ -267,7 +269,9 @@ class Calibration:
             Calibrated probabilities.
         """
         raw = np.asarray(raw, dtype=float)
-        if balance is None:
+        if not self.balance:
+            balance = 0.0
+        elif balance is None:
             balance = balance_of(raw)
         balance = np.broadcast_to(balance, len(raw))
         if self.spread is None or spread is None:
@@ -283,7 +287,7 @@ class Calibration:
         if not self.odds:
             return self.score(galaxy), self.star(star)
         spread = spread if len(self.odds) == _WITH_SPREAD else None
-        odds = np.exp(odds_terms(galaxy, star, spread) @ self.odds + balance * self.balance)
+        odds = np.exp(odds_terms(galaxy, star, spread) @ self.odds + balance)
         share, source = odds / (1 + odds), self.source(np.maximum(galaxy, star))
         score, p_star = self.score(source * share), self.star(source * (1 - share))
         # the maps are those of what is likelier; the rest is the other's, as far as the odds say

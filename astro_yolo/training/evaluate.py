@@ -42,8 +42,8 @@ class Outcome:
         Raw network outputs of the candidates.
     kind : (N,) int array
         What the candidates really are: 1 galaxy, 0 neither, -1 star, -2 not to be judged.
-    overlap : (N,) array
-        IoU with their object, 0 without one.
+    overlap : (N,) array, optional
+        IoU with their object, 0 without one, as by default.
     truth_kind, truth_score : (M,) arrays
         Kind and raw galaxy score reached (0 if not found) of every labelled galaxy and star.
     magnitude : (N,) array, optional
@@ -57,7 +57,7 @@ class Outcome:
 
     outputs: np.ndarray = field(default_factory=lambda: np.empty((0, 7)))
     kind: np.ndarray = field(default_factory=lambda: np.empty(0, int))
-    overlap: np.ndarray = field(default_factory=lambda: np.empty(0))
+    overlap: np.ndarray | None = None
     truth_kind: np.ndarray = field(default_factory=lambda: np.empty(0, int))
     truth_score: np.ndarray = field(default_factory=lambda: np.empty(0))
     magnitude: np.ndarray | None = None
@@ -66,6 +66,8 @@ class Outcome:
 
     def __post_init__(self):
         """Fill in what is not known."""
+        if self.overlap is None:
+            self.overlap = np.zeros(len(self.kind))
         if self.magnitude is None:
             self.magnitude = np.full(len(self.kind), np.nan)
         if self.spread is None:
@@ -75,7 +77,14 @@ class Outcome:
 
     def of_kinds(self, *kinds):
         """Return the outcome with the candidates of some kinds only."""
-        chosen = np.isin(self.kind, kinds)
+        return self.only(np.isin(self.kind, kinds))
+
+    def judged(self):
+        """Return the outcome with the candidates that can be judged."""
+        return self.only(self.kind > -2)
+
+    def only(self, chosen):
+        """Return the outcome with some of the candidates."""
         columns = ("outputs", "kind", "overlap", "magnitude", "spread", "balance")
         return replace(self, **{name: getattr(self, name)[chosen] for name in columns})
 

@@ -203,7 +203,7 @@ def _fingerprint(table):
     if table is None:
         return "-"
     rows = repr([list(map(str, row)) for row in table])
-    units = [str(c.unit) for c in table.itercols() if getattr(c, "unit", None)]
+    units = [f"{c.info.name} {c.unit}" for c in table.itercols() if getattr(c, "unit", None)]
     return hashlib.sha256(f"{table.colnames}{units or ''}{rows}".encode()).hexdigest()
 
 

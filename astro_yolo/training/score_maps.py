@@ -8,12 +8,11 @@ measure it.
 """
 
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import isotonic_regression, minimize
 
-from astro_yolo.network.calibration import OUTPUTS, ScoreMap, odds_terms
+from astro_yolo.network.calibration import OUTPUTS, ScoreMap, odds_terms, strength
 
 __all__ = ["fit_calibration", "isotonic_map", "purity_table", "smooth_map"]
 
@@ -51,60 +50,44 @@ def fit_calibration(outcome, sources=None, others=None):
         and ``spread``, for the weights' metadata
         (see `~astro_yolo.network.calibration.Calibration`).
     """
-    here, some = _Judged.of(outcome), _Judged.of(outcome if sources is None else sources)
-    is_source = some.kinds != 0
-    if sources is None or not (_enough(here.kinds, (1, -1)) and _enough(is_source, (True, False))):
+    here, some = outcome.judged(), (outcome if sources is None else sources).judged()
+    is_source = some.kind != 0
+    if sources is None or not (_enough(here.kind, (1, -1)) and _enough(is_source, (True, False))):
         return {
-            "score": isotonic_map(here.raw[:, 0], here.kinds == 1),
-            "star": isotonic_map(here.raw[:, 1], here.kinds == -1),
+            "score": isotonic_map(here.outputs[:, _GALAXY], here.kind == 1),
+            "star": isotonic_map(here.outputs[:, _STAR], here.kind == -1),
         }
-    source = smooth_map(some.raw.max(axis=1), is_source)
-    wider = _Judged.of(outcome if others is None else outcome + others)
+    source = smooth_map(strength(some.outputs), is_source)
+    wider = here if others is None else here + others.judged()
     maps = {"source": source, "balance": True, **_maps_of_both(source, here, wider)}
-    known = here.of_known_spread()
-    if _enough(known.kinds, (1, -1)):
-        maps["spread"] = _maps_of_both(source, known, wider.of_known_spread(), by_spread=True)
+    known = _of_known_spread(here)
+    if _enough(known.kind, (1, -1)):
+        maps["spread"] = _maps_of_both(source, known, _of_known_spread(wider), by_spread=True)
     return maps
 
 
-class _Judged(NamedTuple):
-    """What can be judged: outputs for galaxy and star, (N, 2), and what else is known."""
+def _of_known_spread(outcome):
+    """Return the candidates that have a spread."""
+    return outcome.only(np.isfinite(outcome.spread).all(axis=1))
 
-    raw: np.ndarray
-    kinds: np.ndarray
-    balance: np.ndarray
-    spread: np.ndarray
 
-    @classmethod
-    def of(cls, outcome):
-        """Return the candidates of an outcome whose kind is known."""
-        raw = outcome.outputs[:, [_GALAXY, _STAR]]
-        return cls(raw, outcome.kind, outcome.balance, outcome.spread).only(outcome.kind > -2)
-
-    def only(self, chosen):
-        """Return some of them."""
-        return _Judged(*(column[chosen] for column in self))
-
-    def of_known_spread(self):
-        """Return those that have a spread."""
-        return self.only(np.isfinite(self.spread).all(axis=1))
-
-    def terms(self, *, by_spread):
-        """Return what the logarithm of the odds is linear in, the balance aside."""
-        return odds_terms(*self.raw.T, self.spread if by_spread else None)
+def _terms(outcome, *, by_spread):
+    """Return what the logarithm of the odds is linear in, the balance aside."""
+    galaxy, star = outcome.outputs[:, _GALAXY], outcome.outputs[:, _STAR]
+    return odds_terms(galaxy, star, outcome.spread if by_spread else None)
 
 
 def _maps_of_both(source, here, wider, *, by_spread=False):
     """Return the maps that go by both outputs, and by the spread where it is known."""
-    sources = wider.only(wider.kinds != 0)
-    terms = sources.terms(by_spread=by_spread)
-    odds = _fit_odds(terms, sources.kinds == 1, offset=sources.balance)
-    chance = ScoreMap(tuple(source["x"]), tuple(source["y"]))(here.raw.max(axis=1))
-    share = 1 / (1 + np.exp(-here.terms(by_spread=by_spread) @ odds - here.balance))
+    sources = wider.only(wider.kind != 0)
+    terms = _terms(sources, by_spread=by_spread)
+    odds = _fit_odds(terms, sources.kind == 1, offset=sources.balance)
+    chance = ScoreMap(tuple(source["x"]), tuple(source["y"]))(strength(here.outputs))
+    share = 1 / (1 + np.exp(-_terms(here, by_spread=by_spread) @ odds - here.balance))
     galaxy = share >= 0.5
     return {
-        "score": smooth_map((chance * share)[galaxy], here.kinds[galaxy] == 1),
-        "star": smooth_map((chance * (1 - share))[~galaxy], here.kinds[~galaxy] == -1),
+        "score": smooth_map((chance * share)[galaxy], here.kind[galaxy] == 1),
+        "star": smooth_map((chance * (1 - share))[~galaxy], here.kind[~galaxy] == -1),
         "odds": [round(float(value), 6) for value in odds],
     }
 
@@ -212,11 +195,9 @@ def purity_table(outcome, calibration, faintest=np.inf):
     list of [float, float]
         Rising scores.
     """
-    judged = (outcome.kind > -2) & ~(outcome.magnitude > faintest)
-    score, star = calibration.scores(
-        outcome.outputs[judged], outcome.spread[judged], outcome.balance[judged]
-    )
-    right, galaxy = outcome.kind[judged] == 1, score >= star
+    judged = outcome.only((outcome.kind > -2) & ~(outcome.magnitude > faintest))
+    score, star = calibration.scores(judged.outputs, judged.spread, judged.balance)
+    right, galaxy = judged.kind == 1, score >= star
     table = []
     for limit in np.linspace(0.05, 0.99, 189):
         chosen = galaxy & (score >= limit)
