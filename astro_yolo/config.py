@@ -19,8 +19,22 @@ class _Item(ConfigItem):
 
     rootname = _ROOT
 
-    def __init__(self, default, description):
+    def __init__(self, default, description, choices=()):
         super().__init__(default, description, module=_ROOT)
+        self._choices = choices  # beside the empty text, which Astropy's own choices cannot be
+
+    def __call__(self):
+        """Return the value; where a user's file has it wrong, say so: nobody passed it."""
+        try:
+            value = super().__call__()
+        except TypeError as error:
+            msg = f"conf.{self.name} is wrong, perhaps in {_ROOT}.cfg: {error}"
+            raise ValueError(msg) from error
+        if value and self._choices and value not in self._choices:
+            rule = f"must be one of {', '.join(self._choices)} or empty"
+            msg = f"conf.{self.name} is wrong, perhaps in {_ROOT}.cfg: it {rule}, got {value!r}"
+            raise ValueError(msg)
+        return value
 
 
 class Conf(ConfigNamespace):
@@ -42,7 +56,8 @@ class Conf(ConfigNamespace):
     )
     device = _Item(
         "",
-        "Device of the network when none is given, e.g. 'cpu' or 'cuda'; empty: the runtime's own.",
+        "Device of the network when none is given, 'cpu' or 'cuda'; empty: the runtime's own.",
+        choices=("cpu", "cuda"),
     )
     openvino_precision = _Item(
         ["float32", "bfloat16"],

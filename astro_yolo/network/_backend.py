@@ -86,12 +86,13 @@ class Backend:
 
     def predict(self, x, min_score, *, shape=None):
         """
-        Find candidates; overlapping ones are all returned.
+        Find candidates; overlapping ones are all returned. One thread at a time may do so.
 
         Parameters
         ----------
-        x : (3, ny, nx) float32 array
-            Image in the network's stretch. It is padded to the stride unless it fits already.
+        x : (3, ny, nx) array
+            Image in the network's stretch, best in float32. It is padded to the stride unless it
+            fits already.
         min_score : float
             Smallest raw value of the galaxy or star output.
         shape : tuple of int, optional
@@ -106,9 +107,16 @@ class Backend:
 
         Raises
         ------
+        ValueError
+            If ``x`` is no image of three planes.
         ModelError
             If the network does not return candidates of this form.
         """
+        # ONNX Runtime takes numbers of the other byte order, as FITS has them, for others
+        x = np.asarray(x, dtype=np.float32)
+        if x.ndim != 3 or x.shape[0] != 3 or not x.size:
+            msg = f"x must have the shape (3, ny, nx), got {x.shape}"
+            raise ValueError(msg)
         shape = x.shape[1:] if shape is None else shape
         if any(side % self.weights.stride for side in x.shape[1:]):
             padded = self.buffer(x.shape[1:])
@@ -139,6 +147,7 @@ def physical_cores():
     -------
     int
         Hyper-threads of one core count once, and cores outside the process's affinity not at all.
+        A container that may use less processor time than that has as many as it may use.
     """
     try:
         allowed = os.sched_getaffinity(0)
@@ -146,9 +155,30 @@ def physical_cores():
         return max(1, (os.cpu_count() or 2) // 2)
     cores = set()
     for cpu in allowed:
-        siblings = Path(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
-        try:
-            cores.add(siblings.read_text(encoding="ascii").strip())
-        except OSError:
-            cores.add(str(cpu))
-    return max(1, len(cores))
+        siblings = _text_of(f"/sys/devices/system/cpu/cpu{cpu}/topology/thread_siblings_list")
+        cores.add(siblings or str(cpu))
+    return max(1, min(len(cores), _most_at_once()))
+
+
+def _most_at_once(root=Path("/sys/fs/cgroup")):
+    """
+    Return how many processors the kernel's control group gives time to, infinite without limit.
+
+    Containers are limited so (``docker --cpus``, Kubernetes, JupyterHub), and affinity does not
+    tell. Threads beyond the limit stop all of them for the rest of each period.
+    """
+    limit, _, period = _text_of(root / "cpu.max").partition(" ")  # version 2
+    if not limit:
+        names = "cpu.cfs_quota_us", "cpu.cfs_period_us"
+        limit, period = (_text_of(root / "cpu" / name) for name in names)
+    if not (limit.isdigit() and period.isdigit()):  # "max" and -1 are no limit
+        return np.inf
+    return -(-int(limit) // int(period))
+
+
+def _text_of(path):
+    """Return what the kernel tells in a file, empty if it does not."""
+    try:
+        return Path(path).read_text(encoding="ascii").strip()
+    except OSError:
+        return ""

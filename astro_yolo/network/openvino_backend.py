@@ -10,6 +10,7 @@ from astro_yolo.network._backend import Backend, physical_cores
 
 __all__ = ["OpenVINOBackend"]
 
+_PRECISIONS = ("float32", "bfloat16")
 _BOX_OUTPUTS = 4  # channels of the layers that give left, top, right and bottom
 _MAX_COMPILED = 4  # shapes kept compiled; the tiles of one image share a single one
 
@@ -30,6 +31,8 @@ class OpenVINOBackend(Backend):
 
     Raises
     ------
+    ValueError
+        If the name of the precision is unknown.
     MissingExtraError
         If OpenVINO is not installed.
     ModelError
@@ -48,12 +51,15 @@ class OpenVINOBackend(Backend):
         if device not in {None, "cpu"}:
             msg = f"backend 'openvino' runs on device 'cpu', got {device!r}"
             raise ModelError(msg)
+        precision = precision or conf.openvino_precision
+        if precision not in _PRECISIONS:
+            msg = f"precision must be None or one of {', '.join(_PRECISIONS)}, got {precision!r}"
+            raise ValueError(msg)
         openvino = require("openvino", extra="openvino", feature="The OpenVINO backend")
         self.version = openvino.__version__
         self._core = openvino.Core()
         capabilities = self._core.get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-        wanted = (precision or conf.openvino_precision) == "bfloat16"
-        hint = "bf16" if wanted and "BF16" in capabilities else "f32"
+        hint = "bf16" if precision == "bfloat16" and "BF16" in capabilities else "f32"
         self.precision = {"bf16": "bfloat16", "f32": "float32"}[hint]
         self._settings = {
             "PERFORMANCE_HINT": "LATENCY",

@@ -12,8 +12,10 @@ import astro_yolo
 from astro_yolo.config import conf
 from astro_yolo.exceptions import ModelError, WeightsError
 from astro_yolo.image import read_image
+from astro_yolo.network import _backend, backends
 from astro_yolo.network._backend import Backend, physical_cores
 from astro_yolo.network.backends import load_backend
+from astro_yolo.network.openvino_backend import OpenVINOBackend
 from astro_yolo.network.weights import load_weights
 from astro_yolo.stretch import to_network
 from astro_yolo.tests import blob_network
@@ -114,6 +116,21 @@ def test_buffer_keeps_the_padding_at_sky_level(blobs):
     assert (backend.buffer((31, 40)) == 0.125).all()
 
 
+@pytest.mark.parametrize("backend", INSTALLED)
+@pytest.mark.parametrize("kind", [">f4", "f8"])
+def test_numbers_may_be_of_any_type(blobs, backend, kind):
+    """Sources are found in the byte order of FITS and in double precision as well."""
+    x = blob_image((64, 96), [(12.3, 15.8), (60.0, 20.0)]).astype(kind)
+    assert len(load_backend(blobs, backend, "cpu").predict(x, 0.5)[0]) == 2
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (1, 32, 32), (1, 3, 32, 32), (3, 0, 32)])
+def test_image_of_another_shape_is_refused(blobs, shape):
+    """What is no image of three planes is named before the runtime fails on it."""
+    with pytest.raises(ValueError, match=r"x must have the shape \(3, ny, nx\), got"):
+        load_backend(blobs, "onnxruntime").predict(np.zeros(shape, "f4"), 0.5)
+
+
 def test_output_of_another_form_is_refused(blobs):
     """A network with other outputs than ours is refused by name."""
 
@@ -148,6 +165,48 @@ def test_cuda_that_is_not_there(blobs):
         load_backend(blobs, device="cuda")
 
 
+class GpuBuild:
+    """What the ONNX Runtime for GPUs says of itself, wherever it runs."""
+
+    preloaded = 0
+
+    def get_available_providers(self):
+        return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    def preload_dlls(self):
+        self.preloaded += 1
+        sys.stdout.write("Failed to load libcublas.so.13")
+
+
+def no_driver(_name):
+    raise OSError
+
+
+def test_cuda_from_pip_is_found(capsys):
+    """CUDA libraries that pip installed are loaded first, and standard output stays empty."""
+    runtime = GpuBuild()
+    assert backends._providers(runtime, "cuda")[0] == "CUDAExecutionProvider"
+    assert runtime.preloaded == 1
+    assert capsys.readouterr().out == ""
+
+
+def test_gpu_build_on_a_machine_without_gpu(monkeypatch):
+    """Without a driver, what is fastest on the processor is taken, and no GPU is tried."""
+    runtime = GpuBuild()
+    monkeypatch.setattr(backends.ctypes, "CDLL", no_driver)
+    monkeypatch.setattr(backends, "_has_cuda_provider", lambda: True)
+    monkeypatch.setattr(backends, "find_spec", lambda name: name)
+    assert backends._choose(is_pickle=False, device=None) == "openvino"
+    assert backends._providers(runtime, None) == ["CPUExecutionProvider"]
+    assert runtime.preloaded == 0
+
+
+def test_weights_must_be_loaded():
+    """A name instead of loaded weights is refused by what loads them."""
+    with pytest.raises(TypeError, match="weights must be what load_weights returns, got 'default'"):
+        load_backend("default")
+
+
 def test_openvino_has_no_cuda(blobs):
     """OpenVINO on an NVIDIA GPU is refused before it is even imported."""
     with pytest.raises(ModelError, match="runs on device 'cpu', got 'cuda'"):
@@ -180,6 +239,27 @@ def test_physical_cores():
     import os
 
     assert 1 <= physical_cores() <= os.cpu_count()
+
+
+@pytest.mark.parametrize(
+    ("files", "most"),
+    [
+        ({"cpu.max": "200000 100000"}, 2),
+        ({"cpu.max": "250000 100000"}, 3),
+        ({"cpu.max": "max 100000"}, np.inf),
+        ({"cpu/cpu.cfs_quota_us": "50000", "cpu/cpu.cfs_period_us": "100000"}, 1),
+        ({"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, np.inf),
+        ({}, np.inf),
+    ],
+)
+def test_limit_of_a_container(tmp_path, monkeypatch, files, most):
+    """Threads are no more than the processors that a container gets time of: docker --cpus."""
+    (tmp_path / "cpu").mkdir()
+    for name, text in files.items():
+        (tmp_path / name).write_text(f"{text}\n")
+    assert _backend._most_at_once(tmp_path) == most
+    monkeypatch.setattr(_backend, "_most_at_once", lambda: 1)
+    assert physical_cores() == 1
 
 
 def test_detection_loads_no_torch():
@@ -287,6 +367,12 @@ def test_openvino_is_exact_unless_told_otherwise(blobs):
     """The default arithmetic is float32."""
     pytest.importorskip("openvino", reason="the extra 'openvino' is not installed")
     assert load_backend(blobs, "openvino").precision == "float32"
+
+
+def test_openvino_precision_must_be_known(blobs):
+    """An unknown precision is refused, instead of being float32."""
+    with pytest.raises(ValueError, match=r"precision must be .* float32, bfloat16, got 'bf16'"):
+        OpenVINOBackend(blobs, precision="bf16")
 
 
 def test_pt_file_that_is_no_network(tmp_path):

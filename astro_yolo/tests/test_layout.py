@@ -15,7 +15,7 @@ import astro_yolo
 LAYERS = (
     # 0: arrays, errors, settings
     ("exceptions", "config", "boxes", "filters", "_display_curves", "stretch", "_rounding",
-     "tiling", "centering", "injection", "_sphere", "_files", "_environment"),
+     "tiling", "centering", "_stamp_inputs", "injection", "_sphere", "_files", "_environment"),
     # 1: Astropy in, Astropy out: images, then tables, then regions and pictures
     ("_bands", "_zero_point", "_wcs_cards", "_headers", "_no_data", "_planes", "_fits_scan",
      "_fits_input", "_picture_input", "_inputs", "_mapping", "_alignment", "image"),

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
@@ -98,6 +99,34 @@ def test_small_field_is_refused():
     """A field without room for its sources is refused."""
     with pytest.raises(ValueError, match=r"shape must be at least 200 pixels.*\(100, 640\)"):
         simulate_field((100, 640), seed=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "rule"),
+    [
+        ({"shape": 300}, ValueError, "shape must be at least 200 pixels each way.* got 300"),
+        ({"shape": (300.5, 300)}, ValueError, "shape must be of whole pixels, got 300.5"),
+        ({"seed": np.random.default_rng(1)}, TypeError, "seed must be a whole number.* Generator"),
+        ({"seed": -1}, ValueError, "seed must be a whole number, 0 or more, got -1"),
+        ({"seeing": 0}, ValueError, "seeing must be more than 0 arcsec, got 0"),
+        ({"seeing": 3 * u.pix}, TypeError, "seeing must be an angle, .* pix"),
+    ],
+)
+def test_a_field_that_cannot_be_is_refused(given, error, rule):
+    """The argument, its rule and what was got are named, before anything is drawn."""
+    with pytest.raises(error, match=rule):
+        simulate_field(**{"seed": 1} | given)
+
+
+def test_seeing_may_have_a_unit():
+    """1.2 arcsec are a fiftieth of an arcminute; seeds may be as long as NumPy's own."""
+    seed = 2**90 + 1
+    plain, told = (
+        simulate_field((200, 200), seed=seed, seeing=seeing)[0]["r"]
+        for seeing in (1.2, 0.02 * u.arcmin)
+    )
+    np.testing.assert_allclose(plain.data, told.data, atol=1e-5)
+    assert plain.header["SIMSEED"] == seed
 
 
 def test_example_is_what_the_code_writes(written):
