@@ -10,7 +10,15 @@ from astropy.table import MaskedColumn
 from astro_yolo._column_values import values_and_mask
 from astro_yolo.exceptions import MatchError
 
-__all__ = ["in_unit", "is_sexagesimal", "radians_of", "unit_of", "units_of_pair", "words_of"]
+__all__ = [
+    "in_unit",
+    "is_sexagesimal",
+    "one_angle",
+    "radians_of",
+    "unit_of",
+    "units_of_pair",
+    "words_of",
+]
 
 _SEXAGESIMAL = re.compile(r"[:hd]|\d\s+\d", re.IGNORECASE)
 _NOTHING = {"", "nan", "--", "none", "null", "n/a"}
@@ -36,6 +44,36 @@ def unit_of(column):
     # of FITS Astropy takes "deg" alone; others write degree, degrees, DEG
     known = u.Unit(str(unit).lower().rstrip(" .").rstrip("s"), parse_strict="silent")
     return unit if isinstance(known, u.UnrecognizedUnit) else known
+
+
+def one_angle(value, name, example):
+    """
+    Return an angle above zero.
+
+    Parameters
+    ----------
+    value : `~astropy.units.Quantity` or str
+        What was given.
+    name, example : str
+        Name of the argument, and what it might be, for messages.
+
+    Returns
+    -------
+    `~astropy.units.Quantity`
+        Degrees.
+
+    Raises
+    ------
+    MatchError
+        If it is no angle, several, or not above zero.
+    """
+    try:
+        angle = u.Quantity(value).to(u.deg)
+    except (u.UnitConversionError, TypeError) as error:
+        raise MatchError(f"{name} must be an angle such as {example}, got {value!r}") from error
+    if not angle.isscalar or not 0 < angle.value < np.inf:
+        raise MatchError(f"{name} must be one positive angle, got {value!r}")
+    return angle
 
 
 def units_of_pair(unit):

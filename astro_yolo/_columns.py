@@ -4,7 +4,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.table import MaskedColumn, QTable, Row
+from astropy.table import MaskedColumn, QTable, Row, Table
 from astropy.units import Quantity, Unit, UnitConversionError
 
 from astro_yolo._column_values import text_of, values_and_mask
@@ -39,7 +39,7 @@ FLAG_DESCRIPTIONS = {
     "masked": (2, "a tenth of the box or its centre is masked or not finite"),
     "saturated": (4, "pixels in the box are saturated"),
     "seam": (8, "the box touches a seam between tiles"),
-    "out_of_domain": (16, "pixel scale or depth lie outside what the network was trained on"),
+    "out_of_domain": (16, "pixel scale or size lie outside what the network was trained on"),
 }
 
 #: Bit of each flag by name.
@@ -121,7 +121,7 @@ def decode_flags(values):
     Returns
     -------
     tuple of str, or list of tuple of str
-        Names for one value; a list of them for an array. None where masked.
+        Names for one value; a list of them for an array. No names where masked.
 
     Raises
     ------
@@ -261,7 +261,7 @@ def stacked(table):
     return none if groups[-1] > len(table) / 3 else groups  # more: the rows were sorted
 
 
-def whole(table):
+def whole(table, name="table"):
     """
     Return a table, also where one row of it is given.
 
@@ -269,13 +269,24 @@ def whole(table):
     ----------
     table : `~astropy.table.Table` or `~astropy.table.Row`
         Any table, or what ``table[0]`` gives.
+    name : str, optional
+        Name of the argument, for messages.
 
     Returns
     -------
     `~astropy.table.Table`
         The table itself, or a new one of the row alone with the same meta.
+
+    Raises
+    ------
+    TypeError
+        If it is neither.
     """
-    return table.table[[table.index]] if isinstance(table, Row) else table
+    if isinstance(table, Row):
+        return table.table[[table.index]]
+    if not isinstance(table, Table):
+        raise TypeError(f"{name} must be an astropy Table, got {type(table).__name__}")
+    return table
 
 
 def _rebuilt(table, known):

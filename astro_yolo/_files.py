@@ -1,11 +1,11 @@
-"""Write a file whole or not at all."""
+"""Write a file whole or not at all, and say which one cannot be read."""
 
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
-__all__ = ["replacing"]
+__all__ = ["reading", "replacing"]
 
 
 @contextmanager
@@ -51,6 +51,33 @@ def replacing(path, *, overwrite):
     finally:
         with suppress(OSError):  # it was moved, or could not even be made
             temporary.unlink()
+
+
+@contextmanager
+def reading(path, kind):
+    """
+    Name the file in the errors of a reader that does not.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File that is read.
+    kind : str
+        What it must be, as "a table in FITS".
+
+    Raises
+    ------
+    OSError, ValueError
+        What the block raises, with the name of the file.
+    """
+    try:
+        yield
+    except Exception as error:  # readers raise more classes than they say
+        if isinstance(error, ImportError) or getattr(error, "filename", None) is not None:
+            raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        named = OSError if isinstance(error, OSError) else ValueError
+        raise named(f"path must be {kind}, got {path}: {reason}") from error
 
 
 def _refuse_existing(path, *, overwrite):

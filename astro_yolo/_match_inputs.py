@@ -3,12 +3,12 @@
 import warnings
 from dataclasses import dataclass
 from numbers import Real
-from pathlib import Path
+from os import PathLike
 
 import numpy as np
 from astropy import units as u
 from astropy.coordinates import ConvertError, RadialDifferential, SkyCoord
-from astropy.table import QTable, Table
+from astropy.table import QTable, Row, Table
 from astropy.time import Time
 
 from astro_yolo import _angle_text as angle_text
@@ -78,13 +78,12 @@ def as_table(catalog, name, unit=None):
     MatchError
         If it is none of these, or the file cannot be read.
     """
-    catalog = whole(catalog)
-    if isinstance(catalog, Table):
-        return _with_unit(catalog, unit)
+    if isinstance(catalog, Table | Row):
+        return _with_unit(whole(catalog), unit)
     if isinstance(catalog, SkyCoord):
         place = _in_icrs(catalog, name).ravel()
         return QTable({"ra": place.ra.to(u.deg), "dec": place.dec.to(u.deg)})
-    if not isinstance(catalog, (str, Path)):
+    if not isinstance(catalog, str | PathLike):
         msg = f"{name} must be a Table, a file or a SkyCoord, got {type(catalog).__name__}"
         raise MatchError(msg)
     return _with_unit(read_catalog(catalog, name, wanted=_has_place), unit)

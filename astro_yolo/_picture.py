@@ -42,7 +42,7 @@ def write_png(image, table, path, *, stretch="asinh", min_score=None, title=None
     OSError
         If the file exists and ``overwrite`` is false, or it cannot be written.
     ValueError
-        If the name of the file says that it is of another kind.
+        If the name of the file says that it is of another kind, or as in `plot_overlay`.
     """
     if Path(path).suffix.lower() not in {"", ".png"}:
         raise ValueError(f"path must end in .png, got {path}")
@@ -78,6 +78,11 @@ def plot_overlay(image, table, *, stretch="asinh", min_score=None, title=None, w
     `matplotlib.figure.Figure`
         With an Agg canvas: it can be saved, and needs no screen. An image is drawn about pixel by
         pixel, up to 1600 pixels on its longer side.
+
+    Raises
+    ------
+    ValueError
+        If the image is neither of the two, the table has no boxes, or the stretch is not known.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -66,7 +66,8 @@ class Pixels:
         block = np.asarray(self.raw[y0:y1, x0:x1])
         scaled = self.scale != 1.0 or self.zero != 0.0 or self.softening is not None
         if not scaled and self.blank is None:
-            return np.ascontiguousarray(block, dtype=np.float32)
+            with np.errstate(over="ignore"):  # fills such as the largest float64 are infinite
+                return np.ascontiguousarray(block, dtype=np.float32)
         values = block * self.scale + self.zero  # float64: 32-bit counters stay exact until here
         if self.softening is not None:
             values = self.offset + 2 * self.softening * np.sinh(values * (np.log(10) / 2.5))

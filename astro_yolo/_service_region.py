@@ -8,6 +8,7 @@ from astropy.coordinates import SkyCoord
 from astropy.table import Table
 
 from astro_yolo import _sphere as sphere
+from astro_yolo._angle_text import one_angle
 from astro_yolo._headers import pixel_scale
 from astro_yolo._match_inputs import as_table, positions_of, without_unit
 from astro_yolo._sky import field_border, sky_to_pixel
@@ -89,7 +90,7 @@ def region_of(region, radius=None):
     MatchError
         If it is none of these, has no position, or is larger than 5 degrees.
     """
-    radius = _checked(radius)
+    radius = None if radius is None else one_angle(radius, "radius", "2 * u.arcmin")
     if isinstance(region, SkyCoord) and region.isscalar:
         if radius is None:
             raise MatchError("radius must be given with a single position, got None")
@@ -104,19 +105,6 @@ def region_of(region, radius=None):
         vectors = sphere.unit_vectors(place.ra.radian, place.dec.radian)
         return _about(vectors[np.isfinite(vectors).all(axis=-1)], margin)
     return _of_field(*_wcs_and_shape(region), margin)
-
-
-def _checked(radius):
-    """Return a radius as a positive angle, or None."""
-    if radius is None:
-        return None
-    try:
-        angle = u.Quantity(radius).to(u.deg)
-    except (u.UnitConversionError, TypeError) as error:
-        raise MatchError(f"radius must be an angle such as 2 * u.arcmin, got {radius!r}") from error
-    if not angle.isscalar or not 0 < angle.value < np.inf:
-        raise MatchError(f"radius must be one positive angle, got {radius!r}")
-    return angle
 
 
 def _of_table(table, margin):

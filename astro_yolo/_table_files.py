@@ -15,7 +15,7 @@ from astropy.time import Time
 
 from astro_yolo._column_values import of_fits, text_of
 from astro_yolo._columns import conform, one_line, plain, whole
-from astro_yolo._files import replacing
+from astro_yolo._files import reading, replacing
 from astro_yolo.exceptions import InputWarning, require, warn_user
 
 __all__ = ["check_table_path", "read_plain", "read_table", "write_table"]
@@ -67,8 +67,6 @@ def write_table(table, path, *, format=None, overwrite=False):  # noqa: A002 - a
         If Parquet is asked for and pyarrow is not installed.
     """
     writer, table = _WRITERS[_format(path, format)], whole(table)
-    if not isinstance(table, Table):
-        raise TypeError(f"table must be an astropy Table, got {type(table).__name__}")
     with replacing(path, overwrite=overwrite) as temporary:
         try:
             writer(_tidied(table), temporary)
@@ -118,7 +116,7 @@ def read_table(path, *, format=None):  # noqa: A002 - as in Astropy
     OSError
         If the file cannot be read.
     ValueError
-        If the format is not known.
+        If the format is not known, or the file is damaged or of another format.
     MissingExtraError
         If it is Parquet and pyarrow is not installed.
 
@@ -127,7 +125,9 @@ def read_table(path, *, format=None):  # noqa: A002 - as in Astropy
     A catalogue of somebody else is best handed to `~astro_yolo.crossmatch` as a file: here its
     ``ra`` and ``dec`` are taken for ours, in degrees if they have no unit.
     """
-    return conform(_READERS[_format(path, format)](Path(path)))
+    kind = _format(path, format)
+    with reading(path, f"a table in {kind}"):
+        return conform(_READERS[kind](Path(path)))
 
 
 def read_plain(path):

@@ -60,6 +60,7 @@ def longer_side(boxes):
     -------
     (N,) array
     """
+    boxes = _as_boxes(boxes)
     return np.max(boxes[:, 2:] - boxes[:, :2], axis=1, initial=0)
 
 
@@ -125,11 +126,11 @@ def nms(boxes, scores, iou_threshold=0.5, *, concentric=0.0, groups=None):
         msg = f"iou_threshold must be in (0, 1], got {iou_threshold}"
         raise ValueError(msg)
     boxes = _as_boxes(boxes)
-    scores = np.asarray(scores)
-    if scores.shape != (len(boxes),):
-        msg = f"scores must have one value per box ({len(boxes)}), got shape {scores.shape}"
-        raise ValueError(msg)
-    order = np.argsort(-scores, kind="stable")
+    for name, values in (("scores", scores), ("groups", groups)):
+        if values is not None and np.shape(values) != (len(boxes),):
+            got = f"({len(boxes)}), got shape {np.shape(values)}"
+            raise ValueError(f"{name} must have one value per box {got}")
+    order = np.argsort(-np.asarray(scores, float), kind="stable")  # -1 of an unsigned type is large
     ranked_groups = None if groups is None else np.asarray(groups)[order]
     better, worse = _conflicts(boxes[order], iou_threshold, concentric, ranked_groups)
     return order[_greedy(len(order), better, worse)]
@@ -371,7 +372,7 @@ def coverage(boxes, mask):
     fraction : (N,) array
         Share of the pixels touched by the box that are True; 0 outside the image.
     center : (N,) bool array
-        Whether the pixel at the centre of the box is True.
+        Whether the pixel at the centre of the box, or of its part within the image, is True.
     """
     boxes = _as_boxes(boxes)
     ny, nx = mask.shape

@@ -89,7 +89,7 @@ def make_table(
     Raises
     ------
     ValueError
-        If the arrays do not have the same number of rows, a meta key is longer than 8
+        If an array has another shape, or not the same number of rows, a meta key is longer than 8
         characters, or a meta value is not flat.
     WCSError
         If ``wcs`` has no celestial axes.
@@ -103,13 +103,13 @@ def make_table(
     --- --- --- ------
       1 1.5 0.5 spiral
     """
-    boxes = np.asarray(boxes, float).reshape(-1, 4)
-    class_probs = np.asarray(class_probs, float).reshape(-1, len(CLASSES))
+    boxes = _rows("boxes", np.asarray(boxes, float), None, 4)
+    class_probs = np.asarray(class_probs, float)
+    given = {"class_probs": _rows("class_probs", class_probs, len(boxes), len(CLASSES))}
     if label is None:
-        label = np.array(CLASSES)[class_probs.argmax(axis=1)] if len(boxes) else []
-    given = {"score": score, "class_probs": class_probs, "p_star": p_star, "flags": flags,
-             "label": label}
-    given = {name: _rows(name, values, len(boxes)) for name, values in given.items()}
+        label = np.array(CLASSES)[given["class_probs"].argmax(axis=1)]
+    single = {"score": score, "p_star": p_star, "flags": flags, "label": label}
+    given |= {name: _rows(name, values, len(boxes)) for name, values in single.items()}
     order = np.argsort(-given["score"].astype(float), kind="stable")
     columns = _columns(boxes[order], {name: given[name][order] for name in given}, wcs)
     return conform(Table(columns, meta=_meta(meta, provenance, wcs)))
@@ -159,7 +159,16 @@ def pixel_boxes(table):
     -------
     (N, 4) array, or (4,) of a row
         xmin, ymin, xmax, ymax as they stand there, 0-based pixels without a unit; NaN where masked.
+
+    Raises
+    ------
+    ValueError
+        If a column is missing.
     """
+    missing = [name for name in BOX_COLUMNS if name not in table.colnames]
+    if missing:
+        raise ValueError(f"table must have the columns {', '.join(BOX_COLUMNS)}, got none named"
+                         f" {missing[0]}")
     return np.stack([floats(table[name]) for name in BOX_COLUMNS], axis=-1)
 
 
@@ -175,15 +184,23 @@ def table_wcs(table):
     Returns
     -------
     `~astropy.wcs.WCS` or None
-        None if the table does not know them.
+        None if the table does not know them, also where somebody else's key is named "WCS".
     """
-    text = table.meta.get("WCS")
-    return wcs_from_text(text) if text else None
+    try:
+        return wcs_from_text(table.meta["WCS"])
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
-def _rows(name, values, n_rows):
+def _rows(name, values, n_rows, *width):
+    """Return an array of so many rows, each a number or so many of them; any rows if None."""
     array = np.asarray(values)
-    if len(array) != n_rows:
+    if array.shape == (0,):
+        array = array.reshape(0, *width)
+    if array.ndim != 1 + len(width) or array.shape[1:] != width:
+        wanted = f"(N{''.join(f', {side}' for side in width)}{'' if width else ','})"
+        raise ValueError(f"{name} must have the shape {wanted}, got {array.shape}")
+    if n_rows is not None and len(array) != n_rows:
         raise ValueError(f"{name} must have one row per box ({n_rows}), got {len(array)}")
     return array
 

@@ -11,6 +11,7 @@ from astropy.stats import binom_conf_interval
 from astropy.table import QTable
 
 from astro_yolo import _sphere as sphere
+from astro_yolo._angle_text import one_angle
 from astro_yolo._files import replacing
 from astro_yolo._match_inputs import as_table, numbers_of, positions_of
 from astro_yolo._sky import field_border, pixel_to_sky, sky_to_pixel
@@ -77,8 +78,13 @@ class Comparison:
         -------
         str
             Text of a region file, ICRS.
+
+        Raises
+        ------
+        MatchError
+            If ``size`` is not an angle above zero.
         """
-        radius = u.Quantity(size).to_value(u.arcsec)
+        radius = one_angle(size, "size", "5 * u.arcsec").to_value(u.arcsec)
         lines = ["# Region file format: DS9 version 4.1", "icrs"]
         for outcome, table in self._outcomes().items():
             place = _places(table)
@@ -106,6 +112,8 @@ class Comparison:
         ------
         OSError
             If the file exists and ``overwrite`` is false, or it cannot be written.
+        MatchError
+            As of `regions`.
         """
         with replacing(path, overwrite=overwrite) as temporary:
             Path(temporary).write_text(self.regions(size), encoding="utf-8")
@@ -189,6 +197,8 @@ def compare(
     MatchError
         If a column is missing, the edges do not rise or are of no magnitude, or the tables cannot
         be matched. It is a `ValueError`.
+    FileNotFoundError
+        If a file is not there.
 
     Notes
     -----
@@ -235,10 +245,7 @@ def compare(
 def _searched(table, ours, theirs):
     """Say which rows of the catalogue lie in the image of a table; all where it is not known."""
     everywhere = np.ones(len(theirs), bool)
-    try:
-        wcs = table_wcs(table)
-    except (TypeError, ValueError):
-        return everywhere  # somebody else's key
+    wcs = table_wcs(table)
     if wcs is None or wcs.pixel_shape is None:
         return everywhere
     if not _in_field(wcs, ours.vectors[ours.good], _BORDER).all():

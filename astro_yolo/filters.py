@@ -38,12 +38,12 @@ def apply_filter(channels, name):
     Returns
     -------
     (3, ny, nx) float32 array
-        0 to 1; times 255 it is a grey level.
+        0 to 1; times 255 it is a grey level. What is not finite counts as 0.
 
     Raises
     ------
     ValueError
-        If the filter is unknown.
+        If the filter is unknown or there are not three channels.
 
     Examples
     --------
@@ -55,7 +55,10 @@ def apply_filter(channels, name):
     if name not in _FILTERS:
         msg = f"filter must be one of {', '.join(FILTERS)}, got {name!r}"
         raise ValueError(msg)
-    planes = np.nan_to_num(np.asarray(channels, dtype=np.float32))
+    planes = _finite(channels)
+    if planes.ndim != 3 or len(planes) != 3:
+        msg = f"channels must be three planes, (3, ny, nx), got shape {planes.shape}"
+        raise ValueError(msg)
     return np.clip(_FILTERS[name](planes), 0, 1).astype(np.float32, copy=False)
 
 
@@ -73,7 +76,8 @@ def white_of(channels):
     int
         255, or 65535 where something is brighter than that.
     """
-    return 255 if max(np.max(channel, initial=0) for channel in channels) <= 255 else 65535
+    brightest = max(np.fmax.reduce(channel, axis=None, initial=0) for channel in channels)
+    return 255 if brightest <= 255 else 65535  # without NaN, which is brighter than nothing
 
 
 def scale_channels(channels):
@@ -91,13 +95,19 @@ def scale_channels(channels):
     Returns
     -------
     (3, ny, nx) float32 array
-        0 to 1. A channel that is nowhere above ``gray_min`` becomes 0.
+        0 to 1. A channel that is nowhere above ``gray_min`` becomes 0. What is not finite counts
+        as 0.
     """
-    planes = np.nan_to_num(np.asarray(channels, dtype=np.float32))
+    planes = _finite(channels)
     low = planes.mean(axis=0).min()
     span = planes.max(axis=(1, 2), keepdims=True) - low
     scaled = np.divide(planes - low, span, out=np.zeros_like(planes), where=span > 0)
     return np.clip(scaled, 0, 1)
+
+
+def _finite(channels):
+    """Return a copy of channels as float32, with 0 for what is not finite."""
+    return np.nan_to_num(np.asarray(channels, dtype=np.float32), posinf=0, neginf=0)
 
 
 def _lupton(planes):

@@ -222,6 +222,8 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
         If bands do not overlap on the sky, or only some have sky coordinates.
     TypeError
         If ``image`` is none of these.
+    ValueError
+        If ``wcs``, ``mask`` or ``hdu`` comes with a SkyImage.
 
     Notes
     -----

@@ -128,6 +128,8 @@ def crossmatch(
     MatchError
         If positions, their units or the radius are missing or wrong, the mode is unknown, or
         there are an ``epoch`` and proper motions without the epoch that the positions are of.
+    FileNotFoundError
+        If a file is not there.
 
     Examples
     --------

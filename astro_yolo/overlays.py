@@ -21,7 +21,8 @@ __all__ = [
 
 # How files begin that are taken for region files by mistake.
 _OTHERS = {b"SIMPLE  =": "a FITS file", b"# %ECSV": "an ECSV table", b"<?xml": "an XML file",
-           b"<VOTABLE": "a VOTable", b"PAR1": "a Parquet table", b"\x1f\x8b": "a packed file"}
+           b"<VOTABLE": "a VOTable", b"PAR1": "a Parquet table", b"\x1f\x8b": "a packed file",
+           b"id,": "a CSV table"}
 
 
 def to_regions(table, *, shape="ellipse", frame=None, wcs=None, color=None, text="auto"):

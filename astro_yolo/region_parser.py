@@ -166,6 +166,8 @@ def _shape(kind, frame, sign, words, common, remark, number):
         numbers = [*points, *(size for size, _ in sizes), angle]
         if not all(map(isfinite, numbers)):
             raise ValueError("a number is not finite")  # noqa: TRY301
+        if sky and any(abs(latitude) > 90 for latitude in points[1::2]):
+            raise ValueError("a latitude is beyond 90 degrees")  # noqa: TRY301
     except ValueError as error:
         raise RegionError(f"text: line {number} has a {kind} that cannot be read: {error}"
                           ) from error

@@ -65,11 +65,20 @@ def to_channels(bands):
         return [planes[0]] * 3
     if len(planes) == 2:
         blue, red = planes
-        return [red, (blue + red) / 2, blue]
+        return [red, _mean([blue, red]), blue]
     if len(planes) > 3:
         groups = np.array_split(np.arange(len(planes)), 3)
-        planes = [sum(planes[i] for i in group) / len(group) for group in groups]
+        planes = [_mean([planes[i] for i in group]) for group in groups]
     return planes[::-1]
+
+
+def _mean(planes):
+    """Return the mean of planes; the sum of whole numbers may be too large for their type."""
+    first, *others = (
+        plane if plane.dtype.kind == "f" else plane.astype(float)
+        for plane in map(np.asanyarray, planes)
+    )
+    return sum(others, first) / len(planes)
 
 
 def background_noise(plane, mask=None, *, max_samples=20_000):
@@ -143,7 +152,7 @@ def _smallest_step(values, centre):
     return float(distance.min()) if distance.size else 1.0
 
 
-def levels_of(channels, mask=None):
+def levels_of(channels, mask=None, *, floor=0.0):
     """
     Return the (background, noise) pairs of the planes in ``channels``.
 
@@ -154,6 +163,8 @@ def levels_of(channels, mask=None):
         places is measured once.
     mask : (ny, nx) bool array, optional
         True for pixels to leave out.
+    floor : float, optional
+        The least that the noise can be.
 
     Returns
     -------
@@ -165,6 +176,7 @@ def levels_of(channels, mask=None):
     with ThreadPoolExecutor() as pool:
         found = pool.map(lambda plane: background_noise(plane, mask), unique.values())
         levels = dict(zip(unique, found, strict=True))
+    levels = {key: (background, max(noise, floor)) for key, (background, noise) in levels.items()}
     return [levels[id(plane)] for plane in channels]
 
 
@@ -314,7 +326,7 @@ def to_rgb(
         msg = f"channels must hold three planes, got {len(channels)}"
         raise ValueError(msg)
     given = np.stack([np.asarray(c, dtype=np.float32) for c in channels])
-    planes = np.nan_to_num(given)
+    planes = np.nan_to_num(given, posinf=0, neginf=0)
     if per_channel:
         planes = scale_channels(planes)
     if stretch in FILTERS:

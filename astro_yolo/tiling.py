@@ -72,9 +72,10 @@ def plan(shape, core=CORE, margin=MARGIN, *, stride=STRIDE):
     """
     Cover an image with overlapping tiles whose cores partition it.
 
-    All windows of an image have the same size (an edge window reaches further inwards instead
-    of shrinking), so that a compiled network is used for all of them, and start on
-    a multiple of the network's stride, so that a tile sees the same grid as the whole image.
+    All windows of an image have the same size in strides (an edge window reaches further inwards
+    instead of shrinking; the image may end within its last stride), so that a compiled network is
+    used for all of them, and start on a multiple of the network's stride, so that a tile sees the
+    same grid as the whole image.
 
     Parameters
     ----------
@@ -177,7 +178,15 @@ def pyramid_factors(shape, one_pass=ONE_PASS):
     list of int
         2, 4, ... up to the first that brings the image into one pass; empty when
         the image fits already.
+
+    Raises
+    ------
+    ValueError
+        If ``one_pass`` is below 1.
     """
+    if not one_pass >= 1:  # no binning would bring the image down to it
+        msg = f"one_pass (max_pixels of a Detector) must be at least 1, got {one_pass}"
+        raise ValueError(msg)
     factors = []
     factor = 1
     while (shape[0] // factor) * (shape[1] // factor) > one_pass:

@@ -4,6 +4,7 @@ import io
 import shutil
 import tempfile
 from contextlib import contextmanager
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -100,7 +101,7 @@ class Display:
 
     def _load(self, image, hdu, wcs):
         """Load an image into the current frame."""
-        if not isinstance(image, (str, Path)):
+        if not isinstance(image, str | PathLike):
             self.set("fits image.fits", fits_bytes(image, hdu, wcs))
             return
         path, part = Path(image).absolute(), "" if hdu is None else f"[{hdu}]"
@@ -261,7 +262,14 @@ class Display:
             0-based pixels, or a position on the sky.
         zoom : float, optional
             Screen pixels for one of the image.
+
+        Raises
+        ------
+        ValueError
+            If the zoom is not above 0: DS9 would take it.
         """
+        if zoom is not None and not zoom > 0:
+            raise ValueError(f"zoom must be above 0, got {zoom}")
         if isinstance(x, SkyCoord):
             self.set(f"pan to {x.icrs.ra.deg:.8f} {x.icrs.dec.deg:.8f} wcs icrs degrees")
         else:

@@ -44,33 +44,53 @@ def fits_bytes(image, hdu=None, wcs=None):
     Raises
     ------
     DS9Error
-        If it is no plane of two dimensions.
+        If it is no plane of numbers, has no such HDU, or FITS cannot hold the sky coordinates.
     """
-    header = None if wcs is None else wcs.to_header(relax=True)
+    header = _header(wcs)
     if isinstance(image, fits.HDUList):
-        image = image[_first_image(image) if hdu is None else hdu]
+        image = _first_image(image) if hdu is None else _one_of(image, hdu)
     elif hasattr(image, "uncertainty"):  # NDData, CCDData
-        header = image.wcs.to_header(relax=True) if image.wcs is not None else header
+        header = header if image.wcs is None else _header(image.wcs)
         image = np.asarray(image.data)
     if hasattr(image, "header"):
         data, header = image.data, image.header
     else:
         data = np.asarray(image)
     if data is None or data.ndim != 2:
-        shape = None if data is None else data.shape
-        msg = f"image must be a path or a plane of two dimensions, got shape {shape}"
-        raise DS9Error(msg)
-    if data.dtype.kind == "b" or (data.dtype.kind, data.dtype.itemsize) == ("f", 2):
-        data = data.astype(np.float32)
+        got = f"shape {data.shape}" if getattr(data, "ndim", 0) else type(image).__name__
+        raise DS9Error(f"image must be a path or a plane of two dimensions, got {got}")
+    if data.dtype.kind not in "biuf":
+        raise DS9Error(f"image must be of real numbers, got {data.dtype}")
+    # FITS has no truth values, and numbers of 32 and 64 bits alone
+    kept = {"b1": np.float32, "f2": np.float32, "f12": float, "f16": float}
+    data = data.astype(kept.get(f"{data.dtype.kind}{data.dtype.itemsize}", data.dtype), copy=False)
     stream = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(data, header)]).writeto(stream, output_verify="silentfix")
     return stream.getvalue()
 
 
+def _header(wcs):
+    """Return sky coordinates as a FITS header, None where there are none."""
+    if wcs is None:
+        return None
+    if not hasattr(wcs, "to_header"):
+        raise DS9Error(f"wcs must be a WCS that FITS can hold, got {type(wcs).__name__}")
+    return wcs.to_header(relax=True)
+
+
+def _one_of(hdus, wanted):
+    """Return the HDU of a number or name."""
+    try:
+        return hdus[wanted]
+    except (IndexError, KeyError) as error:
+        there = ", ".join(f"{number} {hdu.name}".strip() for number, hdu in enumerate(hdus))
+        raise DS9Error(f"hdu must be one of {there}, got {wanted!r}") from error
+
+
 def _first_image(hdus):
-    """Return the number of the first image of a list."""
-    for number, hdu in enumerate(hdus):
+    """Return the first image of a list."""
+    for hdu in hdus:
         if hdu.is_image and hdu.data is not None and hdu.data.ndim == 2:
-            return number
+            return hdu
     msg = "image must hold an HDU with a plane of two dimensions, got none"
     raise DS9Error(msg)

@@ -29,7 +29,7 @@ from astro_yolo.exceptions import (
     MissingExtraError,
 )
 
-__all__ = ["BACKENDS", "LOOPBACK", "Target", "find_target", "load_transport"]
+__all__ = ["BACKENDS", "LOOPBACK", "Target", "carried", "find_target", "load_transport"]
 
 #: Names that ``backend=`` accepts.
 BACKENDS = ("auto", "pyds9", "xpa")
@@ -38,6 +38,7 @@ BACKENDS = ("auto", "pyds9", "xpa")
 LOOPBACK = {"XPA_METHOD": "localhost"}
 
 _PROGRAMS = ("xpaget", "xpaset")
+_LONGEST = 4000  # characters of a command that XPA carries
 _NAME_SERVER = "the program xpans must be on PATH (Debian: xpa-tools)"
 # class, title, access, address, user. A title of several words moves what follows to the right and
 # off the end: "my field" loses the user, of "my large field" the name server knows "my large"
@@ -123,6 +124,14 @@ def _load_library(timeout):
             msg = f"pyds9 is installed and does not load: {error}"
             raise MissingExtraError(msg) from error
     return pyds9.xpa
+
+
+def carried(command):
+    """Return a command that XPA can carry."""
+    if "\n" in command or len(command) > _LONGEST:
+        msg = f"command must be one line of up to {_LONGEST} characters, got {command[:60]!r}..."
+        raise ValueError(msg)
+    return command
 
 
 def find_target(transport, wanted):

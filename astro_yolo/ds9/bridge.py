@@ -11,7 +11,7 @@ from astro_yolo._region_colors import checked_color
 from astro_yolo.catalog import table_wcs
 from astro_yolo.ds9._display import GONE, Display
 from astro_yolo.ds9._grid import frame_wcs, same_grid
-from astro_yolo.ds9._transport import find_target, load_transport
+from astro_yolo.ds9._transport import carried, find_target, load_transport
 from astro_yolo.ds9.diff import diff_regions
 from astro_yolo.exceptions import DS9Error, RegionError
 from astro_yolo.region_parser import OTHER_TILE, parse_regions
@@ -22,7 +22,6 @@ __all__ = ["DS9Bridge"]
 _TAG = "astro_yolo"
 _RUN = re.compile(r"tag=\{ay-run=([0-9a-f]{8})\}")
 _MANY = 1000  # regions from which on texts are left out: nobody can read them, DS9 draws slowly
-_LONGEST = 4000  # characters of a command that XPA carries
 _TAGS = re.compile(r"tag=\{([^}]*)\}")
 _SYSTEMS = {"image": "-system image", "icrs": "-system wcs -sky icrs -skyformat degrees"}
 
@@ -114,7 +113,7 @@ class DS9Bridge(Display):
             `DS9TimeoutError` if it does not answer.
         """
         with self._lock:
-            answer = self._transport.get(self.address, _line(command))
+            answer = self._transport.get(self.address, carried(command))
         return answer if binary else answer.decode(errors="replace").rstrip("\n")
 
     def set(self, command, data=None):
@@ -135,7 +134,7 @@ class DS9Bridge(Display):
         """
         data = data.encode() if isinstance(data, str) else data
         with self._lock:
-            self._transport.set(self.address, _line(command), data)
+            self._transport.set(self.address, carried(command), data)
 
     def push(
         self, table, *, shape="ellipse", color=None, text="auto", min_score=None, frame=None,
@@ -186,13 +185,12 @@ class DS9Bridge(Display):
             if "score" not in table.colnames:
                 raise RegionError("min_score must be left out: the table has no column score")
             table = table[floats(table["score"]) >= min_score]
-        if text == "auto" and len(table) > _MANY:
-            text = None
+        _system("coords", coords or "image")
+        text = None if text == "auto" and len(table) > _MANY else text
         run = secrets.token_hex(4)
         with self._lock, self._frame(frame):
             self._require_image()
-            if coords is None:
-                coords = self._coords(table)
+            coords = self._coords(table) if coords is None else coords
             words = format_regions(table, shape=shape, frame=coords, color=color, text=text,
                                    tags=(_TAG, f"ay-run={run}"))  # fmt: skip
             before = set(_RUN.findall(self.region_text())) if replace else set()
@@ -247,9 +245,14 @@ class DS9Bridge(Display):
         Returns
         -------
         str
+
+        Raises
+        ------
+        RegionError
+            If the coordinates are neither.
         """
-        which = " selected" if selected else ""
-        return self.get(f"regions -format ds9 {_SYSTEMS[system]} -strip no{which}")
+        words = f"{_system('system', system)} -strip no{' selected' if selected else ''}"
+        return self.get(f"regions -format ds9 {words}")
 
     def pull(self, *, frame=None, wcs=None):
         """
@@ -303,7 +306,7 @@ class DS9Bridge(Display):
         `~astropy.table.QTable`
             See `~astro_yolo.ds9.diff_regions`.
         """
-        now = self.pull(frame=frame, wcs=table_wcs(table))
+        now = self.pull(frame=frame, wcs=table_wcs(whole(table)))
         return diff_regions(table, now, tolerance=tolerance)
 
     def recolor(self, label, color, *, frame=None):
@@ -390,9 +393,8 @@ def _tag_of(number):
     return f"ay-id={int(number)}"
 
 
-def _line(command):
-    """Return a command that XPA can carry."""
-    if "\n" in command or len(command) > _LONGEST:
-        msg = f"command must be one line of up to {_LONGEST} characters, got {command[:60]!r}..."
-        raise ValueError(msg)
-    return command
+def _system(name, value):
+    """Return DS9's words for the coordinates that an argument names."""
+    if value not in _SYSTEMS:
+        raise RegionError(f"{name} must be one of {', '.join(_SYSTEMS)}, got {value!r}")
+    return _SYSTEMS[value]

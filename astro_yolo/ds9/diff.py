@@ -61,7 +61,7 @@ def diff_regions(before, after, *, tolerance=0.1):
     """
     if not tolerance >= 0:
         raise RegionError(f"tolerance must be a number from 0 up, got {tolerance}")
-    before, after = whole(before), whole(after)
+    before, after = whole(before, "before"), whole(after, "after")
     old, new = _boxes("before", before), _boxes("after", after)
     ids = _ids(before)
     numbers, counts = np.unique(ids, return_counts=True)

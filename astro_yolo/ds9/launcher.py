@@ -53,7 +53,12 @@ def launch(title=None, *, options=(), backend="auto", timeout=30.0):
         If there is no display.
     DS9TimeoutError
         If it does not answer in time.
+    TypeError
+        If the options are one text.
     """
+    if isinstance(options, str):  # DS9 would get its letters one by one
+        msg = f"options must be a sequence of str, such as {options.split()}, got {options!r}"
+        raise TypeError(msg)
     program = shutil.which("ds9")
     if program is None:
         msg = "the program ds9 must be on PATH (Debian: saods9)"

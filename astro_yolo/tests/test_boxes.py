@@ -112,6 +112,23 @@ def test_wrong_shapes():
         box_math.area(np.zeros(3))
     with pytest.raises(ValueError, match="one value per box"):
         box_math.nms(np.zeros((2, 4)), np.ones(3))
+    with pytest.raises(ValueError, match=r"groups must have one value per box \(2\), got shape"):
+        box_math.nms(np.zeros((2, 4)), np.ones(2), groups=[1])
+    with pytest.raises(ValueError, match=r"shape \(N, 4\), got \(4, 3\)"):
+        box_math.longer_side(np.zeros((4, 3)))
+
+
+def test_sides_of_whole_numbers():
+    """Boxes may be lists, and whole numbers without a sign: a side is never 254 for 2."""
+    assert box_math.longer_side([[0, 0, 4, 2], [1, 1, 2, 9]]).tolist() == [4, 8]
+    assert box_math.longer_side(np.array([[3, 0, 1, 2]], np.uint8)).tolist() == [2]
+
+
+@pytest.mark.parametrize("kind", [np.uint8, bool, float])
+def test_nms_sorts_scores_of_any_type(kind):
+    """The kept boxes come by falling score, also where scores have no sign: nothing is last."""
+    apart = [[0, 0, 1, 1], [5, 5, 6, 6], [9, 9, 10, 10]]
+    assert box_math.nms(apart, np.array([0, 1, 0], kind)).tolist() == [1, 0, 2]
 
 
 def test_edges_and_centers():

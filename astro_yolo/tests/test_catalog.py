@@ -17,10 +17,12 @@ from astro_yolo.catalog import (
     LABELS,
     decode_flags,
     make_table,
+    pixel_boxes,
     sky,
     table_wcs,
 )
 from astro_yolo.exceptions import WCSError
+from astro_yolo.region_text import format_regions
 
 from .wcs_cases import SCALE, make_wcs
 
@@ -155,6 +157,38 @@ def test_rows_must_agree():
     """A column of another length is named."""
     with pytest.raises(ValueError, match=r"score must have one row per box \(3\), got 2"):
         make_table(BOXES, [0.5, 0.5], PROBABILITIES, np.zeros(3), np.zeros(3, int))
+
+
+@pytest.mark.parametrize(("name", "values", "message"), [
+    ("boxes", np.arange(12.0).reshape(4, 3), r"boxes must have the shape \(N, 4\), got \(4, 3\)"),
+    ("boxes", BOXES[0], r"boxes must have the shape \(N, 4\), got \(4,\)"),
+    ("class_probs", np.transpose(PROBABILITIES), r"class_probs .* \(N, 5\), got \(5, 3\)"),
+    ("score", [[0.5], [0.7], [0.2]], r"score must have the shape \(N,\), got \(3, 1\)"),
+    ("p_star", 0.5, r"p_star must have the shape \(N,\), got \(\)"),
+])
+def test_shapes_must_fit(name, values, message):
+    """An array that lies the other way round is refused, and not read across its rows."""
+    given = {"boxes": BOXES, "score": np.ones(3), "class_probs": PROBABILITIES,
+             "p_star": np.zeros(3), "flags": np.zeros(3, int)}  # fmt: skip
+    with pytest.raises(ValueError, match=message):
+        make_table(**given | {name: values})
+
+
+@pytest.mark.parametrize("value", ["CAR", 3, None, ["TAN"], "[1]"])
+def test_a_key_of_somebody_else_is_no_wcs(value):
+    """A table whose key WCS is not of this package knows no sky coordinates, and can be used."""
+    table = table_of_three()
+    table.meta["WCS"] = value
+    assert table_wcs(table) is None
+    assert "ellipse(" in format_regions(table)
+
+
+def test_boxes_need_their_columns():
+    """A table without edges is refused by the column that it lacks."""
+    table = table_of_three()
+    del table["ymin"]
+    with pytest.raises(ValueError, match="got none named ymin"):
+        pixel_boxes(table)
 
 
 def test_input_is_not_changed():

@@ -6,7 +6,7 @@ from astropy import units as u
 from astropy.table import Column, MaskedColumn, QTable, Table
 from astropy.utils.masked import Masked
 
-from astro_yolo._columns import conform, decode_flags, floats, is_result, plain
+from astro_yolo._columns import conform, decode_flags, floats, is_result, plain, whole
 
 HIDDEN = [1.0, 999.0, 3.0]
 MASK = [False, True, False]
@@ -105,3 +105,14 @@ def test_a_unit_that_cannot_be_ours_is_named():
     """A known column in another kind of unit is an error that names it."""
     with pytest.raises(u.UnitConversionError, match=r"\['width'\] must be in arcsec .* got pix"):
         conform(QTable({"width": [3.0] * u.pix}))
+
+
+@pytest.mark.parametrize("given", ["galaxies.ecsv", {"id": [1]}, None])
+def test_what_is_no_table_is_named(given):
+    """A path or dictionary in place of a table is an error that says which argument it was."""
+    kind = type(given).__name__
+    with pytest.raises(TypeError, match=f"before must be an astropy Table, got {kind}"):
+        whole(given, "before")
+    table = Table({"id": [3, 4]}, meta={"a": 1})
+    assert whole(table) is table
+    assert (whole(table[1])["id"].tolist(), whole(table[1]).meta) == ([4], {"a": 1})

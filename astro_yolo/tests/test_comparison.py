@@ -297,3 +297,12 @@ def test_regions_of_a_catalogue_of_text(sides):
     text = compare(table, catalog).regions()
     names = ("matched", "missed", "spurious")
     assert [text.count(f"tag={{{name}}}") for name in names] == [2, 0, 8]
+
+
+@pytest.mark.parametrize("size", [5, -1 * u.arcsec, np.nan * u.arcsec, 1 * u.m, [1, 2] * u.arcsec])
+def test_circles_of_no_size(sides, size, tmp_path):
+    """A radius that is no angle above zero is an error that names it, and no file is written."""
+    found = compare(*sides)
+    with pytest.raises(MatchError, match=r"size must be (an|one positive) angle"):
+        found.write_regions(tmp_path / "a.reg", size=size)
+    assert list(tmp_path.iterdir()) == []

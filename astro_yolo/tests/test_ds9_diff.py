@@ -86,6 +86,8 @@ def test_bad_input():
         diff_regions(BEFORE, BEFORE, tolerance=-1)
     with pytest.raises(RegionError, match="must have the column id"):
         diff_regions(BEFORE["xmin", "ymin", "xmax", "ymax"], BEFORE)
+    with pytest.raises(TypeError, match="after must be an astropy Table, got str"):
+        diff_regions(BEFORE, "edited.reg")
 
 
 def test_a_masked_id_is_none():

@@ -17,6 +17,7 @@ from astropy.io import fits
 from astro_yolo.catalog import make_table
 from astro_yolo.ds9 import DS9Bridge, launch
 from astro_yolo.exceptions import DS9Error, DS9NotFoundError, DS9TimeoutError
+from astro_yolo.image import read_image
 
 from .ds9_fixture import alone, ds9, processes_of, require_backend, wait_for  # noqa: F401
 from .test_ds9_bridge import bridge, edges, sky_image  # noqa: F401
@@ -212,6 +213,39 @@ def test_one_of_several_images(bridge, tmp_path):  # noqa: F811
         for hdu, value in ((None, 1), ("ERR", 2), (2, 2)):
             bridge.show(image, hdu=hdu, frame=1)
             assert bridge.read()[0].data[0, 0] == value
+
+
+def test_images_that_cannot_be_shown(bridge):  # noqa: F811
+    """What FITS or DS9 cannot hold is told in words, and what DS9 shows stays."""
+    bridge.show(np.full((20, 30), 7, np.longdouble), frame=1)
+    hdus = fits.HDUList([fits.PrimaryHDU(), fits.ImageHDU(np.ones((4, 5)), name="SCI")])
+    plane = np.ones((4, 5))
+    for image, words, options in (
+        (plane + 1j, "image must be of real numbers, got complex128", {}),
+        (hdus, "hdu must be one of 0 PRIMARY, 1 SCI, got 3", {"hdu": 3}),
+        (hdus, "hdu must be one of 0 PRIMARY, 1 SCI, got 'ERR'", {"hdu": "ERR"}),
+        (plane, "wcs must be a WCS that FITS can hold, got str", {"wcs": "TAN"}),
+        (read_image(plane), "image must be a path or a plane of .*, got SkyImage", {}),
+        (fits.PrimaryHDU(), "image must be a path or a plane of .*, got PrimaryHDU", {}),
+        (plane[0], r"image must be a path or a plane of .*, got shape \(5,\)", {}),
+    ):
+        with pytest.raises(DS9Error, match=f"^{words}$"):
+            bridge.show(image, **options)
+    assert bridge.read()[0].data[0, 0] == 7
+
+
+def test_options_that_are_none(bridge):  # noqa: F811
+    """A word or number that an argument does not know is an error that names the argument."""
+    bridge.show(np.ones((20, 30)), frame=1)
+    for call, words in (
+        (lambda: bridge.push(example(1), coords="fk5"), "coords must be one of image, icrs, got"),
+        (lambda: bridge.region_text(system="fk5"), "system must be one of image, icrs, got 'fk5'"),
+        (lambda: bridge.pan_to(3, 4, zoom=0), "zoom must be above 0, got 0"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()
+    with pytest.raises(TypeError, match="table must be an astropy Table, got str"):
+        bridge.diff("galaxies.ecsv")
 
 
 def test_a_window_beyond_the_screen(alone, tmp_path):  # noqa: F811

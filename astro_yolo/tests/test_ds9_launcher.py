@@ -189,3 +189,10 @@ def test_the_ds9_of_somebody_else(listed, monkeypatch):
     listed.write_text("DS9 main gs 7f000001:2 bob\n")
     with pytest.raises(DS9NotFoundError, match=r"no DS9 of yours is running.*main \(7f000001:2\)"):
         find_target(transport, None)
+
+
+def test_options_in_one_text():
+    """Options in one text are an error that says how to give them, and no DS9 is started."""
+    words = r"options must be a sequence of str, such as \['-zoom', '2'\], got '-zoom 2'"
+    with pytest.raises(TypeError, match=words), launch(options="-zoom 2"):
+        pass

@@ -4,7 +4,7 @@ import errno
 
 import pytest
 
-from astro_yolo._files import replacing
+from astro_yolo._files import reading, replacing
 
 
 def test_a_file_of_another_process_is_kept(tmp_path):
@@ -73,3 +73,15 @@ def test_errors_about_other_files_stay(tmp_path):
     ):
         raise other
     assert caught.value is other
+
+
+def test_errors_of_readers_name_the_file():
+    """An error of any class that does not name the file gets its name; others stay as they are."""
+    for error, kind in ((KeyError("x"), ValueError), (OSError("cut off"), OSError)):
+        with pytest.raises(kind, match=r"path must be a table, got a\.fits: '?(x|cut off)"), \
+                reading("a.fits", "a table"):
+            raise error
+    for error in (FileNotFoundError(errno.ENOENT, "No such file", "a.fits"), ImportError("none")):
+        with pytest.raises(type(error)) as caught, reading("a.fits", "a table"):
+            raise error
+        assert caught.value is error

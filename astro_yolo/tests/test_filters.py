@@ -5,7 +5,7 @@ import pytest
 from astropy.visualization import make_lupton_rgb
 from PIL import Image, ImageEnhance
 
-from astro_yolo.filters import FILTERS, apply_filter, scale_channels
+from astro_yolo.filters import FILTERS, apply_filter, scale_channels, white_of
 from astro_yolo.stretch import to_rgb
 
 
@@ -108,3 +108,26 @@ def test_unknown_filter_is_named():
     """A filter that AstroCV does not have is refused."""
     with pytest.raises(ValueError, match=r"one of L, LH, S, SH, Q, got 'X'"):
         apply_filter(np.zeros((3, 2, 2)), "X")
+
+
+@pytest.mark.parametrize("name", FILTERS)
+@pytest.mark.parametrize("shape", [(2, 4, 4), (4, 4, 4), (3, 4)])
+def test_three_channels_are_needed(name, shape):
+    """Another number of channels is refused by its shape, whatever the filter."""
+    with pytest.raises(ValueError, match="channels must be three planes"):
+        apply_filter(np.ones(shape), name)
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_what_is_not_finite_counts_as_zero(channels, name):
+    """Infinity and NaN are 0, without a warning."""
+    given, zeros = channels.copy(), channels.copy()
+    given[:, 1, 1:4], zeros[:, 1, 1:4] = [np.nan, np.inf, -np.inf], 0
+    np.testing.assert_array_equal(apply_filter(given, name), apply_filter(zeros, name))
+    np.testing.assert_array_equal(scale_channels(given), scale_channels(zeros))
+
+
+def test_white_is_that_of_the_known_pixels():
+    """A picture of 8 bits has 255 as white, one of 16 bits 65535, whatever pixels are missing."""
+    assert white_of([np.array([[np.nan, 255]]), np.array([[0, 3]])]) == 255
+    assert white_of([np.array([[np.nan, 256]]), np.array([[0, 3]])]) == 65535

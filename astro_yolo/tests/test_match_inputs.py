@@ -292,3 +292,14 @@ def test_right_ascension_in_hours():
     assert len(crossmatch(place, THERE, 0.001 * u.arcsec).matched) == 1
     with pytest.raises(MatchError, match=r"\['dec'\] must be an angle, got unit h$"):
         crossmatch(QTable({"ra": [150.0] * u.deg, "dec": [2.0] * u.hour}), THERE)
+
+
+def test_any_path_is_a_file(tmp_path):
+    """A path of another kind than pathlib's is a file as well."""
+
+    class Somewhere:
+        def __fspath__(self):
+            return str(tmp_path / "t.ecsv")
+
+    write_table(Table({"ra": [150.0] * u.deg, "dec": [2.0] * u.deg}), Somewhere())
+    assert len(crossmatch(Somewhere(), THERE, 1 * u.arcsec).matched) == 1

@@ -300,7 +300,7 @@ def test_boxes_alone_are_regions(tmp_path):
 
 @pytest.mark.parametrize(("name", "kind"), [
     ("a.fits", "a FITS file"), ("a.ecsv", "an ECSV table"), ("a.vot", "an XML file"),
-    ("a.fits.gz", "a packed file"), ("a.png", "one that is no text"),
+    ("a.fits.gz", "a packed file"), ("a.png", "one that is no text"), ("a.csv", "a CSV table"),
 ])
 def test_other_files_are_no_region_files(tmp_path, name, kind):
     """A table or image given in place of a region file is refused by what it is."""
@@ -318,3 +318,15 @@ def test_a_picture_is_png(tmp_path):
     """A name that says another kind is refused before the work."""
     with pytest.raises(ValueError, match=r"path must end in .png, got .*a.pdf"):
         write_png(np.zeros((9, 9, 3), np.uint8), Table(), tmp_path / "a.pdf")
+
+
+@pytest.mark.parametrize("write", [
+    lambda table: plot_overlay(black(), table), to_regions,
+    lambda table: write_regions(table, "a.reg"),
+])
+def test_a_table_that_cannot_be_drawn_is_named(write):
+    """What is no table, or has no boxes, is an error that says so."""
+    with pytest.raises(TypeError, match="table must be an astropy Table, got str"):
+        write("galaxies.ecsv")
+    with pytest.raises(ValueError, match="table must have the columns xmin, ymin, xmax, ymax"):
+        write(Table({"id": [1]}))

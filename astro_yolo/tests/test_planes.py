@@ -21,6 +21,12 @@ def test_native_float32(kind):
     np.testing.assert_array_equal(values, [[4, 5], [8, 9]])
 
 
+def test_values_beyond_float32_are_infinite():
+    """A fill such as the largest float64 is infinite, so that it is bad, and warns of nothing."""
+    raw = np.array([[1.0, np.finfo("f8").max, -1e300]])
+    assert Pixels(raw).read().tolist() == [[1, np.inf, -np.inf]]
+
+
 def test_no_copy_of_float32():
     """A native float32 image is handed on without a copy."""
     raw = np.zeros((3, 4), np.float32)

@@ -169,6 +169,15 @@ def test_numbers_that_cannot_be_read(line):
         parse_regions(f"image\n{line}")
 
 
+@pytest.mark.parametrize("line", ['circle(10,95,3")', "polygon(10,80,12,80,11,-90.5)"])
+@pytest.mark.parametrize("frame", ["icrs", "galactic", "fk4"])
+def test_latitudes_beyond_the_poles_cannot_be_read(frame, line):
+    """A latitude of more than 90 degrees is an error with its line; pixels may be any number."""
+    with pytest.raises(RegionError, match=r"line 2 has a .* latitude is beyond 90 degrees"):
+        parse_regions(f"{frame}\n{line}")
+    assert len(parse_regions(f"image\n{line}".replace('"', ""))) == 1
+
+
 def test_twenty_thousand_regions_are_read_in_a_second():
     """Reading keeps up with the regions that DS9 can show."""
     text = format_regions(example(20_000), frame="icrs", wcs=make_wcs())

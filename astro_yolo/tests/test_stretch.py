@@ -32,6 +32,14 @@ def test_channels_go_from_long_to_short_wavelength():
     assert values == [[0, 0, 0], [1, 0.5, 0], [2, 1, 0], [4.5, 2.5, 0.5]]
 
 
+@pytest.mark.parametrize(("kind", "value"), [("u1", 200), ("i2", 30_000), ("u2", 60_000)])
+def test_means_of_whole_numbers(kind, value):
+    """The mean of equal bands is their value, also where two of them are too large for the type."""
+    for number in (2, 4, 5, 6):
+        channels = to_channels([np.full((2, 2), value, kind)] * number)
+        assert [channel.tolist() for channel in channels] == [[[value] * 2] * 2] * 3
+
+
 def test_channels_need_a_band():
     """No band is an error that says so."""
     with pytest.raises(ValueError, match="at least one plane, got none"):
@@ -135,6 +143,18 @@ def test_a_picture_of_no_data_is_black():
     """Planes of NaN alone are shown without complaint."""
     for stretch in ("asinh", "zscale", "sqrt"):
         assert to_rgb(np.full((3, 20, 30), np.nan), stretch).max() <= 30
+
+
+@pytest.mark.parametrize("stretch", STRETCHES)
+def test_infinite_pixels_are_shown_as_zero(sky, stretch):
+    """Infinity of either sign is shown as NaN is, which is as 0, and without a warning."""
+    pictures = []
+    for value in (np.nan, np.inf, -np.inf):
+        planes = np.stack(sky)
+        planes[:, 5, 7] = value
+        pictures.append(to_rgb(planes, stretch))
+    np.testing.assert_array_equal(pictures[1], pictures[0])
+    np.testing.assert_array_equal(pictures[2], pictures[0])
 
 
 def test_lupton_is_astropys(sky):

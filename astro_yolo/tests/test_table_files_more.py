@@ -204,3 +204,25 @@ def test_half_precision_in_votable(tmp_path):
     """Floats of two bytes, which VOTable has not, are in four."""
     write_table(Table({"a": np.array([0.5], np.float16)}), tmp_path / "t.vot")
     assert read_table(tmp_path / "t.vot")["a"].tolist() == [0.5]
+
+
+@pytest.mark.parametrize("name", WITH_META)  # CSV may be any text
+@pytest.mark.parametrize("start", [b"", b"no table\n  nor anything, else\n", b"\xff\x00\xfe"])
+def test_a_file_that_is_no_table_is_named(tmp_path, name, start):
+    """What is empty or another kind of file is an error with the name of the file."""
+    skip_without_pyarrow(name)
+    path = tmp_path / name
+    path.write_bytes(start)
+    with pytest.raises((ValueError, OSError), match=f"path must be a table in .*{name}: "):
+        read_table(path)
+
+
+def test_a_header_that_was_damaged_is_named(tmp_path):
+    """A FITS file whose header cannot be read is a ValueError with the name of the file."""
+    path = tmp_path / "t.fits"
+    write_table(QTable({"id": [1]}), path)
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"TFORM1  = 'K  ", b"TFORM1  = 'K\xff "))
+    assert path.read_bytes() != content
+    with pytest.raises(ValueError, match=r"path must be a table in fits, got .*t\.fits: "):
+        read_table(path)

@@ -55,6 +55,13 @@ def test_pyramid_factors(shape, expected):
     assert tiling.pyramid_factors(shape) == expected
 
 
+@pytest.mark.parametrize("one_pass", [0, -1, np.nan])
+def test_no_binning_fits_in_nothing(one_pass):
+    """A pass of no pixels is an error, and not a search without an end."""
+    with pytest.raises(ValueError, match=r"one_pass .* must be at least 1, got"):
+        tiling.pyramid_factors((100, 100), one_pass)
+
+
 def test_owned_goes_by_the_center():
     """Of two neighbouring tiles, the one whose core holds the centre keeps the box."""
     left, right = tiling.plan((100, 3000))
