@@ -4,7 +4,7 @@ import numpy as np
 
 from astro_yolo.stretch import sampled
 
-__all__ = ["dithered", "unrounded"]
+__all__ = ["dithered", "finest_step", "unrounded"]
 
 _DISTINCT = 0.5  # share of values that differ from the one before; with fewer they are rounded
 _COARSE = 0.2  # steps over the noise from which their size matters
@@ -69,3 +69,21 @@ def dithered(plane, mask=None):
         return plane
     chance = np.random.default_rng(0).random(plane.shape, dtype=np.float32)
     return plane + np.float32(step) * (chance - np.float32(0.5))
+
+
+def finest_step(image):
+    """
+    Return the smallest distance between the values of an image.
+
+    Parameters
+    ----------
+    image : SkyImage
+        The image.
+
+    Returns
+    -------
+    float
+        By a sample of the pixels of each band; 1 of a picture of 8 bits. 0 where all are equal.
+    """
+    steps = [np.diff(np.unique(sampled(plane, None, _SAMPLE))) for plane in image.data]
+    return float(min((step.min() for step in steps if len(step)), default=0.0))

@@ -14,6 +14,7 @@ import numpy as np
 
 from astro_yolo._alignment import averaged, nonfinite, union
 from astro_yolo._changed_image import joined
+from astro_yolo._rounding import finest_step
 from astro_yolo.stretch import background_noise
 from astro_yolo.tiling import spans
 
@@ -25,9 +26,11 @@ _LARGE_ENOUGH, _SMALL_ENOUGH = 3.55, 4.7  # pixels, of the same: no reason to re
 _FACTORS = 0.4, 2.5  # beyond them another network is needed
 
 _BLOCK = 512  # pixels, side of the windows in which point sources are looked for
-_ENOUGH, _FEW = 24, 8  # peaks: to stop at, and to say anything at all
-_BLOCKS = 16  # looked at; an image without sources in them has no say
+_ENOUGH, _FEW = 100, 8  # peaks: to stop at, and to say anything at all
+_BLOCKS = 3, 16  # looked at, at least and at most; one may show one large galaxy only
 _CONTRAST = 20.0  # of a peak, in units of the noise
+_FLAT = 4  # pixels as bright as a peak, within 3 of it: above that it is saturated, or a spike
+_MESH = 32  # pixels, side of the squares whose medians are the sky
 _REACH = 6  # pixels round a peak that are looked at
 _COMPACT = 25  # percentile of the widths: stars are among the narrowest sources
 _VARIANCE = 0.3, 25.0  # squared pixels; less is a cosmic ray or noise, not light through optics
@@ -68,9 +71,10 @@ def point_source_width(image):
     """
     Measure how wide the most compact sources of an image are.
 
-    Blocks of the image are searched for bright peaks, from the middle on, until there are enough.
-    Their widths are Gaussian-weighted second moments, with the weight matched to the source
-    (Bernstein & Jarvis 2002, AJ 123, 583); the first quartile stands for the point sources.
+    Blocks of the image are searched for bright peaks, from the middle on, until there are enough;
+    flat tops of saturated stars, and their spikes, are none. Widths are Gaussian-weighted second
+    moments, with the weight matched to the source (Bernstein & Jarvis 2002, AJ 123, 583); the first
+    quartile stands for the point sources.
 
     Parameters
     ----------
@@ -82,13 +86,21 @@ def point_source_width(image):
     float or None
         Full width at half maximum in pixels; None where fewer than eight peaks were found.
     """
-    found = np.empty(0)
-    for window in islice(_blocks(image.shape), _BLOCKS):
-        data, mask = image.window(*window)
-        found = np.concatenate([found, _widths(_light(data, mask))])
-        if len(found) >= _ENOUGH:
-            break
+    found = _compact(image, _CONTRAST)
+    if len(found) < _FEW and image.kind == "picture":  # a steep stretch leaves little above noise
+        found = _compact(image, _CONTRAST / 2)
     return float(np.percentile(found, _COMPACT)) if len(found) >= _FEW else None
+
+
+def _compact(image, contrast):
+    """Return the widths of peaks of a contrast."""
+    found, step = np.empty(0), finest_step(image) if image.kind == "picture" else 0.0
+    for k, window in enumerate(islice(_blocks(image.shape), _BLOCKS[1]), 1):
+        data, mask = image.window(*window)
+        found = np.concatenate([found, _widths(_light(data, mask, step), contrast)])
+        if len(found) >= _ENOUGH and k >= _BLOCKS[0]:
+            break
+    return found
 
 
 def _blocks(shape):
@@ -101,22 +113,47 @@ def _blocks(shape):
     )
 
 
-def _light(data, mask):
+def _light(data, mask, step):
     """Return the sum of the bands in units of its noise, 0 where nothing is usable."""
     total = np.zeros(data.shape[1:], dtype=np.float32)
+    bad = _unusable(data, mask)
     for plane in data:
-        sky, noise = background_noise(plane, mask, max_samples=5000)
-        total += (plane - np.float32(sky)) / np.float32(noise)
-    bad = ~np.isfinite(total)
-    if mask is not None:
-        bad |= mask
-    total[bad] = 0
-    return total / np.float32(background_noise(total, max_samples=5000)[1])
+        light = plane if bad is None else _with_sky(plane, bad)
+        light = light - _glow(light)
+        total += light / np.float32(_noise(light, step))
+    if bad is not None:
+        total[bad] = 0
+    return total / np.float32(_noise(total, 1.0))  # at least that of one band
 
 
-def _widths(light):
+def _with_sky(plane, bad):
+    """Return a plane with the level of its sky for bad pixels."""
+    return np.where(bad, np.float32(background_noise(plane, bad, max_samples=5000)[0]), plane)
+
+
+def _glow(plane):
+    """Return what is smooth on a scale of squares of pixels: the sky, uneven or not."""
+    rows, columns = (max(1, side // _MESH) for side in plane.shape)
+    high, wide = plane.shape[0] // rows, plane.shape[1] // columns
+    squares = plane[: rows * high, : columns * wide].reshape(rows, high, columns, wide)
+    some = squares[:, ::2, :, ::2].swapaxes(1, 2).reshape(rows, columns, -1)
+    return cv2.resize(np.median(some, axis=2), plane.shape[::-1], interpolation=cv2.INTER_LINEAR)
+
+
+def _noise(plane, least):
+    """
+    Return the noise of a plane about 0.
+
+    Where a dark picture is black in most pixels, only what rises above tells.
+    """
+    middle, high = np.percentile(plane[::3, ::3], [50, 84.13])
+    return max(least, background_noise(plane, max_samples=5000)[1], (high - middle) / 2)
+
+
+def _widths(light, contrast):
     """Return the full widths at half maximum of the bright peaks that look like sources."""
-    summit = (light == cv2.dilate(light, np.ones((7, 7)))) & (light > _CONTRAST)
+    summit = (light == cv2.dilate(light, np.ones((7, 7)))) & (light > contrast)
+    summit &= cv2.boxFilter(summit.astype(np.uint8), -1, (7, 7), normalize=False) <= _FLAT
     inside = np.zeros_like(summit)
     inside[_REACH:-_REACH, _REACH:-_REACH] = True
     y, x = np.nonzero(summit & inside)
@@ -126,7 +163,7 @@ def _widths(light):
     stamps = light[y[:, None, None] + offset[:, None], x[:, None, None] + offset]
     edges = np.concatenate([stamps[:, [0, -1]], stamps[:, :, [0, -1]].swapaxes(1, 2)], axis=1)
     around = np.median(edges.reshape(len(stamps), -1), axis=1)
-    alone = stamps[:, _REACH, _REACH] - around > _CONTRAST  # no ripple on something large
+    alone = stamps[:, _REACH, _REACH] - around > contrast  # no ripple on something large
     variance = _matched_variance(stamps[alone] - around[alone, None, None])
     inner = (variance > _VARIANCE[0]) & (variance < _VARIANCE[1])
     return _TO_FWHM * np.sqrt(variance[inner])
@@ -266,7 +303,6 @@ def _filled(plane, bad):
     """Return a plane with the mean of the good pixels near by, or else the sky, for bad ones."""
     light = cv2.blur(np.where(bad, np.float32(0), plane), _NEAR)
     share = cv2.blur((~bad).astype(np.float32), _NEAR)
-    sky = background_noise(plane, bad, max_samples=5000)[0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        near = np.where(share > 0, light / share, np.float32(sky))
+        near = np.where(share > 0, light / share, _with_sky(plane, bad))
     return np.where(bad, near, plane)

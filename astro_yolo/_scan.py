@@ -16,6 +16,7 @@ from astro_yolo import tiling
 from astro_yolo._changed_image import joined, with_chance
 from astro_yolo._flatness import warn_of_uneven_sky
 from astro_yolo._local_sky import flattened
+from astro_yolo._rounding import finest_step
 from astro_yolo._sampling import Resampled, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.blanked import with_blanked_stars
@@ -129,11 +130,11 @@ class _Level:
             source = tuple(side * self.factor for side in (y, end, x0, x1))
             yield slice(y - y0, end - y0), source
 
-    def measure(self):
+    def measure(self, floor):
         """Return (background, noise) of the three channels, from blocks all over the level."""
         rows, columns = (_sample_spans(side) for side in self.shape)
         bands, mask = joined([[self.read(*row, *column) for column in columns] for row in rows])
-        return levels_of(to_channels(bands), mask)
+        return levels_of(to_channels(bands), mask, floor=floor)
 
 
 def _sample_spans(side):
@@ -203,7 +204,7 @@ def scan(
 
 def _by_tiles(find, image, factors, max_pixels, progress):
     """Return the candidates of a large image, level by level and tile by tile."""
-    jobs = _jobs(image, factors, max_pixels)
+    jobs = _jobs(image, factors, max_pixels, find.floor)
     parts = []
     with _progress(len(jobs), progress) as tick:
         for level, tile, plan, levels in jobs:
@@ -227,6 +228,8 @@ class _Finder:
     def __init__(self, backend, min_score, classifier, *, image, meanwhile):
         self._backend, self._classifier = backend, classifier
         self._finished = image.kind == "picture"
+        # of the noise: a dark picture that is resampled or binned has next to none
+        self.floor = finest_step(image) if self._finished else 0.0
         self._meanwhile = meanwhile or (lambda: None)
         self._calibration = backend.weights.calibration.suited_to(image)
         self._min_raw = self._calibration.lowest_raw(min_score)
@@ -269,6 +272,8 @@ class _Finder:
         """Return the boxes of a window in its own edge pixels, outputs, spreads and types."""
         if self._backend.weights.takes_pictures:
             return self._boxes_of_picture(bands, mask, shape)
+        if levels is None:
+            levels = levels_of(to_channels(bands), mask, floor=self.floor)
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
         boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
         self._meanwhile()
@@ -323,13 +328,13 @@ def _marks(boxes, mask, saturated):
     return marks
 
 
-def _jobs(image, factors, max_pixels):
+def _jobs(image, factors, max_pixels, floor):
     """Return (level, tile, plan, sky levels) of every tile of every level."""
     jobs = []
     for factor in factors:
         level = _Level(image, factor)
         plan = tiling.plan(level.shape, _core(level.shape, max_pixels))
-        levels = level.measure()
+        levels = level.measure(floor)
         jobs.extend((level, tile, plan, levels) for tile in plan)
     return jobs
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from astro_yolo import detect
-from astro_yolo._rounding import dithered, unrounded
+from astro_yolo._rounding import dithered, finest_step, unrounded
+from astro_yolo.image import read_image
 from astro_yolo.tests.planted import MODEL, nearest, plant, spread
 
 SHAPE = (200, 240)
@@ -52,6 +53,14 @@ def test_masked_values_do_not_count():
     mask[:60] = False
     plane[mask] = 5
     assert dithered(plane, mask) is plane
+
+
+def test_finest_step():
+    """It is the smallest distance between values of any band: 1 of 8 bits, 0 of a constant."""
+    counts = np.round(noise(3))
+    assert finest_step(read_image([counts, counts * 257])) == 1
+    assert finest_step(read_image([counts * 257])) == 257
+    assert finest_step(read_image([np.full(SHAPE, 7.0)])) == 0
 
 
 def test_sources_in_counts_of_little_noise():

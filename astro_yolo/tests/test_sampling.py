@@ -39,6 +39,55 @@ def test_galaxies_do_not_widen_the_stars():
     assert point_source_width(read_image(image)) == pytest.approx(2.5, rel=0.15)
 
 
+def test_saturated_stars_do_not_count():
+    """Among stars of 2.5 pixels discs and spikes of one brightness change nothing."""
+    image = sky_of_stars(2.5)
+    y, x = np.indices(image.shape)
+    for row, column in ((60, 70), (150, 260), (240, 120)):
+        disc = np.hypot(x - column, y - row) < 9
+        spike = (np.abs(y - row) < 2) & (np.abs(x - column) < 40)
+        image[disc | spike] = 30
+    assert point_source_width(read_image(image)) == pytest.approx(2.5, rel=0.1)
+
+
+def test_uneven_sky_does_not_hide_the_stars():
+    """A glow of 250 times the noise over much of the image is no noise."""
+    image = sky_of_stars(2.5)
+    y, x = np.indices(image.shape)
+    image += 5 * np.exp(-((x - 170) ** 2 + (y - 150) ** 2) / 2 / 100**2)
+    assert point_source_width(read_image(image)) == pytest.approx(2.5, rel=0.1)
+
+
+def test_one_large_galaxy_does_not_decide():
+    """Knots of a galaxy that fills the middle of an image are fewer than the stars around it."""
+    image = sky_of_stars(2.5, shape=(900, 1500), count=240)
+    y, x = np.indices(image.shape)
+    rng = np.random.default_rng(5)
+    for angle, radius in rng.uniform((0, 20), (2 * np.pi, 220), (120, 2)):
+        place = 750 + radius * np.cos(angle), 450 + radius * np.sin(angle)
+        image += 8 * np.exp(-((x - place[0]) ** 2 + (y - place[1]) ** 2) / 2 / 3**2)
+    assert point_source_width(read_image(image)) == pytest.approx(2.5, rel=0.15)
+
+
+def test_dark_picture():
+    """Where more than half of a picture is black, what noise rises above it is no source."""
+    rng = np.random.default_rng(2)
+    noise = rng.normal(-2, 20, (300, 340))
+    stars = sky_of_stars(2.5) * 12
+    picture = np.clip(noise + stars, 0, 255).astype(np.uint8)
+    assert (picture == 0).mean() > 0.5
+    width = point_source_width(read_image(np.dstack([picture] * 3)))
+    assert width == pytest.approx(2.5, rel=0.15)
+
+
+def test_little_contrast_is_enough_in_a_picture():
+    """Noise of a fifteenth of the range leaves no peak of 20 times it, yet stars are seen."""
+    rng = np.random.default_rng(2)
+    stars = np.clip(sky_of_stars(2.5) * 30, 0, 230)
+    picture = np.clip(rng.normal(20, 17, stars.shape) + stars, 0, 255).astype(np.uint8)
+    assert suitable_zoom(read_image(np.dstack([picture] * 3))) > 1.2
+
+
 def test_noise_and_cosmic_rays_are_no_point_sources():
     """Noise, single bright pixels and too few stars have no say: the image stays as it is."""
     noise = np.random.default_rng(0).normal(0, 1, (300, 300)).astype(np.float32)

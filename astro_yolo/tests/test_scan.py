@@ -13,6 +13,7 @@ from astro_yolo.catalog import FLAGS
 from astro_yolo.detection import Detector
 from astro_yolo.image import read_image
 from astro_yolo.network.calibration import Calibration
+from astro_yolo.stretch import NETWORK_SKY
 from astro_yolo.tests.planted import MODEL, nearest, plant, spread
 
 # A tile of 600 000 pixels has a side of 774, of which 192 on either side are margin; cores
@@ -209,3 +210,25 @@ def test_pictures_have_a_spread_of_their_own(monkeypatch):
     assert table["x"].tolist() == pytest.approx([150], abs=0.3)  # the other one is a star
     made.detect(dict.fromkeys("gri", plane), score=0.1)
     assert len(asked) == 1
+
+
+@pytest.mark.filterwarnings("ignore::astro_yolo.exceptions.NoDetectionsWarning")
+@pytest.mark.parametrize("max_pixels", [tiling.ONE_PASS, 60_000])
+def test_noise_of_dark_pictures_is_a_step_at_least(monkeypatch, max_pixels):
+    """Enlarged or not, 1 of 255 levels over black is as bright as one step of noise: 0.04."""
+    made = Detector(MODEL, backend="onnxruntime", device="cpu")
+    made.max_pixels = max_pixels
+    picture = np.zeros((300, 400, 3), np.uint8)
+    picture[100:140, 200:240] = 1
+    seen = []
+    predict = made.backend.predict
+
+    def watch(image, *args, **keywords):
+        seen.append(float(image.max()))
+        return predict(image, *args, **keywords)
+
+    monkeypatch.setattr(made.backend, "predict", watch)
+    for zoom in (1, 1.4):
+        made.detect(picture, zoom=zoom)
+    brightest = NETWORK_SKY + np.arcsinh(0.5) / 12
+    assert max(seen) == pytest.approx(brightest, abs=0.01)  # the cubic's overshoot
