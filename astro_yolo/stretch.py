@@ -34,6 +34,7 @@ _GAIN = 1 / 12  # asinh units to network units: 36 000 sigma reach 1
 _SOFT = 2.0  # in units of the noise; below it the scale is linear
 # what becomes the network's 0, by a hair more lest it round to less; and a square that is finite
 _RANGE = np.float32(-0.999999 * np.sinh(NETWORK_SKY / _GAIN)), np.float32(1e18)
+_SIXTH = 50, 84.13  # percentiles: the median, and what a sixth is above, 1 sigma of a Gaussian
 
 
 def to_channels(bands):
@@ -101,8 +102,9 @@ def background_noise(plane, mask=None, *, max_samples=20_000):
     -------
     background, noise : float
         In the units of ``plane``. The noise is never zero: where more than half
-        of the pixels are equal it falls back to the smallest step between
-        values.
+        of the pixels are equal, as in a picture with a black sky, it is between
+        the smallest step between values and what a sixth of them rise above
+        the median.
     """
     values = sampled(plane, mask, max_samples)
     return _clipped_levels(values) if values.size else (0.0, 1.0)
@@ -142,7 +144,21 @@ def _clipped_levels(values):
         if keep.all():
             break
         kept = kept[keep]
-    return float(centre), max(float(noise), _smallest_step(values, centre))
+    step = _smallest_step(values, centre)
+    if noise <= step:
+        noise = _noise_above_black(values, step)
+    return float(centre), float(noise)
+
+
+def _noise_above_black(values, step):
+    """
+    Return the noise of which only what rises above the median shows, at least one step.
+
+    How far below it would fall nobody knows: the mean, in the logarithm, of a step and of what a
+    sixth of the values rise.
+    """
+    middle, high = np.percentile(values, _SIXTH)
+    return np.sqrt(step * max(step, high - middle))
 
 
 def _smallest_step(values, centre):

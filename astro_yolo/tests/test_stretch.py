@@ -70,6 +70,13 @@ def test_noise_of_a_flat_picture_is_one_grey_level():
     assert background_noise(plane) == (0.0, 1.0)
 
 
+def test_noise_above_a_black_sky():
+    """With a sixth of the pixels 9 levels above a black median the noise is 3, between 1 and 9."""
+    sky = np.random.default_rng(0).normal(0, 9, (200, 200))
+    plane = np.round(np.clip(sky, 0, None)).astype(np.float32)
+    assert background_noise(plane) == (0.0, pytest.approx(3, abs=0.1))
+
+
 def test_network_units_follow_the_formula():
     """The sky becomes 1/8, and d becomes 1/8 + arcsinh((d - b) / 2n) / 12."""
     plane = np.array([[5.0, 7.0, 5 + 2 * 3 * np.sinh(6)]], np.float32)
