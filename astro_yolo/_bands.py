@@ -52,6 +52,12 @@ def is_red(name):
     return _token(name) in {"r", "R"}
 
 
+def reference(names):
+    """Return the index of the band whose pixel grid stands for all: r, or the middle one."""
+    red = [k for k, name in enumerate(names) if is_red(name)]
+    return red[0] if red else len(names) // 2
+
+
 def order(names):
     """
     Find the indices that sort bands from short to long wavelength.

@@ -5,7 +5,9 @@ import argparse
 from astro_yolo._cli_command import add_command
 from astro_yolo._cli_detect import run
 
-__all__ = ["add_parser", "hdu_name"]
+__all__ = [
+    "add_network", "add_parser", "add_preparation", "add_threshold", "hdu_name", "length",
+]  # fmt: skip
 
 _EXAMPLES = """
 examples:
@@ -44,7 +46,7 @@ def add_parser(commands):
     parser.set_defaults(run=run, parser=parser)
     _add_inputs(parser.add_argument_group("what to look at"))
     _add_selection(parser.add_argument_group("what to keep"))
-    _add_network(parser.add_argument_group("network"))
+    add_network(parser.add_argument_group("network"))
     _add_outputs(parser.add_argument_group("what to write"))
 
 
@@ -68,6 +70,23 @@ def _add_inputs(group):
 
 
 def _add_selection(group):
+    add_threshold(group)
+    group.add_argument(
+        "--classes", metavar="A,B", help="keep these: elliptical, spiral, edge_on, merger, unknown"
+    )
+    group.add_argument("--include-stars", action="store_true", help="return stars as well")
+    group.add_argument(
+        "--priors", type=_weights, metavar="CLASS=W,...",
+        help="how many times more common these classes are than among Galaxy Zoo's galaxies",
+    )  # fmt: skip
+    add_preparation(group)
+    group.add_argument(
+        "--measure", action="store_true", help="add shapes, fluxes and magnitudes to the table"
+    )
+
+
+def add_threshold(group):
+    """Add the options that say how sure a detection must be."""
     either = group.add_mutually_exclusive_group()
     either.add_argument(
         "--score", type=_between(0, 1),
@@ -77,14 +96,10 @@ def _add_selection(group):
         "--min-purity", type=_between(0, 1), metavar="SHARE",
         help="share of true galaxies wanted, instead of --score",
     )  # fmt: skip
-    group.add_argument(
-        "--classes", metavar="A,B", help="keep these: elliptical, spiral, edge_on, merger, unknown"
-    )
-    group.add_argument("--include-stars", action="store_true", help="return stars as well")
-    group.add_argument(
-        "--priors", type=_weights, metavar="CLASS=W,...",
-        help="how many times more common these classes are than among Galaxy Zoo's galaxies",
-    )  # fmt: skip
+
+
+def add_preparation(group):
+    """Add the options that change the image before the network sees it."""
     group.add_argument(
         "--zoom", type=_between(0.25, 4), metavar="FACTOR",
         help="enlarge the image first, 0.25 to 4 (default: as its stars ask for)",
@@ -93,9 +108,6 @@ def _add_selection(group):
         "--background", type=_between(16, 100_000), metavar="PIXELS",
         help="subtract the local sky of squares of this side first (default: the sky is flat)",
     )  # fmt: skip
-    group.add_argument(
-        "--measure", action="store_true", help="add shapes, fluxes and magnitudes to the table"
-    )
 
 
 def _weights(text):
@@ -108,7 +120,8 @@ def _weights(text):
         raise argparse.ArgumentTypeError(msg) from None
 
 
-def _add_network(group):
+def add_network(group):
+    """Add the options that choose the network."""
     group.add_argument("--model", default="default", help="name of weights, or .onnx or .pt file")
     group.add_argument("--backend", default="auto", choices=_BACKENDS, help="(default: auto)")
     group.add_argument("--device", help="cpu or cuda (default: what the backend chooses)")
@@ -149,7 +162,7 @@ def _add_outputs(group):
 
 
 def _between(low, high):
-    """Return a function that reads a number within two bounds."""
+    """Return a function that reads a number within two bounds, both allowed."""
 
     def number(text):
         value = float(text)
@@ -178,3 +191,26 @@ def hdu_name(text):
     if comma and version.strip().isdecimal():
         return name.strip(), int(version)
     return int(text) if text.lstrip("-").isdecimal() else text
+
+
+def length(text):
+    """
+    Read an angle in arcseconds, or a number of pixels with px behind it.
+
+    Parameters
+    ----------
+    text : str
+        Such as 1.5 or 4px.
+
+    Returns
+    -------
+    `~astropy.units.Quantity`
+    """
+    from astropy import units as u
+
+    number = text.removesuffix("px")
+    try:
+        return float(number) * (u.arcsec if number == text else u.pix)
+    except ValueError:
+        msg = f"must be arcseconds, or pixels as in 4px, got {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None

@@ -8,10 +8,12 @@ __all__ = [
     "CommandError",
     "add_command",
     "by_options",
+    "check_plot",
     "check_tables",
     "complain",
     "guarded",
     "located",
+    "print_rows",
     "refuse_existing",
     "refuse_inputs",
 ]
@@ -179,6 +181,39 @@ def check_tables(paths):
             check_table_path(path)
         except (ValueError, MissingExtraError) as error:
             raise CommandError(str(error)) from error
+
+
+def check_plot(path):
+    """
+    Raise before the work if a plot could not be written to a file for its name.
+
+    Parameters
+    ----------
+    path : path-like or None
+        What is to be written; None for nothing.
+
+    Raises
+    ------
+    CommandError
+        If Matplotlib does not know the ending.
+    """
+    if not path:
+        return
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    ending = Path(path).suffix[1:].lower()
+    if ending and ending not in FigureCanvasBase.filetypes:
+        msg = f"--plot must end in .png, .pdf, .svg or another that Matplotlib writes, got {path}"
+        raise CommandError(msg)
+
+
+def print_rows(rows):
+    """Print a table with numbers to three digits, and an empty line."""
+    for column in rows.itercols():
+        if column.dtype.kind == "f":
+            column.info.format = ".3f"
+    print("\n".join(rows.pformat(max_lines=-1, max_width=-1)))
+    print()
 
 
 def located(file, name, unit):

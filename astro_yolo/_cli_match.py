@@ -1,15 +1,16 @@
 """The commands ``astro-yolo match`` and ``astro-yolo compare``."""
 
 import argparse
-from pathlib import Path
 
 from astro_yolo._cli_command import (
     CommandError,
     add_command,
+    check_plot,
     check_tables,
     complain,
     guarded,
     located,
+    print_rows,
     refuse_existing,
     refuse_inputs,
 )
@@ -119,16 +120,6 @@ def _check_outputs(options, outputs):
         raise CommandError(msg)
 
 
-def _check_plot(path):
-    """Refuse, before the work, a plot of a kind that Matplotlib does not know."""
-    from matplotlib.backend_bases import FigureCanvasBase
-
-    ending = Path(path).suffix[1:].lower()
-    if ending and ending not in FigureCanvasBase.filetypes:
-        msg = f"--plot must end in .png, .pdf, .svg or another that Matplotlib writes, got {path}"
-        raise CommandError(msg)
-
-
 def _sides(options):
     """Return the table, and the catalogue: a file, or the answer of a service."""
     from astro_yolo.catalog import write_table
@@ -180,8 +171,7 @@ def _compare(options):
     from astro_yolo.comparison import compare
 
     check_tables([options.save_catalog])
-    if options.plot:
-        _check_plot(options.plot)
+    check_plot(options.plot)
     _check_outputs(options, (options.regions, options.plot, options.save_catalog))
     found = compare(
         *_sides(options), _radius(options.radius), magnitude=options.magnitude,
@@ -194,17 +184,8 @@ def _compare(options):
         found.plot(options.plot, overwrite=options.overwrite)
     for rows in (found.bins, found.classes, found.confusion):
         if len(rows):
-            _print_rows(rows)
+            print_rows(rows)
     if len(found.outside):
         print(f"left out: {len(found.outside)} objects of the catalogue beyond the image searched")
     if options.magnitude and not options.table_magnitude:
         complain("no purity by magnitude: --table-magnitude names that of false detections")
-
-
-def _print_rows(rows):
-    """Print a table with shares to three digits."""
-    for column in rows.itercols():
-        if column.dtype.kind == "f":
-            column.info.format = ".3f"
-    print("\n".join(rows.pformat(max_lines=-1, max_width=-1)))
-    print()

@@ -1,8 +1,6 @@
 """The command ``astro-yolo measure``."""
 
-import argparse
-
-from astro_yolo._cli_arguments import hdu_name
+from astro_yolo._cli_arguments import hdu_name, length
 from astro_yolo._cli_command import (
     add_command,
     check_tables,
@@ -44,11 +42,11 @@ def add_parser(commands):
         help="AB magnitude of one unit, for all bands or each (default: of the headers)",
     )  # fmt: skip
     parser.add_argument(
-        "--aperture", type=_length, metavar="ARCSEC",
+        "--aperture", type=length, metavar="ARCSEC",
         help="radius of the circular aperture (1.5), or in pixels: 4px",
     )  # fmt: skip
     parser.add_argument(
-        "--psf", type=_length, metavar="ARCSEC",
+        "--psf", type=length, metavar="ARCSEC",
         help="width of the PSF, taken out of the axis ratio, or in pixels",
     )  # fmt: skip
     parser.add_argument(
@@ -56,18 +54,6 @@ def add_parser(commands):
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(run=guarded(_measure))
-
-
-def _length(text):
-    """Read an angle in arcseconds, or a number of pixels with px behind it."""
-    from astropy import units as u
-
-    number = text.removesuffix("px")
-    try:
-        return float(number) * (u.arcsec if number == text else u.pix)
-    except ValueError:
-        msg = f"must be arcseconds, or pixels as in 4px, got {text!r}"
-        raise argparse.ArgumentTypeError(msg) from None
 
 
 def _measure(options):

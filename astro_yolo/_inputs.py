@@ -48,8 +48,7 @@ class Field:
     @property
     def reference(self):
         """Index of the band whose pixel grid the others are brought to: r, or the middle one."""
-        red = [k for k, name in enumerate(self.names) if _bands.is_red(name)]
-        return red[0] if red else len(self.names) // 2
+        return _bands.reference(self.names)
 
 
 def load(image, hdu=None, *, has_wcs=False):

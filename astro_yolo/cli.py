@@ -7,6 +7,7 @@ import sys
 from astro_yolo import __version__
 from astro_yolo._cli_arguments import add_parser as add_detect_parser
 from astro_yolo._cli_command import add_command, guarded
+from astro_yolo._cli_completeness import add_parser as add_completeness_parser
 from astro_yolo._cli_ds9 import add_parser as add_ds9_parser
 from astro_yolo._cli_evaluate import add_parsers as add_evaluate_parsers
 from astro_yolo._cli_match import add_parsers as add_match_parsers
@@ -69,6 +70,7 @@ def _parser():
     add_detect_parser(commands)
     add_measure_parser(commands)
     add_match_parsers(commands)
+    add_completeness_parser(commands)
     add_share_parsers(commands)
     add_ds9_parser(commands)
     add_sdss_parser(commands)

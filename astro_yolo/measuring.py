@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from itertools import permutations
-from numbers import Real
 
 import numpy as np
 from astropy import units as u
 from astropy.table import QTable, Table
 
 from astro_yolo._columns import whole
+from astro_yolo._image_units import pixels_of, zero_points_of
 from astro_yolo._measure_source import FLAG_BITS, KRON_FACTOR, measure_source
 from astro_yolo._shape_of_light import psf_squares
 from astro_yolo._sky import pixel_to_sky
@@ -112,7 +112,7 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
     boxes = _boxes(table)
     check_grid(table, image)
     radius = _aperture_radius(aperture, image)
-    zero = _zero_points(zeropoint, image)
+    zero = zero_points_of(zeropoint, image)
     psf = _psf_squares(psf, image)
     neighbours = _neighbours(boxes)
     found = [
@@ -147,11 +147,10 @@ def _remove_outdated(table, columns, bands):
         table.remove_columns(outdated)
 
 
-def _boxes(table):
+def _boxes(table, which="table"):
     """Return the boxes of a table, (N, 4)."""
-    missing = [name for name in BOX_COLUMNS if name not in table.colnames]
-    if missing:
-        msg = f"table must have the columns {', '.join(BOX_COLUMNS)}, got none named {missing[0]}"
+    if missing := [name for name in BOX_COLUMNS if name not in table.colnames]:
+        msg = f"{which} must have the columns {', '.join(BOX_COLUMNS)}, got none named {missing[0]}"
         raise MeasurementError(msg)
     return pixel_boxes(table)
 
@@ -162,30 +161,11 @@ def _aperture_radius(aperture, image):
         if not image.pixel_scale:
             return _DEFAULT_PIXELS
         aperture = _DEFAULT_APERTURE / 2 * u.arcsec
-    return _pixels(aperture, "aperture", image)
-
-
-def _pixels(length, name, image):
-    """Return a length, an angle or pixels, in pixels."""
-    given = length
-    if isinstance(length, u.Quantity) and length.unit == u.pix:
-        length = length.value
-    elif isinstance(length, u.Quantity):
-        if not image.pixel_scale:
-            msg = f"{name} must be in pixels: the image has no sky coordinates, got {length}"
-            raise MeasurementError(msg)
-        try:
-            length = length.to_value(u.arcsec) / image.pixel_scale
-        except u.UnitConversionError as error:
-            msg = f"{name} must be an angle or pixels, got {length}"
-            raise MeasurementError(msg) from error
-    if np.ndim(length) or not isinstance(length, Real | np.ndarray):
-        msg = f"{name} must be an angle or pixels, got {given!r}"
+    radius = pixels_of(aperture, "aperture", image)
+    if radius > max(np.hypot(*image.shape), _DEFAULT_PIXELS):  # a unit that was mistaken
+        msg = f"aperture must be smaller than the image, got {aperture}, {radius:.0f} pixels"
         raise MeasurementError(msg)
-    if not 0 < length < np.inf:
-        msg = f"{name} must be positive, got {given}"
-        raise MeasurementError(msg)
-    return float(length)
+    return radius
 
 
 def _psf_squares(psf, image):
@@ -196,9 +176,9 @@ def _psf_squares(psf, image):
         return _squares_of_stars(psf, image)
     if np.ndim(psf) == 0:
         # at a width where pixels do not matter, and scaled
-        scale = _pixels(psf, "psf", image) / _PSF_WIDTH
+        scale = pixels_of(psf, "psf", image) / _PSF_WIDTH
         return tuple(scale**2 * square for square in psf_squares(moffat_kernel(_PSF_WIDTH)))
-    found = psf_squares(psf) if np.ndim(psf) == 2 else (np.nan, np.nan)
+    found = psf_squares(np.asarray(psf)) if np.ndim(psf) == 2 else (np.nan, np.nan)
     if not np.isfinite(found).all():
         msg = f"psf must be a width, a table of stars or an image, got an array {np.shape(psf)}"
         raise MeasurementError(msg)
@@ -207,7 +187,7 @@ def _psf_squares(psf, image):
 
 def _squares_of_stars(stars, image):
     """Return the median squares of the axes of bright, undisturbed stars."""
-    boxes = _boxes(stars)
+    boxes = _boxes(stars, "psf")
     check_grid(stars, image, "psf")
     near = _neighbours(boxes)
     found = [measure_source(image, box, boxes[k], _DEFAULT_PIXELS)
@@ -221,25 +201,6 @@ def _squares_of_stars(stars, image):
         )
         raise MeasurementError(msg)
     return tuple(np.median(squares, axis=0))
-
-
-def _zero_points(given, image):
-    """Return the zero point of each band, NaN where there is none."""
-    known = image.zero_points or (None,) * image.n_bands
-    if given is None:
-        values = known
-    elif isinstance(given, dict):
-        unknown = sorted(set(given) - set(image.bands))
-        if unknown:
-            msg = f"zeropoint must name bands of the image {image.bands}, got {unknown[0]!r}"
-            raise MeasurementError(msg)
-        values = [given.get(band, old) for band, old in zip(image.bands, known, strict=True)]
-    else:
-        values = np.broadcast_to(given, image.n_bands) if np.ndim(given) == 0 else given
-    if len(values) != image.n_bands:
-        msg = f"zeropoint must have one value a band ({image.n_bands}), got {len(values)}"
-        raise MeasurementError(msg)
-    return np.array([np.nan if value is None else float(value) for value in values])
 
 
 def _neighbours(boxes):

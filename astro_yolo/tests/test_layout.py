@@ -18,7 +18,8 @@ LAYERS = (
      "tiling", "centering", "_stamp_inputs", "injection", "_sphere", "_files", "_environment"),
     # 1: Astropy in, Astropy out: images, then tables, then regions and pictures
     ("_bands", "_zero_point", "_wcs_cards", "_headers", "_no_data", "_planes", "_fits_scan",
-     "_fits_input", "_picture_input", "_inputs", "_mapping", "_alignment", "image"),
+     "_fits_input", "_picture_input", "_inputs", "_mapping", "_alignment", "image",
+     "_image_units"),
     ("_column_values", "_columns", "_sky", "_votable", "_table_files", "catalog"),
     ("_region_colors", "region_text", "region_parser", "_picture", "overlays"),
     ("_apertures", "_foreign_light", "_sersic", "_shape_of_light", "_measure_source",
@@ -33,7 +34,8 @@ LAYERS = (
     ("_changed_image", "_local_sky", "_sampling", "_flatness", "_scan", "_loaded",
      "detection"),
     # 4: what uses detections
-    ("_angle_text", "_catalog_files", "_match_inputs", "matching", "comparison"),
+    ("_angle_text", "_catalog_files", "_match_inputs", "matching", "comparison",
+     "_star_stack", "_model_galaxies", "_limits", "_completeness_result", "recovery"),
     ("training", "training._progress", "training.transfer", "training.sdss", "training.download",
      "training.galaxy_zoo", "training.queries", "training.recipes", "training.sky_splits",
      "training._frame_labels", "training.yolo_files", "training.export_sets", "training.labels",
@@ -58,8 +60,8 @@ LAYERS = (
     ("_service_region", "_service_queries", "services"),
     ("samp", "sky_coverage"),
     ("_simulated_sources", "simulation", "_cli_command", "_cli_fields", "_cli_detect", "demo",
-     "_cli_arguments", "_cli_match", "_cli_measure", "_cli_share", "_cli_training",
-     "_cli_evaluate", "_cli_ds9", "cli", "__main__"),
+     "_cli_arguments", "_cli_match", "_cli_measure", "_cli_completeness", "_cli_share",
+     "_cli_training", "_cli_evaluate", "_cli_ds9", "cli", "__main__"),
 )
 ORDER = [name for layer in LAYERS for name in layer]
 

@@ -188,3 +188,37 @@ def test_whole_numbers_measure_as_what_they_were_rounded_from(scatter):
     assert flux == pytest.approx(light.sum(), abs=error)
     noise = rounded["aper_flux_err_band1"][0] / np.sqrt(area)
     assert noise == pytest.approx(np.hypot(scatter, 12**-0.5), rel=0.15)
+
+
+@pytest.mark.parametrize("given", [
+    25 * u.mag, 25 * u.ABmag, {"band1": 25 * u.ABmag}, [25 * u.mag], [25] * u.mag, np.float32(25),
+])
+def test_zero_points_may_have_a_unit(given):
+    """A zero point in magnitudes is its number: 5 magnitudes more make a galaxy 5 fainter."""
+    fainter, table = (measure(table_of(BOXES[:1]), IMAGE, zeropoint=zero) for zero in (given, 20.0))
+    assert fainter["kron_mag_band1"][0].value == pytest.approx(table["kron_mag_band1"][0].value + 5)
+
+
+@pytest.mark.parametrize("given", [
+    3631 * u.Jy, 22.5 * u.STmag, "r", {"band1": "r"}, ["r"], [3631] * u.Jy,
+])
+def test_zero_points_that_are_none(given):
+    """A zero point that is no AB magnitude, a flux say, is an error that shows it."""
+    with pytest.raises(MeasurementError, match="zeropoint must be AB magnitudes such"):
+        measure(table_of(BOXES), IMAGE, zeropoint=given)
+
+
+def test_an_aperture_larger_than_the_image():
+    """An aperture in the wrong unit is an error, and not one of terabytes."""
+    image = read_image(IMAGE, wcs=make_wcs())
+    with pytest.raises(MeasurementError, match=r"aperture must be smaller than the image, got 20"):
+        measure(table_of(BOXES, make_wcs()), image, aperture=20 * u.deg)
+    largest = float(np.hypot(*IMAGE.shape))
+    assert len(measure(table_of(BOXES[:1]), IMAGE, aperture=largest)) == 1
+
+
+def test_a_psf_may_be_a_list():
+    """A PSF in lists is the image that its numbers are."""
+    psf = np.exp(-np.hypot(*np.mgrid[-5:6, -5:6]) ** 2 / 4)
+    found = [measure(table_of(BOXES[:1]), IMAGE, psf=given) for given in (psf, psf.tolist())]
+    np.testing.assert_array_equal(found[0]["axis_ratio"], found[1]["axis_ratio"])

@@ -351,7 +351,7 @@ def test_an_empty_table_has_all_columns():
         ({"psf": np.zeros((5, 5))}, r"psf must be a width, .* got an array \(5, 5\)"),
         ({"psf": np.ones(5)}, r"a table of stars or an image, got an array \(5,\)"),
         ({"psf": table_of(np.array([[5.0, 5, 9, 9]]))}, "at least 3 stars .* got 0 of 1"),
-        ({"psf": QTable({"x": [1.0]})}, "table must have the columns xmin"),
+        ({"psf": QTable({"x": [1.0]})}, "psf must have the columns xmin"),
     ],
 )
 def test_bad_input_is_named(change, message):
