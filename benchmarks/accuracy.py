@@ -23,6 +23,7 @@ SECTIONS = {
     "sky": "field 94-1-12 with a sky that is not flat, and in whole numbers",
     "cutouts": "Galaxy Zoo cutouts that were held out: recall, boxes, classes",
     "telescopes": "cutouts of other telescopes",
+    "deepfield": "a deep field stretched, turned, lensed, with bright stars, under cluster light",
     "sheets": "sheets to judge by eye: deep field, cluster, nebula, large galaxies",
 }
 ROOT = Path(__file__).resolve().parents[1]

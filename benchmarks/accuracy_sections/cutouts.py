@@ -66,7 +66,7 @@ def _undecided(data):
     for number, label in _zoo_classes(data).items():
         if label == "dont_know" and split_of(number) == "val":
             path = folder / f"{number}.jpeg"
-            box, _, others = measure_cutout(read_picture(path), "unknown")
+            box, others = measure_cutout(read_picture(path), "unknown")
             if box is not None:
                 found.append(Cutout(path, "unknown", box, "val", others))
     return found
