@@ -16,17 +16,20 @@ from astro_yolo._alignment import averaged, nonfinite, union
 from astro_yolo._changed_image import joined
 from astro_yolo._rounding import finest_step
 from astro_yolo.stretch import background_noise
-from astro_yolo.tiling import spans
+from astro_yolo.tiling import bin_mean, spans
 
 __all__ = ["Resampled", "point_source_width", "suitable_zoom"]
 
 _OWN_SCALE = 0.37, 0.42  # arcsec; on SDSS's own pixels the network knows seeing of every kind
 _WANTED = 3.9  # pixels, of the full width at half maximum of a star
 _LARGE_ENOUGH, _SMALL_ENOUGH = 3.55, 4.7  # pixels, of the same: no reason to resample
-_FACTORS = 0.4, 2.5  # beyond them another network is needed
+# the stretch of a picture makes stars wider, up to 6.1 in SDSS's; to make it smaller costs types
+_WANTED_IN_PICTURE, _SMALL_ENOUGH_IN_PICTURE = 5.5, 8.0
+_FACTORS = 0.25, 2.5  # beyond them another network is needed
 
 _BLOCK = 512  # pixels, side of the windows in which point sources are looked for
 _ENOUGH, _FEW = 100, 8  # peaks: to stop at, and to say anything at all
+_BINNINGS = 2, 4  # in which stars are measured that are wider than a peak is looked at
 _BLOCKS = 3, 16  # looked at, at least and at most; one may show one large galaxy only
 _CONTRAST = 20.0  # of a peak, in units of the noise
 _FLAT = 4  # pixels as bright as a peak, within 3 of it: above that it is saturated, or a spike
@@ -55,16 +58,18 @@ def suitable_zoom(image):
     -------
     float
         1 for SDSS's own pixels, for stars of the usual width, and where too few sources tell. Below
-        1 an image is to be made smaller; never a picture, whose stretch makes stars wider.
+        1 an image is to be made smaller.
     """
     if image.pixel_scale and _OWN_SCALE[0] <= image.pixel_scale <= _OWN_SCALE[1]:
         return 1.0
-    width = point_source_width(image)
-    if width is None or _LARGE_ENOUGH <= width <= _SMALL_ENOUGH:
+    width, wanted, small_enough = point_source_width(image), _WANTED, _SMALL_ENOUGH
+    if width is None:
         return 1.0
-    if width > _SMALL_ENOUGH and image.kind == "picture":
+    if image.kind == "picture" and width > _LARGE_ENOUGH:
+        wanted, small_enough = _WANTED_IN_PICTURE, _SMALL_ENOUGH_IN_PICTURE
+    if _LARGE_ENOUGH <= width <= small_enough:
         return 1.0
-    return float(np.clip(_WANTED / width, *_FACTORS))
+    return float(np.clip(wanted / width, *_FACTORS))
 
 
 def point_source_width(image):
@@ -86,26 +91,39 @@ def point_source_width(image):
     float or None
         Full width at half maximum in pixels; None where fewer than eight peaks were found.
     """
-    found = _compact(image, _CONTRAST)
+    width = _width(image, 1)
+    for factor in _BINNINGS if width is not None else ():
+        if width <= factor / 2 * _REACH:
+            break
+        width = max(width, _width(image, factor) or 0)
+    return width
+
+
+def _width(image, factor):
+    """Return the width in binned pixels, times the factor; None where there are too few peaks."""
+    found = _compact(image, _CONTRAST, factor)
     if len(found) < _FEW and image.kind == "picture":  # a steep stretch leaves little above noise
-        found = _compact(image, _CONTRAST / 2)
-    return float(np.percentile(found, _COMPACT)) if len(found) >= _FEW else None
+        found = _compact(image, _CONTRAST / 2, factor)
+    return float(factor * np.percentile(found, _COMPACT)) if len(found) >= _FEW else None
 
 
-def _compact(image, contrast):
-    """Return the widths of peaks of a contrast."""
+def _compact(image, contrast, factor):
+    """Return the widths of peaks of a contrast in an image binned by a factor."""
     found, step = np.empty(0), finest_step(image) if image.kind == "picture" else 0.0
-    for k, window in enumerate(islice(_blocks(image.shape), _BLOCKS[1]), 1):
+    blocks = islice(_blocks(image.shape, factor * _BLOCK), _BLOCKS[1])
+    for k, window in enumerate(blocks, 1):
         data, mask = image.window(*window)
+        if factor > 1:
+            data, mask = np.stack([bin_mean(plane, factor, mask) for plane in data]), None
         found = np.concatenate([found, _widths(_light(data, mask, step), contrast)])
         if len(found) >= _ENOUGH and k >= _BLOCKS[0]:
             break
     return found
 
 
-def _blocks(shape):
+def _blocks(shape, length):
     """Return windows (y0, y1, x0, x1) that cover an image, those in the middle first."""
-    rows, columns = (spans(0, side, _BLOCK) for side in shape)
+    rows, columns = (spans(0, side, length) for side in shape)
     middle = np.array(shape) / 2
     return sorted(
         ((*row, *column) for row, column in product(rows, columns)),

@@ -15,6 +15,7 @@ from astro_yolo import boxes as box_math
 from astro_yolo import tiling
 from astro_yolo._changed_image import joined, with_chance
 from astro_yolo._flatness import warn_of_uneven_sky
+from astro_yolo._giants import has_giants
 from astro_yolo._local_sky import flattened
 from astro_yolo._rounding import finest_step
 from astro_yolo._sampling import Resampled, suitable_zoom
@@ -192,8 +193,11 @@ def scan(
     if zoom is None:  # networks for pictures have a zoom of their own
         zoom = 1.0 if backend.weights.takes_pictures else suitable_zoom(image)
     find = _Finder(backend, min_score, classifier, image=image, meanwhile=meanwhile)
-    shape, image = image.shape, (image if zoom == 1 else Resampled(image, zoom))
+    given, shape = image, image.shape
+    image = image if zoom == 1 else Resampled(image, zoom)
     factors = tiling.pyramid_factors(image.shape, max_pixels)
+    if not factors and not backend.weights.takes_pictures and has_giants(given, zoom):
+        factors = tiling.giant_factors(image.shape)
     if not factors:
         found, passes = find.in_one_pass(image), {"tiles": 1, "binnings": [1]}
     else:

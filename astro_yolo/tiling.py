@@ -13,11 +13,13 @@ __all__ = [
     "CORE",
     "MARGIN",
     "ONE_PASS",
+    "SMALLEST",
     "STRIDE",
     "Tile",
     "bin_mean",
     "crosses_core_edge",
     "even_spans",
+    "giant_factors",
     "owned",
     "plan",
     "pyramid_factors",
@@ -30,6 +32,9 @@ MARGIN = 192
 
 #: Tiles start on multiples of this number of pixels, the coarsest grid of the networks.
 STRIDE = 16
+
+#: Pixels, longer side of the smallest binned copy: what fills one is as large as galaxies get.
+SMALLEST = 400
 
 #: Number of pixels up to which an image goes through the network in one pass.
 ONE_PASS = 6_500_000
@@ -192,6 +197,26 @@ def pyramid_factors(shape, one_pass=ONE_PASS):
     while (shape[0] // factor) * (shape[1] // factor) > one_pass:
         factor *= 2
         factors.append(factor)
+    return factors
+
+
+def giant_factors(shape):
+    """
+    Return the binnings at which to look for galaxies that fill an image of one pass.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Image shape (ny, nx).
+
+    Returns
+    -------
+    list of int
+        2, 4, ... as long as a side stays above `SMALLEST`.
+    """
+    factors = []
+    while max(shape) >> (len(factors) + 1) >= SMALLEST:
+        factors.append(2 << len(factors))
     return factors
 
 

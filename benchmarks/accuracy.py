@@ -22,6 +22,7 @@ SECTIONS = {
     "moved": "field 94-1-12 turned, mirrored and rescaled",
     "sky": "field 94-1-12 with a sky that is not flat, and in whole numbers",
     "cutouts": "Galaxy Zoo cutouts that were held out: recall, boxes, classes",
+    "giants": "Galaxy Zoo cutouts enlarged: galaxies of more than a thousand pixels",
     "telescopes": "cutouts of other telescopes",
     "deepfield": "a deep field stretched, turned, lensed, with bright stars, under cluster light",
     "sheets": "sheets to judge by eye: deep field, cluster, nebula, large galaxies",

@@ -31,7 +31,7 @@ LAYERS = (
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
-    ("_changed_image", "_local_sky", "_sampling", "_flatness", "_scan", "_loaded",
+    ("_changed_image", "_giants", "_local_sky", "_sampling", "_flatness", "_scan", "_loaded",
      "detection"),
     # 4: what uses detections
     ("_angle_text", "_catalog_files", "_match_inputs", "matching", "comparison",

@@ -63,6 +63,16 @@ def test_finest_step():
     assert finest_step(read_image([np.full(SHAPE, 7.0)])) == 0
 
 
+def test_finest_step_of_large_images(monkeypatch):
+    """Of an image that is read window by window it is that of the middle."""
+    large = np.zeros((1500, 1800), np.float32)
+    large[400:1100, 500:1300:2] = 3
+    monkeypatch.setattr("astro_yolo.image._MEMORY_PIXELS", 1000)
+    image = read_image(large)
+    assert image.is_lazy
+    assert finest_step(image) == 3
+
+
 def test_sources_in_counts_of_little_noise():
     """What is found in an image is found in it when it is rounded to steps of its noise."""
     positions = spread(SHAPE, 12)

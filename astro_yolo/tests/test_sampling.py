@@ -33,6 +33,13 @@ def test_width_of_point_sources(fwhm):
     assert point_source_width(image) == pytest.approx(fwhm, rel=0.1)
 
 
+@pytest.mark.parametrize("fwhm", [9.0, 16.0])
+def test_stars_wider_than_what_is_looked_at(fwhm):
+    """Beyond twelve pixels on a side they are measured in binned copies."""
+    image = read_image(sky_of_stars(fwhm, shape=(900, 1000)))
+    assert point_source_width(image) == pytest.approx(fwhm, rel=0.12)
+
+
 def test_galaxies_do_not_widen_the_stars():
     """Where half of the sources are twice as wide, the width is that of the others."""
     image = sky_of_stars(2.5, count=30) + sky_of_stars(5.0, count=30, seed=8)
@@ -107,10 +114,12 @@ def test_stars_become_as_wide_as_wanted():
     assert suitable_zoom(read_image(sky_of_stars(3.9))) == 1
 
 
-def test_a_picture_is_not_made_smaller():
-    """The stretch of a picture makes stars wider than their light is."""
-    grey = np.clip(sky_of_stars(6.0) * 20 + 20, 0, 255).astype(np.uint8)
-    assert suitable_zoom(read_image(np.dstack([grey] * 3))) == 1
+def test_pictures_are_made_smaller_late():
+    """Its stretch makes stars wider than their light is: those of 6 pixels stay, 12 become 5.5."""
+    for fwhm, zoom in ((6.0, 1), (12.0, pytest.approx(5.5 / 12, rel=0.15))):
+        stars = sky_of_stars(fwhm, shape=(600, 680))
+        grey = np.clip(stars * 12 + 20, 0, 255).astype(np.uint8)
+        assert suitable_zoom(read_image(np.dstack([grey] * 3))) == zoom
 
 
 def test_sdss_pixels_are_never_enlarged():

@@ -97,6 +97,21 @@ def test_large_galaxies_at_the_border_are_flagged(tiled):
         assert ((flags & FLAGS["edge"]) > 0).tolist() == expected
 
 
+def test_galaxy_that_fills_an_image_of_one_pass():
+    """It is looked for in binned copies as well, and what is small is found as without it."""
+    made = Detector(MODEL, backend="onnxruntime", device="cpu")
+    shape, positions = (900, 1100), np.array([(150.0, 800.0), (1000.4, 100.3)])
+    plain = plant(shape, positions)
+    y, x = np.indices(shape)
+    giant = 40 * np.exp(-((x - 550) ** 2 + (y - 430) ** 2) / 2 / 90**2)
+    passes = []
+    for image in (plain, plain + giant.astype(np.float32)):
+        table = made.detect(image, zoom=1)
+        passes.append(json.loads(table.meta["PROV"])["passes"])
+        assert nearest(positions, table)[0].max() < 0.2
+    assert [(p["tiles"], p["binnings"]) for p in passes] == [(1, [1]), (2, [1, 2])]
+
+
 def test_coarse_pixels_are_enlarged(tiled):
     """Sources 3.5 pixels wide are found in an enlarged image, in one pass and by tiles."""
     shape = (700, 900)

@@ -115,3 +115,12 @@ def test_spans():
     assert tiling.spans(3, 10, 3) == [(3, 6), (6, 9), (9, 10)]
     assert tiling.spans(3, 9, 3) == [(3, 6), (6, 9)]
     assert tiling.spans(3, 9, 100) == [(3, 9)]
+
+
+@pytest.mark.parametrize(
+    ("shape", "factors"),
+    [((423, 423), []), ((799, 799), []), ((800, 200), [2]), ((1489, 2048), [2, 4])],
+)
+def test_giant_factors(shape, factors):
+    """Copies are binned by two as long as their longer side has 400 pixels."""
+    assert tiling.giant_factors(shape) == factors
