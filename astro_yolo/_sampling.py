@@ -23,8 +23,10 @@ __all__ = ["Resampled", "point_source_width", "suitable_zoom"]
 _OWN_SCALE = 0.37, 0.42  # arcsec; on SDSS's own pixels the network knows seeing of every kind
 _WANTED = 3.9  # pixels, of the full width at half maximum of a star
 _LARGE_ENOUGH, _SMALL_ENOUGH = 3.55, 4.7  # pixels, of the same: no reason to resample
-# the stretch of a picture makes stars wider, up to 6.1 in SDSS's; to make it smaller costs types
+# the stretch of a picture makes stars wider, up to 6.1 in SDSS's; and one that is small shows one
+# galaxy, whose type takes all the pixels that there are
 _WANTED_IN_PICTURE, _SMALL_ENOUGH_IN_PICTURE = 5.5, 8.0
+_SMALL_PICTURE = 800  # pixels, longer side
 _FACTORS = 0.25, 2.5  # beyond them another network is needed
 
 _BLOCK = 512  # pixels, side of the windows in which point sources are looked for
@@ -67,6 +69,8 @@ def suitable_zoom(image):
         return 1.0
     if image.kind == "picture" and width > _LARGE_ENOUGH:
         wanted, small_enough = _WANTED_IN_PICTURE, _SMALL_ENOUGH_IN_PICTURE
+        if max(image.shape) < _SMALL_PICTURE:
+            return 1.0
     if _LARGE_ENOUGH <= width <= small_enough:
         return 1.0
     return float(np.clip(wanted / width, *_FACTORS))
