@@ -180,12 +180,14 @@ def test_out_of_domain_flag(detector, scale, expected):
     assert table["flags"].tolist() == [expected]
 
 
-def test_box_beyond_the_trained_size(detector):
-    """A box longer than the 320 pixels of training is flagged."""
+@pytest.mark.parametrize(("binnings", "flags"), [([], FLAGS["out_of_domain"]), ([2], 0)])
+def test_box_beyond_the_trained_size(detector, monkeypatch, binnings, flags):
+    """A box longer than the 320 pixels of training is flagged, unless a binned copy gave it."""
+    monkeypatch.setattr("astro_yolo.tiling.giant_factors", lambda shape: binnings)
     image = np.random.default_rng(0).normal(0, 1, (900, 900)).astype(np.float32)
     image[200:600, 100:500] += 100
     table = detector.detect(image)
-    assert table["flags"].tolist() == [FLAGS["out_of_domain"]]
+    assert table["flags"].tolist() == [flags]
 
 
 # ---- labels, scores, what is returned ------------------------------------------------------
