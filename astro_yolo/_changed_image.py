@@ -8,7 +8,7 @@ import numpy as np
 from astro_yolo import tiling
 from astro_yolo._rounding import dithered
 
-__all__ = ["ChangedImage", "joined", "with_chance"]
+__all__ = ["ChangedImage", "joined", "whole", "with_chance"]
 
 _BLOCKS, _SIDE = 8, 48  # blocks along each axis that tell whether an image is rounded, their pixels
 
@@ -70,6 +70,27 @@ def with_chance(image):
 def _dithered_bands(data, mask, _window):
     """Return bands with a random number within a step added."""
     return np.stack([dithered(plane, mask) for plane in data])
+
+
+def whole(image):
+    """
+    Return the bands and the mask of a whole image; of one in memory they are not copied.
+
+    Parameters
+    ----------
+    image : SkyImage or what stands for one
+        The image.
+
+    Returns
+    -------
+    data : 3D `~numpy.ndarray` or tuple of 2D arrays
+        The bands.
+    mask : 2D `~numpy.ndarray` of bool or None
+        None where all pixels are usable.
+    """
+    if image.is_lazy:
+        return image.window(0, image.shape[0], 0, image.shape[1])
+    return image.data, image.mask
 
 
 def joined(pieces):

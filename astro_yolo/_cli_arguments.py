@@ -6,7 +6,8 @@ from astro_yolo._cli_command import add_command
 from astro_yolo._cli_detect import run
 
 __all__ = [
-    "add_network", "add_parser", "add_preparation", "add_threshold", "hdu_name", "length",
+    "add_hdu", "add_network", "add_parser", "add_preparation", "add_threshold", "add_zeropoint",
+    "length", "only_or_all",
 ]  # fmt: skip
 
 _EXAMPLES = """
@@ -64,9 +65,22 @@ def _add_inputs(group):
         "--sdss", metavar="RUN/CAMCOL/FIELD", action="append", default=[],
         help="fetch this SDSS field (g, r, i); may be repeated",
     )  # fmt: skip
+    add_hdu(group)
+
+
+def add_hdu(group):
+    """Add the option that names the extension to read."""
     group.add_argument(
-        "--hdu", type=hdu_name, help="number or name of the extension to read, or SCI,2"
+        "--hdu", type=_hdu_name, help="number or name of the extension to read, or SCI,2"
     )
+
+
+def add_zeropoint(group):
+    """Add the option that tells what one unit of the bands is."""
+    group.add_argument(
+        "--zeropoint", type=float, nargs="+", metavar="MAG",
+        help="AB magnitude of one unit, for all bands or each (default: of the headers)",
+    )  # fmt: skip
 
 
 def _add_selection(group):
@@ -174,23 +188,29 @@ def _between(low, high):
     return number
 
 
-def hdu_name(text):
-    """
-    Read what ``--hdu`` names.
-
-    Parameters
-    ----------
-    text : str
-        Number of an extension, or its name, which a comma and its version may follow: SCI,2.
-
-    Returns
-    -------
-    int, str or (str, int)
-    """
+def _hdu_name(text):
+    """Read a number of an extension, or a name, which a comma and its version may follow."""
     name, comma, version = text.rpartition(",")
     if comma and version.strip().isdecimal():
         return name.strip(), int(version)
     return int(text) if text.lstrip("-").isdecimal() else text
+
+
+def only_or_all(values):
+    """
+    Return the one value that an option was given, or all of several.
+
+    Parameters
+    ----------
+    values : list or None
+        What stands behind an option that takes one value for all bands, or one each.
+
+    Returns
+    -------
+    object
+        None where the option was left out.
+    """
+    return values[0] if values and len(values) == 1 else values
 
 
 def length(text):

@@ -4,11 +4,13 @@ import sys
 from math import isfinite
 
 from astro_yolo._cli_arguments import (
+    add_hdu,
     add_network,
     add_preparation,
     add_threshold,
-    hdu_name,
+    add_zeropoint,
     length,
+    only_or_all,
 )
 from astro_yolo._cli_command import (
     add_command,
@@ -51,9 +53,7 @@ def add_parser(commands):
         "files", nargs="+", metavar="FILE",
         help="the bands of the field, from short to long wavelength (FITS)",
     )  # fmt: skip
-    parser.add_argument(
-        "--hdu", type=hdu_name, help="number or name of the extension to read, or SCI,2"
-    )
+    add_hdu(parser)
     _add_galaxies(parser.add_argument_group("what to put in"))
     search = parser.add_argument_group("how to look")
     add_threshold(search)
@@ -84,10 +84,7 @@ def _add_galaxies(group):
         "--psf", type=length, metavar="ARCSEC",
         help="width of the PSF, or in pixels: 3px (default: the stars of the image)",
     )  # fmt: skip
-    group.add_argument(
-        "--zeropoint", type=float, nargs="+", metavar="MAG",
-        help="AB magnitude of one unit, for all bands or each (default: of the headers)",
-    )  # fmt: skip
+    add_zeropoint(group)
     group.add_argument(
         "--colors", type=float, nargs="+", metavar="MAG",
         help="magnitude of each band minus that of the r or else middle one, for every band in "
@@ -107,14 +104,13 @@ def _completeness(options):
     outputs = [options.output, options.plot]
     refuse_inputs(outputs, options.files)
     refuse_existing(outputs, overwrite=options.overwrite)
-    files, zero = options.files, options.zeropoint
-    image = read_image(list(files) if len(files) > 1 else files[0], hdu=options.hdu)
+    image = read_image(only_or_all(options.files), hdu=options.hdu)
     found = completeness(
         image,
         detector=Detector(options.model, device=options.device, backend=options.backend),
         magnitudes=options.magnitudes, half_light_radii=options.radii, number=options.number,
         seed=options.seed, psf=options.psf, colors=options.colors,
-        zeropoint=zero[0] if zero and len(zero) == 1 else zero,
+        zeropoint=only_or_all(options.zeropoint),
         score=options.score, min_purity=options.min_purity, zoom=options.zoom,
         background=options.background, progress=sys.stderr.isatty(),
     )  # fmt: skip

@@ -1,6 +1,6 @@
 """The command ``astro-yolo measure``."""
 
-from astro_yolo._cli_arguments import hdu_name, length
+from astro_yolo._cli_arguments import add_hdu, add_zeropoint, length, only_or_all
 from astro_yolo._cli_command import (
     add_command,
     check_tables,
@@ -37,10 +37,7 @@ def add_parser(commands):
         help="the bands of the field, from short to long wavelength",
     )  # fmt: skip
     parser.add_argument("-o", "--output", metavar="FILE", required=True, help="table to write")
-    parser.add_argument(
-        "--zeropoint", type=float, nargs="+", metavar="MAG",
-        help="AB magnitude of one unit, for all bands or each (default: of the headers)",
-    )  # fmt: skip
+    add_zeropoint(parser)
     parser.add_argument(
         "--aperture", type=length, metavar="ARCSEC",
         help="radius of the circular aperture (1.5), or in pixels: 4px",
@@ -49,9 +46,7 @@ def add_parser(commands):
         "--psf", type=length, metavar="ARCSEC",
         help="width of the PSF, taken out of the axis ratio, or in pixels",
     )  # fmt: skip
-    parser.add_argument(
-        "--hdu", type=hdu_name, help="number or name of the extension to read, or SCI,2"
-    )
+    add_hdu(parser)
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.set_defaults(run=guarded(_measure))
 
@@ -64,11 +59,10 @@ def _measure(options):
     check_tables([options.output])
     refuse_inputs([options.output], options.files)
     refuse_existing([options.output], overwrite=options.overwrite)
-    zero = options.zeropoint
     table = measure(
         read_table(options.table),
-        options.files if len(options.files) > 1 else options.files[0],
-        zeropoint=zero[0] if zero and len(zero) == 1 else zero,
+        only_or_all(options.files),
+        zeropoint=only_or_all(options.zeropoint),
         aperture=options.aperture,
         psf=options.psf,
         hdu=options.hdu,

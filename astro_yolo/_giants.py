@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 
+from astro_yolo._changed_image import whole
 from astro_yolo.stretch import background_noise
 from astro_yolo.tiling import bin_mean
 
@@ -45,6 +46,6 @@ def has_giants(image, zoom=1.0):
 
 def _binned(image):
     """Return the middle band in binned pixels, by a sixteenth of its own."""
-    data, mask = image.window(0, image.shape[0], 0, image.shape[1])
+    data, mask = whole(image)
     mask = None if mask is None else mask[::_STRIDE, ::_STRIDE]
     return bin_mean(data[len(data) // 2][::_STRIDE, ::_STRIDE], _BINNING, mask)

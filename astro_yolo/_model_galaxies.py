@@ -6,11 +6,10 @@ import numpy as np
 from astropy.table import QTable, Table
 from scipy.spatial import cKDTree
 
-from astro_yolo._rounding import unrounded
+from astro_yolo._rounding import middle_samples, unrounded
 from astro_yolo.exceptions import ImageError, MeasurementError
 from astro_yolo.image import SkyImage
 from astro_yolo.injection import add_stamp, sersic_stamp, spiral_stamp
-from astro_yolo.stretch import sampled
 
 __all__ = [
     "TYPES", "Injected", "belongs_to", "color_rows", "draw", "measured_colors", "places",
@@ -24,7 +23,6 @@ _SURE_COLOR = 0.2  # mag, error of a magnitude that a colour is made of
 _FEWEST_COLORS = 5  # galaxies whose colours stand for all
 _TRIES = 200  # places looked at for each galaxy
 _MORE = 100  # times as many for the first: a mask may leave little
-_SAMPLE = 1024  # pixels, side of the window that tells whether values are rounded
 
 
 def draw(rng, number, magnitudes, radii, types, colors):
@@ -270,12 +268,7 @@ def rounding_steps(image):
     (n_bands,) array
         0 where values are not rounded.
     """
-    spans = []
-    for side in image.shape:
-        start = max((side - _SAMPLE) // 2, 0)
-        spans += [start, min(start + _SAMPLE, side)]
-    data, mask = image.window(*spans)
-    values = [np.sort(sampled(plane, mask, 20_000)) for plane in data]
+    values = middle_samples(image)
     return np.array([unrounded(part)[1] if len(part) > 1 else 0.0 for part in values])
 
 

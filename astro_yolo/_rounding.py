@@ -4,7 +4,7 @@ import numpy as np
 
 from astro_yolo.stretch import sampled
 
-__all__ = ["dithered", "finest_step", "unrounded"]
+__all__ = ["dithered", "finest_step", "middle_samples", "unrounded"]
 
 _DISTINCT = 0.5  # share of values that differ from the one before; with fewer they are rounded
 _COARSE = 0.2  # steps over the noise from which their size matters
@@ -72,6 +72,28 @@ def dithered(plane, mask=None):
     return plane + np.float32(step) * (chance - np.float32(0.5))
 
 
+def middle_samples(image):
+    """
+    Return usable values of the middle of an image.
+
+    Parameters
+    ----------
+    image : SkyImage
+        The image.
+
+    Returns
+    -------
+    list of (N,) arrays
+        One a band, sorted.
+    """
+    spans = []
+    for side in image.shape:
+        start = max(0, (side - _MIDDLE) // 2)
+        spans += [start, min(start + _MIDDLE, side)]
+    data, mask = image.window(*spans)
+    return [np.sort(sampled(plane, mask, _SAMPLE)) for plane in data]
+
+
 def finest_step(image):
     """
     Return the smallest distance between the values of an image.
@@ -86,10 +108,5 @@ def finest_step(image):
     float
         1 of a picture of 8 bits; 0 where all values of each band are equal.
     """
-    spans = []
-    for side in image.shape:
-        start = max(0, (side - _MIDDLE) // 2)
-        spans += [start, min(start + _MIDDLE, side)]
-    data, mask = image.window(*spans)
-    steps = [np.diff(np.unique(sampled(plane, mask, _SAMPLE))) for plane in data]
+    steps = [np.diff(np.unique(values)) for values in middle_samples(image)]
     return float(min((step.min() for step in steps if len(step)), default=0.0))

@@ -15,7 +15,7 @@ import numpy as np
 from astro_yolo._alignment import averaged, nonfinite, union
 from astro_yolo._changed_image import joined
 from astro_yolo._rounding import finest_step
-from astro_yolo.stretch import background_noise
+from astro_yolo.stretch import background_noise, rise_above_median
 from astro_yolo.tiling import bin_mean, spans
 
 __all__ = ["Resampled", "point_source_width", "suitable_zoom"]
@@ -64,16 +64,19 @@ def suitable_zoom(image):
     """
     if image.pixel_scale and _OWN_SCALE[0] <= image.pixel_scale <= _OWN_SCALE[1]:
         return 1.0
-    width, wanted, small_enough = point_source_width(image), _WANTED, _SMALL_ENOUGH
-    if width is None:
+    width = point_source_width(image)
+    if width is None or _LARGE_ENOUGH <= width <= _small_enough(image):
         return 1.0
-    if image.kind == "picture" and width > _LARGE_ENOUGH:
-        wanted, small_enough = _WANTED_IN_PICTURE, _SMALL_ENOUGH_IN_PICTURE
-        if max(image.shape) < _SMALL_PICTURE:
-            return 1.0
-    if _LARGE_ENOUGH <= width <= small_enough:
-        return 1.0
+    made_smaller = width > _LARGE_ENOUGH
+    wanted = _WANTED_IN_PICTURE if made_smaller and image.kind == "picture" else _WANTED
     return float(np.clip(wanted / width, *_FACTORS))
+
+
+def _small_enough(image):
+    """Return the width of stars up to which an image is not made smaller, pixels."""
+    if image.kind != "picture":
+        return _SMALL_ENOUGH
+    return _SMALL_ENOUGH_IN_PICTURE if max(image.shape) >= _SMALL_PICTURE else np.inf
 
 
 def point_source_width(image):
@@ -95,25 +98,26 @@ def point_source_width(image):
     float or None
         Full width at half maximum in pixels; None where fewer than eight peaks were found.
     """
-    width = _width(image, 1)
+    step = finest_step(image) if image.kind == "picture" else 0.0
+    width = _width(image, 1, step)
     for factor in _BINNINGS if width is not None else ():
         if width <= factor / 2 * _REACH:
             break
-        width = max(width, _width(image, factor) or 0)
+        width = max(width, _width(image, factor, step) or 0)
     return width
 
 
-def _width(image, factor):
+def _width(image, factor, step):
     """Return the width in binned pixels, times the factor; None where there are too few peaks."""
-    found = _compact(image, _CONTRAST, factor)
+    found = _compact(image, factor, step, _CONTRAST)
     if len(found) < _FEW and image.kind == "picture":  # a steep stretch leaves little above noise
-        found = _compact(image, _CONTRAST / 2, factor)
+        found = _compact(image, factor, step, _CONTRAST / 2)
     return float(factor * np.percentile(found, _COMPACT)) if len(found) >= _FEW else None
 
 
-def _compact(image, contrast, factor):
+def _compact(image, factor, step, contrast):
     """Return the widths of peaks of a contrast in an image binned by a factor."""
-    found, step = np.empty(0), finest_step(image) if image.kind == "picture" else 0.0
+    found = np.empty(0)
     blocks = islice(_blocks(image.shape, factor * _BLOCK), _BLOCKS[1])
     for k, window in enumerate(blocks, 1):
         data, mask = image.window(*window)
@@ -168,8 +172,8 @@ def _noise(plane, least):
 
     Where a dark picture is black in most pixels, only what rises above tells.
     """
-    middle, high = np.percentile(plane[::3, ::3], [50, 84.13])
-    return max(least, background_noise(plane, max_samples=5000)[1], (high - middle) / 2)
+    above = rise_above_median(plane[::3, ::3])
+    return max(least, background_noise(plane, max_samples=5000)[1], above / 2)
 
 
 def _widths(light, contrast):

@@ -5,18 +5,17 @@ pass is taken as it is; a larger one is cut into tiles, and galaxies too large f
 are looked for in binned copies of it, tile by tile as well, so that memory stays bounded.
 """
 
-import sys
-from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from astro_yolo import boxes as box_math
 from astro_yolo import tiling
-from astro_yolo._changed_image import joined, with_chance
+from astro_yolo._changed_image import joined, whole, with_chance
 from astro_yolo._flatness import warn_of_uneven_sky
 from astro_yolo._giants import has_giants
 from astro_yolo._local_sky import flattened
+from astro_yolo._progress_bar import progress_bar
 from astro_yolo._rounding import finest_step
 from astro_yolo._sampling import Resampled, suitable_zoom
 from astro_yolo.centering import recenter
@@ -210,7 +209,7 @@ def _by_tiles(find, image, factors, max_pixels, progress):
     """Return the candidates of a large image, level by level and tile by tile."""
     jobs = _jobs(image, factors, max_pixels, find.floor)
     parts = []
-    with _progress(len(jobs), progress) as tick:
+    with progress_bar(len(jobs), progress) as tick:
         for level, tile, plan, levels in jobs:
             found = find.in_tile(level, tile, levels)
             parts.append(_answered_for(found, level, tile, plan, factors[-1]))
@@ -242,15 +241,14 @@ class _Finder:
 
     def in_one_pass(self, image):
         """Return the candidates of a whole image."""
-        bands, mask, saturated = image.data, image.mask, image.saturated
+        bands, mask = whole(image)
+        saturated = image.saturated
         if image.is_lazy:
-            whole = (0, image.shape[0], 0, image.shape[1])
-            bands, mask = image.window(*whole)
-            saturated = image.saturated_window(*whole)
+            saturated = image.saturated_window(0, image.shape[0], 0, image.shape[1])
         boxes, *values = self._boxes(bands, mask, image.shape)
         marks = _marks(boxes, mask, saturated)
-        whole, level = np.zeros_like(marks[0]), np.ones(len(boxes), int)
-        return Candidates(boxes, *values, *marks, whole, level)
+        seam, level = np.zeros_like(marks[0]), np.ones(len(boxes), int)
+        return Candidates(boxes, *values, *marks, seam, level)
 
     def in_tile(self, level, tile, levels):
         """Return the candidates of a tile, in edge pixels of the level."""
@@ -365,29 +363,3 @@ def _answered_for(found, level, tile, plan, last):
     seam = tiling.crosses_core_edge(kept.boxes, plan, level.shape)
     boxes = box_math.scale(kept.boxes, level.factor)
     return replace(kept, boxes=boxes, seam=seam)
-
-
-@contextmanager
-def _progress(total, visible):
-    """Give a function to call after each tile, which moves a bar on standard error."""
-    if not visible:
-        yield lambda: None
-        return
-    from astropy.utils.console import ProgressBar
-
-    stream = sys.stderr
-    if type(stream).__module__.startswith("ipykernel."):
-        stream = _Notebook(stream)
-    with ProgressBar(total, file=stream) as bar:
-        yield bar.update
-
-
-class _Notebook:
-    """Standard error of a notebook: it shows a bar, and says that it is no terminal."""
-
-    def __init__(self, stream):
-        self.write, self.flush = stream.write, stream.flush
-
-    @staticmethod
-    def isatty():
-        return True

@@ -146,7 +146,7 @@ def sky(table):
         raise WCSError(f"table must have angles in ra and dec, got: {error}") from error
 
 
-def pixel_boxes(table):
+def pixel_boxes(table, name="table"):
     """
     Return the boxes of a table.
 
@@ -154,6 +154,8 @@ def pixel_boxes(table):
     ----------
     table : `~astropy.table.Table`
         Table with the columns of `BOX_COLUMNS`, or one row of it.
+    name : str, optional
+        Name of the argument, for messages.
 
     Returns
     -------
@@ -167,9 +169,9 @@ def pixel_boxes(table):
     """
     missing = [name for name in BOX_COLUMNS if name not in table.colnames]
     if missing:
-        raise ValueError(f"table must have the columns {', '.join(BOX_COLUMNS)}, got none named"
+        raise ValueError(f"{name} must have the columns {', '.join(BOX_COLUMNS)}, got none named"
                          f" {missing[0]}")
-    return np.stack([floats(table[name]) for name in BOX_COLUMNS], axis=-1)
+    return np.stack([floats(table[side]) for side in BOX_COLUMNS], axis=-1)
 
 
 def table_wcs(table):

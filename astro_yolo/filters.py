@@ -8,7 +8,7 @@ point from its pixels, so convert first and cut afterwards.
 
 import numpy as np
 
-__all__ = ["FILTERS", "apply_filter", "scale_channels", "white_of"]
+__all__ = ["FILTERS", "apply_filter", "finite", "scale_channels", "white_of"]
 
 _LUPTON_STRETCH, _LUPTON_Q = 5, 8  # the defaults of make_lupton_rgb
 _ENHANCEMENT = 2
@@ -55,7 +55,7 @@ def apply_filter(channels, name):
     if name not in _FILTERS:
         msg = f"filter must be one of {', '.join(FILTERS)}, got {name!r}"
         raise ValueError(msg)
-    planes = _finite(channels)
+    planes = finite(channels)
     if planes.ndim != 3 or len(planes) != 3:
         msg = f"channels must be three planes, (3, ny, nx), got shape {planes.shape}"
         raise ValueError(msg)
@@ -98,15 +98,27 @@ def scale_channels(channels):
         0 to 1. A channel that is nowhere above ``gray_min`` becomes 0. What is not finite counts
         as 0.
     """
-    planes = _finite(channels)
+    planes = finite(channels)
     low = planes.mean(axis=0).min()
     span = planes.max(axis=(1, 2), keepdims=True) - low
     scaled = np.divide(planes - low, span, out=np.zeros_like(planes), where=span > 0)
     return np.clip(scaled, 0, 1)
 
 
-def _finite(channels):
-    """Return a copy of channels as float32, with 0 for what is not finite."""
+def finite(channels):
+    """
+    Return channels with 0 for what is not finite.
+
+    Parameters
+    ----------
+    channels : (3, ny, nx) array or sequence of three (ny, nx) arrays
+        Any values.
+
+    Returns
+    -------
+    (3, ny, nx) float32 array
+        A copy.
+    """
     return np.nan_to_num(np.asarray(channels, dtype=np.float32), posinf=0, neginf=0)
 
 

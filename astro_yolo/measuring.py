@@ -13,7 +13,7 @@ from astro_yolo._measure_source import FLAG_BITS, KRON_FACTOR, measure_source
 from astro_yolo._shape_of_light import psf_squares
 from astro_yolo._sky import pixel_to_sky
 from astro_yolo._table_grid import check_grid
-from astro_yolo.catalog import BOX_COLUMNS, conform, pixel_boxes
+from astro_yolo.catalog import conform, pixel_boxes
 from astro_yolo.exceptions import MeasurementError, warn_user
 from astro_yolo.image import read_image
 from astro_yolo.injection import moffat_kernel
@@ -149,10 +149,10 @@ def _remove_outdated(table, columns, bands):
 
 def _boxes(table, which="table"):
     """Return the boxes of a table, (N, 4)."""
-    if missing := [name for name in BOX_COLUMNS if name not in table.colnames]:
-        msg = f"{which} must have the columns {', '.join(BOX_COLUMNS)}, got none named {missing[0]}"
-        raise MeasurementError(msg)
-    return pixel_boxes(table)
+    try:
+        return pixel_boxes(table, which)
+    except ValueError as error:
+        raise MeasurementError(str(error)) from error
 
 
 def _aperture_radius(aperture, image):

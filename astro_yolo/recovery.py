@@ -1,9 +1,7 @@
 """How complete detection is in an image: galaxies are put in, and it is seen which are found."""
 
 import json
-import sys
 import warnings
-from contextlib import nullcontext
 
 import numpy as np
 from astropy import units as u
@@ -14,6 +12,7 @@ from astro_yolo._bands import reference
 from astro_yolo._completeness_result import Completeness
 from astro_yolo._image_units import pixels_of, zero_points_of
 from astro_yolo._limits import Limit
+from astro_yolo._progress_bar import progress_bar
 from astro_yolo._sky import pixel_to_sky
 from astro_yolo._stamp_inputs import as_whole
 from astro_yolo._star_stack import given_psf, stacked_psf
@@ -160,7 +159,7 @@ def completeness(
     rng = np.random.default_rng(seed)
     rows = _color_rows(colors, search, frame, zero)
     drawn = models.draw(rng, number, limits, radii, types, rows)
-    with _bar(number, progress) as bar:
+    with progress_bar(number, progress) as bar:
         outcome = search.run(drawn, kernels, zero, rng, bar)
     asked = {"magnitudes": limits, "half_light_radii": radii, "types": types, "number": number,
              "seed": seed, "zeropoint": zero.tolist()}  # fmt: skip
@@ -373,25 +372,3 @@ def _meta(known, kernels, frame, asked):
 def _quiet(category):
     """Return a context without warnings of a kind."""
     return warnings.catch_warnings(action="ignore", category=category)
-
-
-def _bar(total, visible):
-    """Return a context that gives a function to call with the number that is done."""
-    if not visible:
-        return nullcontext(lambda _: None)
-    from astropy.utils.console import ProgressBar
-
-    return _Updating(ProgressBar(total, file=sys.stderr))
-
-
-class _Updating:
-    """A bar of Astropy's as a context that gives its `update`."""
-
-    def __init__(self, bar):
-        self._bar = bar
-
-    def __enter__(self):
-        return self._bar.__enter__().update
-
-    def __exit__(self, *error):
-        return self._bar.__exit__(*error)

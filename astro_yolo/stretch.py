@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from astro_yolo._display_curves import CURVES, OF_SKY
-from astro_yolo.filters import FILTERS, apply_filter, scale_channels
+from astro_yolo.filters import FILTERS, apply_filter, finite, scale_channels
 
 __all__ = [
     "NETWORK_SKY",
@@ -18,6 +18,7 @@ __all__ = [
     "background_noise",
     "from_network",
     "levels_of",
+    "rise_above_median",
     "sampled",
     "to_channels",
     "to_network",
@@ -34,7 +35,6 @@ _GAIN = 1 / 12  # asinh units to network units: 36 000 sigma reach 1
 _SOFT = 2.0  # in units of the noise; below it the scale is linear
 # what becomes the network's 0, by a hair more lest it round to less; and a square that is finite
 _RANGE = np.float32(-0.999999 * np.sinh(NETWORK_SKY / _GAIN)), np.float32(1e18)
-_SIXTH = 50, 84.13  # percentiles: the median, and what a sixth is above, 1 sigma of a Gaussian
 
 
 def to_channels(bands):
@@ -157,8 +157,24 @@ def _noise_above_black(values, step):
     How far below it would fall nobody knows: the mean, in the logarithm, of a step and of what a
     sixth of the values rise.
     """
-    middle, high = np.percentile(values, _SIXTH)
-    return np.sqrt(step * max(step, high - middle))
+    return np.sqrt(step * max(step, rise_above_median(values)))
+
+
+def rise_above_median(values):
+    """
+    Return by how much a sixth of some values are above their median: 1 sigma of a Gaussian.
+
+    Parameters
+    ----------
+    values : array
+        Finite values.
+
+    Returns
+    -------
+    float
+    """
+    middle, high = np.percentile(values, [50, 84.13])
+    return float(high - middle)
 
 
 def _smallest_step(values, centre):
@@ -342,7 +358,7 @@ def to_rgb(
         msg = f"channels must hold three planes, got {len(channels)}"
         raise ValueError(msg)
     given = np.stack([np.asarray(c, dtype=np.float32) for c in channels])
-    planes = np.nan_to_num(given, posinf=0, neginf=0)
+    planes = finite(given)
     if per_channel:
         planes = scale_channels(planes)
     if stretch in FILTERS:

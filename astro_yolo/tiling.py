@@ -212,11 +212,12 @@ def giant_factors(shape):
     Returns
     -------
     list of int
-        2, 4, ... as long as a side stays above `SMALLEST`.
+        2, 4, ... as long as the longer side has `SMALLEST` pixels.
     """
-    factors = []
-    while max(shape) >> (len(factors) + 1) >= SMALLEST:
-        factors.append(2 << len(factors))
+    factors, factor = [], 2
+    while max(shape) // factor >= SMALLEST:
+        factors.append(factor)
+        factor *= 2
     return factors
 
 

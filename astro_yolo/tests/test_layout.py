@@ -31,8 +31,8 @@ LAYERS = (
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
-    ("_changed_image", "_giants", "_local_sky", "_sampling", "_flatness", "_scan", "_loaded",
-     "detection"),
+    ("_progress_bar", "_changed_image", "_giants", "_local_sky", "_sampling", "_flatness", "_scan",
+     "_loaded", "detection"),
     # 4: what uses detections
     ("_angle_text", "_catalog_files", "_match_inputs", "matching", "comparison",
      "_star_stack", "_model_galaxies", "_limits", "_completeness_result", "recovery"),
