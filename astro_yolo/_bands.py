@@ -18,13 +18,17 @@ _NAMED = {
     "W1": 3350, "W2": 4600, "W3": 11600, "W4": 22100,
 }  # fmt: skip
 _SLOAN = "ugrizy"
-# NIRCam long-wave and MIRI numbers count tens of nanometres, and overlap with HST's nanometres.
+# NIRCam long-wave and MIRI numbers count tens of nanometres, and overlap with HST's nanometres; so
+# do those of NICMOS from 222 and of NIRISS (380).
 _TENS_OF_NM = {
-    250, 277, 300, 322, 323, 335, 356, 360, 405, 410, 430, 444, 460, 466, 470, 480,
-    560, 770, 1000, 1065, 1130, 1140, 1280, 1500, 1550, 1800, 2100, 2300, 2550,
+    222, 237, 240, 250, 277, 300, 322, 323, 335, 356, 360, 380, 405, 410, 430, 444, 460, 466, 470,
+    480, 560, 770, 1000, 1065, 1130, 1140, 1280, 1500, 1550, 1800, 2100, 2300, 2550,
 }  # fmt: skip
-_SPACE_FILTER = re.compile(r"F(\d{3,4})(?:W2|LP|[WMNXCP]|)$", re.IGNORECASE)
+# HST's own among these numbers and below 218: ultraviolet filters of WFPC2, ACS and WFC3.
+_NANOMETRES = {"F122M", "F170W", "F185W", "F250W", "F300W", "F300X", "F380W"}
+_SPACE_FILTER = re.compile(r"F(\d{3,4})(W2|LP|[WMNXCP]|)$", re.IGNORECASE)
 _PREFIX = re.compile(r"^(?:sdss|des|decam|hsc|ps1|lsst|vista|ukidss|2mass|megacam)", re.IGNORECASE)
+_SYSTEM = re.compile(r"^W-[JCS]-")  # of Suprime-Cam's filters: Johnson, Cousins, Sloan
 _SHORTEST_HST_NM = 218  # F218W; a smaller number counts tens of nanometres (F090W, F160W, F200W)
 _SAME_BAND_RATIO = 1.12  # B and g, r and F606W are one band in this sense; g and r are not
 
@@ -141,7 +145,8 @@ def _differ(given, found):
 
 def _token(name):
     """Return the part of a name that is a known band, in its table spelling, or None."""
-    name = re.sub(r"H\W?alpha", "halpha", str(name or ""), flags=re.IGNORECASE)
+    name = _SYSTEM.sub("", str(name or ""))
+    name = re.sub(r"H[\W_]?alpha", "halpha", name, flags=re.IGNORECASE)
     for word in re.split(r"[^A-Za-z0-9]+", name):
         token = _known(word) or _known(_PREFIX.sub("", word))
         if token is not None:
@@ -150,8 +155,9 @@ def _token(name):
 
 
 def _known(word):
-    """Return one word as a known token; HSC's upper-case G means g, primes (gp) are dropped."""
-    for spelling in (word, word.lower(), word[:-1] if word.endswith("p") else ""):
+    """Return one word as a known token; HSC's G means g and its R2 R, primes (gp) are dropped."""
+    again = word.endswith("p") or word in {"R2", "I2"}
+    for spelling in (word, word.lower(), word[:-1] if again else ""):
         if spelling in _NAMED:
             return spelling
     return word.upper() if _SPACE_FILTER.match(word) else None
@@ -161,6 +167,9 @@ def _token_wavelength(token):
     """Wavelength in nm of a known token."""
     if token in _NAMED:
         return _NAMED[token]
-    number = int(_SPACE_FILTER.match(token).group(1))
+    number, kind = _SPACE_FILTER.match(token).groups()
+    number = int(number)
+    # a long-pass filter of so small a number is one of ACS in the far ultraviolet
+    short = token in _NANOMETRES or (kind == "LP" and number < _SHORTEST_HST_NM)
     tens = number < _SHORTEST_HST_NM or number in _TENS_OF_NM
-    return 10 * number if tens else number
+    return 10 * number if tens and not short else number

@@ -8,6 +8,7 @@ from astropy import units as u
 from astropy.stats import binom_conf_interval
 from astropy.table import QTable
 
+from astro_yolo._column_values import values_and_mask
 from astro_yolo._files import replacing
 from astro_yolo._limits import falling_limit
 from astro_yolo._stamp_inputs import as_whole
@@ -44,7 +45,7 @@ class Completeness:
     table: QTable
 
     def __repr__(self):
-        return f"Completeness({int(self.table['found'].sum())} of {len(self.table)} found)"
+        return f"Completeness({int(self._found().sum())} of {len(self.table)} found)"
 
     def by(self, column="magnitude", bins=None):
         """
@@ -70,20 +71,21 @@ class Completeness:
         Raises
         ------
         ValueError
-            If there is no such column, or the edges do not rise.
+            If there is no such column, it holds nothing to make bins of, or the edges do not rise.
         """
         if column not in self.table.colnames:
             msg = f"column must be one of {self.table.colnames}, got {column!r}"
             raise ValueError(msg)
         values = self.table[column]
-        if values.dtype.kind == "U":
+        if values.dtype.kind in "US":
+            values = _words(values)
             if bins is not None:
                 msg = f"bins must be left out with {column}, whose words are the bins, got {bins}"
                 raise ValueError(msg)
             words = np.unique(values)
             return self._shares({column: words}, [values == word for word in words])
         unit = getattr(values, "unit", None) or u.dimensionless_unscaled
-        numbers = np.asarray(getattr(values, "value", values), dtype=float)
+        numbers = _numbers(values)
         edges = _edges(numbers, bins, unit, column)
         bin_of = np.searchsorted(edges, numbers, side="right") - 1
         bin_of[numbers == edges[-1]] = len(edges) - 2
@@ -94,7 +96,7 @@ class Completeness:
 
     def _shares(self, names, parts):
         """Return the table of the shares found in some parts."""
-        found = np.asarray(self.table["found"])
+        found = self._found()
         n, hits = (np.array([np.sum(p & yes) for p in parts]) for yes in (True, found))
         low, high = binom_conf_interval(hits, np.maximum(n, 1), _LEVEL, interval="jeffreys")
         share = hits / np.maximum(n, 1)
@@ -127,7 +129,12 @@ class Completeness:
         if not 0 < share < 1:
             msg = f"share must be between 0 and 1, got {share}"
             raise ValueError(msg)
-        return falling_limit(self.table["magnitude"].value, self.table["found"], float(share))
+        return falling_limit(_numbers(self.table["magnitude"]), self._found(), float(share))
+
+    def _found(self):
+        """Return which galaxies were found, also of a table that was read from a text file."""
+        found, _ = values_and_mask(self.table["found"])
+        return _words(found) == "True" if found.dtype.kind in "US" else found.astype(bool)
 
     def plot(self, path=None, *, column="magnitude", bins=None, overwrite=False):
         """
@@ -171,12 +178,24 @@ class Completeness:
         """Return the words below an axis."""
         words, unit = column.replace("_", " "), getattr(self.table[column], "unit", None)
         if column == "magnitude":
-            words = f"{self.table.meta['REFBAND']} magnitude"
+            words = f"{self.table.meta.get('REFBAND', '')} magnitude".strip()
         per = f"/{self._length().to_string()}2" if column == "surface_brightness" else ""
         return f"{words} ({unit}{per})" if unit else words
 
     def _length(self):
         return self.table["half_light_radius"].unit
+
+
+def _words(column):
+    """Return text as str, which files may hold as bytes, and none where it is masked."""
+    values, mask = values_and_mask(column)
+    return np.where(mask, "", values.astype(str))
+
+
+def _numbers(column):
+    """Return numbers without their unit, NaN where they are masked."""
+    values, mask = values_and_mask(column)
+    return np.where(mask, np.nan, values.astype(float))
 
 
 def _draw(axes, rows, column):
@@ -198,6 +217,9 @@ def _draw(axes, rows, column):
 
 def _edges(values, bins, unit, column):
     """Return the edges of bins in the unit of a column."""
+    if np.ndim(bins) == 0 and not np.isfinite(values).any():
+        msg = f"column must hold numbers, got none in the {len(values)} rows of {column}"
+        raise ValueError(msg)
     if bins is None:
         bins = 5
         if unit == u.mag:

@@ -182,7 +182,9 @@ def _number(cards, key, label):
 def _softening(cards, label):
     """Return what undoes the arcsinh under which Pan-STARRS keeps its pixels, if they are so."""
     softening, offset = (_number(cards, key, label) for key in ("BSOFTEN", "BOFFSET"))
-    return {"softening": softening, "offset": offset or 0.0} if softening else {}
+    if not softening:
+        return {}
+    return {"softening": softening, "offset": offset or 0.0, "label": label}
 
 
 def _whole_blank(cards, label):

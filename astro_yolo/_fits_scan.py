@@ -16,8 +16,9 @@ _STRUCTURE = {
 MASK = "MASK"
 _BESIDE = {
     MASK, "UNCERT", "PSFIMAGE", "WCSDVARR", "D2IMARR", "MSK", "DQ", "QUAL", "FLAG", "FLAGS",
-    "VARIANCE", "VAR", "IVAR", "INVVAR", "ERR", "ERRS", "ERROR", "SIGMA", "STD", "STDDEV", "STAT",
-    "RMS", "NOISE", "WHT", "WGT", "WEIGHT", "WEIGHTS", "CON", "CTX", "COVERAGE",
+    "VARIANCE", "VAR", "IVAR", "INVVAR", "ERR", "ERRS", "ERROR", "SIGMA", "STD", "STDDEV", "STDEV",
+    "STAT", "RMS", "NOISE", "UNC", "WHT", "WGT", "WEIGHT", "WEIGHTS", "CON", "CTX", "COVERAGE",
+    "EXP", "EXPOSURE", "MASKBITS",
 }  # fmt: skip
 
 

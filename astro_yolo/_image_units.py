@@ -7,7 +7,7 @@ from astropy import units as u
 
 from astro_yolo.exceptions import MeasurementError
 
-__all__ = ["pixels_of", "zero_points_of"]
+__all__ = ["magnitude_of", "pixels_of", "zero_points_of"]
 
 
 def pixels_of(length, name, image):
@@ -94,9 +94,34 @@ def zero_points_of(given, image):
 
 def _zero_point(value):
     """Return a zero point as a number."""
-    known = not isinstance(value, u.Quantity) or value.unit in (u.mag, u.ABmag)
     try:
-        return float(getattr(value, "value", value) if known else None)
+        found = magnitude_of(value)
     except (TypeError, ValueError) as error:
         msg = f"zeropoint must be AB magnitudes such as 22.5, got {value!r}"
         raise MeasurementError(msg) from error
+    if np.isinf(found):  # NaN stands for none
+        msg = f"zeropoint must be finite, got {value}"
+        raise MeasurementError(msg)
+    return found
+
+
+def magnitude_of(value):
+    """
+    Return a magnitude as a number.
+
+    Parameters
+    ----------
+    value : float or `~astropy.units.Quantity`
+        AB.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is no number, or has another unit.
+    """
+    known = not isinstance(value, u.Quantity) or value.unit in (u.mag, u.ABmag)
+    return float(getattr(value, "value", value) if known else None)

@@ -1,5 +1,6 @@
 """Where a share falls below a level: a falling curve fitted to yes and no."""
 
+from itertools import product
 from typing import NamedTuple
 
 import numpy as np
@@ -50,9 +51,11 @@ def falling_limit(magnitude, found, share):
     Limit
     """
     fit = _Fit(np.asarray(magnitude, dtype=float), np.asarray(found, dtype=bool), share)
+    if fit.found.all() or not fit.found.any():
+        return Limit(np.nan, np.nan, np.nan)
     ends = fit.magnitude.min(), fit.magnitude.max()
     best, others = fit.best()
-    if found.all() or not found.any() or not ends[0] < best < ends[1]:
+    if not ends[0] < best < ends[1]:
         return Limit(np.nan, np.nan, np.nan)
     lowest = fit.cost((best, *others))
     return Limit(float(best), *(fit.crossing(best, others, lowest + _DROP, end) for end in ends))
@@ -78,16 +81,15 @@ class _Fit:
 
         (low, high), (least, _) = self._bounds
         ends = self.magnitude.min(), self.magnitude.max()
-        grid = [
-            (limit, width, top)
-            for limit in np.linspace(*ends, 25)
-            for width in np.linspace(low, high, 8)
-            for top in np.linspace(least, 1, 5)
-        ]
-        start = min(grid, key=self.cost)
+        limits, tops = np.linspace(*ends, 25), np.linspace(least, 1, 5)
         beyond = (ends[0] - 5, ends[1] + 5)
-        found = minimize(self.cost, start, method="L-BFGS-B", bounds=[beyond, *self._bounds])
-        return found.x[0], found.x[1:]
+        found = []
+        for width in np.linspace(low, high, 8):  # a descent stays near the width that it begins at
+            start = min(product(limits, [width], tops), key=self.cost)
+            bounds = [beyond, *self._bounds]
+            found.append(minimize(self.cost, start, method="L-BFGS-B", bounds=bounds))
+        best = min(found, key=lambda one: one.fun).x
+        return best[0], best[1:]
 
     def _profile(self, limit, start):
         """Return the least cost at a limit."""

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, fields
 
 import numpy as np
+from astropy import units as u
 from astropy.table import QTable, Table
 from scipy.spatial import cKDTree
 
@@ -148,7 +149,7 @@ def color_rows(colors, bands, middle):
     """
     if isinstance(colors, Table):
         return _colors_of_table(colors, bands, middle)
-    parts = _by_band(colors, bands, middle)
+    parts = [_number(part) for part in _by_band(colors, bands, middle)]
     try:
         parts = [np.atleast_1d(np.asarray(part, dtype=float)) for part in parts]
         rows = np.stack(np.broadcast_arrays(*parts), axis=1)
@@ -166,13 +167,25 @@ def _by_band(colors, bands, middle):
     others = tuple(band for band in bands if band != bands[middle])
     if isinstance(colors, dict) and set(colors) == set(others):
         return [colors.get(band, 0.0) for band in bands]
-    if isinstance(colors, list | tuple) and len(colors) == len(bands) and colors[middle] == 0:
+    several = isinstance(colors, list | tuple) or np.ndim(colors) == 1
+    if several and len(colors) == len(bands) and _number(colors[middle]) == 0:
         return list(colors)
     msg = (
         f"colors must be a dict of the bands {others}, or one number for each of {bands} with 0"
         f" for {bands[middle]}, got {colors!r}"
     )
     raise MeasurementError(msg)
+
+
+def _number(color):
+    """Return a colour, or several, without the unit of magnitudes."""
+    if not isinstance(color, u.Quantity):
+        return color
+    try:
+        return color.to_value(u.mag)
+    except u.UnitConversionError as error:
+        msg = f"colors must be magnitudes, got {color}"
+        raise MeasurementError(msg) from error
 
 
 def _colors_of_table(table, bands, middle):

@@ -12,6 +12,7 @@ import numpy as np
 from astro_yolo._no_data import filled_region
 from astro_yolo.exceptions import ImageError
 
+_MOST = 40.0  # of a pixel under an arcsinh: 1e16 times the softening
 _HASH_ROWS = 1024  # rows hashed at a time, so that a memory-mapped image is never copied whole
 
 
@@ -34,6 +35,8 @@ class Pixels:
         the stacks of Pan-STARRS (Waters et al. 2020, ApJS 251, 4).
     offset : float
         ``BOFFSET``, which was taken from the flux before.
+    label : str
+        How messages name the file.
     """
 
     raw: object
@@ -42,6 +45,7 @@ class Pixels:
     blank: int | None = None
     softening: float | None = None
     offset: float = 0.0
+    label: str = ""
 
     @property
     def shape(self):
@@ -69,12 +73,22 @@ class Pixels:
             with np.errstate(over="ignore"):  # fills such as the largest float64 are infinite
                 return np.ascontiguousarray(block, dtype=np.float32)
         values = block * self.scale + self.zero  # float64: 32-bit counters stay exact until here
-        if self.softening is not None:
-            values = self.offset + 2 * self.softening * np.sinh(values * (np.log(10) / 2.5))
-        values = values.astype(np.float32)
         if self.blank is not None:
             values[block == self.blank] = np.nan
-        return values
+        if self.softening is not None:
+            values = self._flux(values)
+        return values.astype(np.float32)
+
+    def _flux(self, values):
+        """Return the flux of pixels under an arcsinh."""
+        largest = np.abs(values[np.isfinite(values)]).max(initial=0)
+        if largest > _MOST:
+            msg = (
+                f"{self.label}: BSOFTEN must stand only beside pixels under an arcsinh, got values"
+                f" up to {largest:.4g}: if they are linear fluxes, delete the card"
+            )
+            raise ImageError(msg)
+        return self.offset + 2 * self.softening * np.sinh(values * (np.log(10) / 2.5))
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,6 +30,7 @@ _SIZES = 6, 60  # pixels, of the same
 _RING = 4  # pixels round a stamp that tell its sky
 _BRIGHT = 250.0  # flux of a star in the stack, in units of the noise of a pixel
 _ODD = 2.5  # times the median distance to the stack: saturated stars and blends
+_OFF = 1.0  # pixels that the core of a given image may lie beside its middle
 _CORE, _WINGS = 1.5, 2.0  # FWHM: within, stars are compared; beyond, the azimuthal median is taken
 
 
@@ -107,6 +108,14 @@ def _one_kernel(psf, image):
     total = float(kernel.sum())
     if kernel.ndim != 2 or not total > 0:
         msg = f"psf must be images of positive sum or widths, got {kernel.shape}, sum {total:g}"
+        raise MeasurementError(msg)
+    core = np.argwhere(kernel > kernel.max() / 2)
+    off = core.mean(axis=0) - len(kernel) // 2
+    if np.hypot(*off) > _OFF:  # all galaxies would lie beside their places
+        msg = (
+            "psf must have the centre of a star on its middle pixel, got one that is off by"
+            f" {off[1]:+.1f} and {off[0]:+.1f} pixels in x and y"
+        )
         raise MeasurementError(msg)
     return kernel / np.float32(total)
 

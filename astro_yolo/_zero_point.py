@@ -15,6 +15,7 @@ KEYWORDS = (
     "FPA.ZP", "PHOTFLAM", "PHOTPLAM", "EXPTIME", "PIXAR_SR", "SURVEY",
 )  # fmt: skip
 _JANSKY = 8.90  # AB magnitude
+_SAME_AREA = 0.1  # of a distorted exposure the one card and the pixel at its centre differ by less
 _MAGGY = u.Unit("maggy")
 # Spellings of units that Astropy does not know, in lower case.
 _UNITS = {
@@ -35,7 +36,8 @@ def zero_point(*headers, unit=None, scale=None):
     (HSC); FPA.ZP, which is of a count per second, with EXPTIME (Pan-STARRS); a number under
     MAGZERO, MAGZPT, ZEROPNT, ZPAB or PHOTZP, or MAGZP (ZTF); PHOTFLAM and PHOTPLAM
     (Hubble; ACS Data Handbook, section 5.1), which are of a count per second, with EXPTIME for
-    counts; a surface brightness such as MJy/sr with PIXAR_SR (Webb) or the area of a pixel.
+    counts; a surface brightness such as MJy/sr with PIXAR_SR (Webb) or the area of a pixel, which
+    also stands where the two are a tenth apart, as in images that were binned or resampled.
 
     Parameters
     ----------
@@ -87,7 +89,7 @@ def _zero_point(known, unit, scale):
     brightness = _magnitudes_between(u.Jy / u.sr, measure)
     if brightness is None:
         return _hubble_zero_point(numbers, unit)
-    area = numbers.get("PIXAR_SR", 0) or _area(scale)
+    area = _pixel_area(numbers.get("PIXAR_SR", 0), _area(scale))
     return float(_JANSKY + brightness - 2.5 * np.log10(area)) if area > 0 else None
 
 
@@ -107,6 +109,11 @@ def _told_magnitude(known, numbers):
     if str(known["INSTRUME"]).startswith("ZTF") and "MAGZP" in numbers:
         keys.append("MAGZP")
     return numbers[keys[0]] if keys else None
+
+
+def _pixel_area(stated, seen):
+    """Return the area of a pixel: that of the WCS where a card is far off, as after rebinning."""
+    return seen if seen and abs(stated / seen - 1) > _SAME_AREA else stated
 
 
 def _area(scale):

@@ -165,10 +165,10 @@ def _reach(threshold):
     """
     Return how far apart centres may be, in units of the smaller side.
 
-    With overlap o along one axis, IoU > t needs o > t * max(w1, w2), and
-    o = (w1 + w2) / 2 - |dx| unless one spans the other, where |dx| is smaller still.
+    IoU > t needs an overlap o > t * (w1 + w2 - o) along each axis, and w2 > t * w1 of the smaller;
+    o = (w1 + w2) / 2 - |dx|, or less where one spans the other. Together they give this.
     """
-    return (1 - threshold) if threshold >= 0.5 else (1 - threshold) / (2 * threshold)
+    return (1 - threshold) / (2 * threshold)
 
 
 def _spans(count):

@@ -142,11 +142,9 @@ class Comparison:
         OSError
             If the file exists and ``overwrite`` is false, or it cannot be written.
         """
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
         figure = Figure(figsize=(6, 4), layout="constrained")
-        FigureCanvasAgg(figure)
         axes = figure.add_subplot()
         middle = (self.bins["low"] + self.bins["high"]) / 2
         middle = np.where(np.isfinite(middle), middle, np.arange(len(middle)))

@@ -301,9 +301,7 @@ def _free(name, taken):
 
 def _ambiguous(first, second, reach, rows, places):
     """Return all pairs of the rows that have more than one candidate, on either side."""
-    pairs = np.empty((0, 2), dtype=int)
-    if len(first) and len(second):
-        pairs = sphere.all_pairs(first, second, reach)
+    pairs = sphere.all_pairs(first, second, reach)
     ours = np.bincount(pairs[:, 0], minlength=len(first))
     theirs = np.bincount(pairs[:, 1], minlength=len(second))
     pairs = pairs[(ours[pairs[:, 0]] > 1) | (theirs[pairs[:, 1]] > 1)]

@@ -10,7 +10,7 @@ from astropy.table import QTable
 from astro_yolo import _model_galaxies as models
 from astro_yolo._bands import reference
 from astro_yolo._completeness_result import Completeness
-from astro_yolo._image_units import pixels_of, zero_points_of
+from astro_yolo._image_units import magnitude_of, pixels_of, zero_points_of
 from astro_yolo._limits import Limit
 from astro_yolo._progress_bar import progress_bar
 from astro_yolo._sky import pixel_to_sky
@@ -211,9 +211,9 @@ def _radii(given, frame):
 def _pair(name, given):
     """Return two numbers of which the second is the larger."""
     try:
-        low, high = (float(getattr(value, "value", value)) for value in given)
+        low, high = (magnitude_of(value) for value in given)
     except (TypeError, ValueError) as error:
-        msg = f"{name} must be the brightest and the faintest, got {given!r}"
+        msg = f"{name} must be the brightest and the faintest in AB magnitudes, got {given!r}"
         raise ValueError(msg) from error
     if not (np.isfinite([low, high]).all() and low < high):
         msg = f"{name} must be the brightest and the faintest, got {low} and {high}"

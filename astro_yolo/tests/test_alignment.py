@@ -143,9 +143,10 @@ def test_saturation_moves_with_the_band():
     assert AlignedBand(Plane(Pixels(image), "b"), (5, 5)).read_saturated() is None
 
 
-def test_window_outside_the_band():
-    """A window that the band does not reach is bad all over."""
-    mapping = AffineMapping(np.array([[1.0, 0, 500], [0, 1, 0]]))
+@pytest.mark.parametrize("shift", [(500, 0), (9, 0), (0, 9), (-13, 0), (0, -13)])
+def test_window_outside_the_band(shift):
+    """A window that the band does not reach is bad all over, far away or by a margin just so."""
+    mapping = AffineMapping(np.array([[1.0, 0, shift[0]], [0, 1, shift[1]]]))
     values, bad = AlignedBand(Plane(Pixels(np.zeros((5, 5), "f4")), "b"), (9, 9), mapping).read()
     assert np.isnan(values).all()
     assert bad.all()

@@ -27,6 +27,13 @@ from astro_yolo.exceptions import BandError
         ("F775W", 775),
         ("Ks", 2150),
         ("H-alpha", 656),
+        ("H_alpha", 656),
+        ("HSC-R2", 640),
+        ("HSC-I2", 795),
+        ("W2", 4600),
+        ("H2", None),
+        ("W-J-V", 550),
+        ("W-S-G+", 475),
         ("H", 1640),
         ("k", 2190),
         ("NIR_J", 1240),
@@ -39,6 +46,21 @@ from astro_yolo.exceptions import BandError
 def test_wavelength(name, expected):
     """The wavelength in nm follows from any usual spelling; HST and JWST count differently."""
     assert _bands.wavelength(name) == expected
+
+
+# Pivot wavelengths in nm of the instruments' handbooks, rounded.
+PIVOTS = {
+    "F122M": 127, "F170W": 183, "F185W": 198, "F218W": 220, "F250W": 272, "F255W": 260,
+    "F300W": 299, "F300X": 282, "F336W": 335, "F380W": 398, "F125LP": 144, "F165LP": 176,
+    "F222M": 2218, "F240M": 2396, "F140M": 1404, "F250M": 2503, "F300M": 2996, "F380M": 3825,
+    "F335M": 3365, "F850LP": 905, "F160W": 1537, "F062": 620,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PIVOTS)
+def test_filters_of_space_telescopes(name):
+    """A filter of Hubble, Webb or Roman is within a fifth of its pivot wavelength."""
+    assert _bands.wavelength(name) == pytest.approx(PIVOTS[name], rel=0.2)
 
 
 def test_order_by_wavelength():
@@ -69,6 +91,7 @@ def test_agreement_refused(name, keyword):
 def test_list_order():
     """A list must ascend where wavelengths are known."""
     _bands.check_ascending(["g", None, "r"], ["a", "b", "c"])
+    _bands.check_ascending(["F300W", "F450W", "F606W", "F814W"], "abcd")  # the Hubble Deep Field
     with pytest.raises(BandError, match=r"short to long wavelength, got FILTER 'r' \(b\) before"):
         _bands.check_ascending(["g", "r", "g"], ["a", "b", "c"])
 

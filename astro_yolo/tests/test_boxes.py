@@ -67,6 +67,12 @@ def test_nms_chain():
     assert box_math.nms(boxes, np.array([0.8, 0.9, 0.7]), 0.5).tolist() == [1]
 
 
+def test_nms_keeps_small_boxes_that_are_apart():
+    """Boxes apart along both axes share nothing, however low the threshold."""
+    apart = np.array([[0, 0, 3, 3], [5, 5, 8, 8]], dtype=float)
+    assert box_math.nms(apart, np.array([0.9, 0.8]), 0.05).tolist() == [0, 1]
+
+
 def test_nms_keeps_a_companion_inside_a_giant():
     """A small box wholly inside a large one stays: their IoU is small."""
     boxes = np.array([[0, 0, 200, 200], [90, 90, 110, 110]], dtype=float)
@@ -77,7 +83,7 @@ def test_nms_joins_one_source_seen_at_two_scales():
     """A box about the same centre goes whatever its size; a companion off the centre stays."""
     boxes = np.array([[0, 0, 40, 40], [16, 15, 26, 25], [6, 6, 16, 16], [30, 0, 41, 11]], float)
     scores = np.array([0.9, 0.8, 0.7, 0.6])
-    assert box_math.nms(boxes, scores, concentric=0.25).tolist() == [0, 2, 3]
+    assert box_math.nms(boxes, scores, **box_math.DOUBLES).tolist() == [0, 2, 3]
     assert box_math.nms(boxes, scores).tolist() == [0, 1, 2, 3]
     assert box_math.nms(boxes[:2], scores[:2], 0.9, concentric=0.25).tolist() == [0]
 
@@ -121,7 +127,7 @@ def test_wrong_shapes():
 def test_sides_of_whole_numbers():
     """Boxes may be lists, and whole numbers without a sign: a side is never 254 for 2."""
     assert box_math.longer_side([[0, 0, 4, 2], [1, 1, 2, 9]]).tolist() == [4, 8]
-    assert box_math.longer_side(np.array([[3, 0, 1, 2]], np.uint8)).tolist() == [2]
+    assert box_math.longer_side(np.array([[3, 0, 1, 2], [3, 2, 1, 0]], np.uint8)).tolist() == [2, 0]
 
 
 @pytest.mark.parametrize("kind", [np.uint8, bool, float])
@@ -155,8 +161,10 @@ def test_clip_and_shift():
     [
         ([5, 5, 9, 9], False),
         ([0.9, 5, 9, 9], True),
+        ([1, 5, 9, 9], True),
         ([1.1, 5, 9, 9], False),
         ([5, 5, 29.1, 9], True),
+        ([5, 5, 29, 9], True),
         ([5, 5, 28.9, 9], False),
         ([5, 5, 9, 19.5], True),
     ],
@@ -166,11 +174,23 @@ def test_touches_border(box, expected):
     assert box_math.touches_border([box], (20, 30))[0] == expected
 
 
+def test_touches_border_has_a_margin_for_each_box():
+    """Of equal boxes, 3 pixels from the border, the one with the larger margin touches it."""
+    found = box_math.touches_border([[3, 5, 9, 9]] * 2, (20, 30), [1, 4])
+    assert found.tolist() == [False, True]
+
+
 def test_coverage():
     """The share of masked pixels and the centre pixel are read off a small mask by hand."""
-    mask = np.zeros((10, 10), dtype=bool)
-    mask[2:4, 2:4] = True
-    boxes = [[2, 2, 4, 4], [0, 0, 4, 4], [5, 5, 9, 9], [1, 1, 5, 5], [20, 20, 30, 30]]
+    mask = np.zeros((8, 12), dtype=bool)
+    mask[2:4, 5:7] = True
+    boxes = [[5, 2, 7, 4], [3, 0, 7, 4], [3.9, 1.1, 7.9, 4.9], [8, 4, 12, 8], [5, -6, 7, 4]]
     share, at_center = box_math.coverage(boxes, mask)
-    assert share.tolist() == [1, 4 / 16, 0, 4 / 16, 0]
-    assert at_center.tolist() == [True, True, False, True, False]
+    assert share.tolist() == [1, 4 / 16, 4 / 20, 0, 4 / 8]
+    assert at_center.tolist() == [True, True, True, False, True]
+
+
+@pytest.mark.parametrize("box", [[20, 20, 30, 30], [20, 2, 30, 4], [2, 20, 4, 30], [-9, 2, -5, 4]])
+def test_coverage_outside_the_image(box):
+    """A box beside the image has no pixel, so none that is masked, without a warning."""
+    assert box_math.coverage([box], np.ones((8, 12), dtype=bool))[0].tolist() == [0]

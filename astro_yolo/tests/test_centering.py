@@ -31,6 +31,24 @@ def test_boxes_find_their_source(shift):
     np.testing.assert_allclose(got, boxes_at(places), atol=0.03)
 
 
+def test_faint_sources_are_found_as_bright_ones():
+    """The place does not go with the brightness: a source of a hundredth of the sky is centred."""
+    places = np.array([[30.3, 40.7], [100.0, 80.5]])
+    plane = SKY + 0.0025 * (scene(places) - SKY)
+    got = recenter(boxes_at(places + np.array([0.8, -0.6])), [plane.astype(np.float32)], SKY)
+    np.testing.assert_allclose(got, boxes_at(places), atol=0.03)
+
+
+@pytest.mark.parametrize(("shift", "moves"), [(1.8, True), (-1.8, True), (2.1, False)])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_box_far_from_the_light_stays(shift, moves, axis):
+    """A box of 12 pixels moves by 0.12 of its side and half a pixel at most, or not at all."""
+    places = np.array([[60.0, 50.0]])
+    start = boxes_at(places + np.where(np.arange(2) == axis, shift, 0.0))
+    got = recenter(start, [scene(places)], SKY)
+    np.testing.assert_allclose(got, boxes_at(places) if moves else start, atol=0.06)
+
+
 def test_noise_gives_no_bias():
     """Over many noisy sources the mean offset is below 0.03 pixels in x and y."""
     rng = np.random.default_rng(2)

@@ -72,6 +72,20 @@ def test_classes_and_confusion(sides):
     assert total == 7 + 3 + 3
 
 
+def test_classes_of_one_side(sides):
+    """Classes of the table alone have a purity and no recall, of the catalogue alone the reverse.
+
+    Of the spirals of the table 4 of 5 are galaxies, of those of the catalogue 4 of 5 were found.
+    """
+    for label, catalog_label, counts in (("label", None, (0, 0, 5, 4)), ("", "kind", (5, 4, 0, 0))):
+        found = compare(*sides, label=label, catalog_label=catalog_label)
+        rows = {row["label"]: row for row in found.classes}
+        names = "n_catalog", "n_found", "n_table", "n_true"
+        assert tuple(rows["spiral"][name] for name in names) == counts
+        assert np.isnan(rows["spiral"]["purity"]) == (label != "label")
+        assert len(found.confusion) == 0
+
+
 def test_regions_in_three_colours(sides, tmp_path):
     """The region file holds every object in the colour of its outcome, where it is."""
     found = compare(*sides)
@@ -82,14 +96,27 @@ def test_regions_in_three_colours(sides, tmp_path):
     missed = [r for r in regions if r.visual["facecolor"] == "#ff5252"]
     np.testing.assert_allclose([r.center.ra.deg for r in missed], [150.04, 150.05, 150.09])
     assert missed[0].radius == 3 * u.arcsec
+    found.write_regions(tmp_path / "b.reg")
+    assert Regions.read(tmp_path / "b.reg", format="ds9")[0].radius == 5 * u.arcsec
     with pytest.raises(OSError, match="exist"):
         found.write_regions(tmp_path / "a.reg")
 
 
-def test_plot_is_written(sides, tmp_path):
-    """The plot is a picture, and does not replace a file unless told."""
+def test_plot_is_written(sides, tmp_path, monkeypatch):
+    """The plot is a picture with points in the middles of the bins, and replaces no file untold."""
+    axes = pytest.importorskip("matplotlib.axes").Axes
+    drawn, errorbar = [], axes.errorbar
+    monkeypatch.setattr(
+        axes, "errorbar", lambda *given, **how: drawn.append(given[1:]) or errorbar(*given, **how)
+    )
     found = compare(*sides, magnitude="mag", table_magnitude="mag_kron")
     found.plot(tmp_path / "a.png")
+    for (x, y, spread), name in zip(drawn, ("recall", "purity"), strict=True):
+        assert x.tolist() == [17.5, 18.5, 19.5]
+        np.testing.assert_allclose([y - spread[0], y + spread[1]],
+                                   [found.bins[f"{name}_low"], found.bins[f"{name}_high"]])
+    found.plot(tmp_path / "a.pdf")
+    assert (tmp_path / "a.pdf").read_bytes()[:5] == b"%PDF-"
     assert (tmp_path / "a.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
     with pytest.raises(OSError, match="exist"):
         found.plot(tmp_path / "a.png")
@@ -104,6 +131,7 @@ def test_plot_is_written(sides, tmp_path):
         ({"catalog_label": "r"}, "catalog_label must be a column"),
         ({"magnitude": "mag", "bins": [18, 17]}, "bins must be rising edges"),
         ({"magnitude": "mag", "bins": [17, 17]}, "bins must be rising edges"),
+        ({"magnitude": "mag", "bins": [17, 19, 18]}, "bins must be rising edges"),
         ({"magnitude": "mag", "bins": [17]}, "bins must be rising edges"),
         ({"magnitude": "mag", "bins": 17}, "bins must be rising edges, at least two, got 17"),
         ({"magnitude": "mag", "bins": "17,18"}, "bins must be rising edges, .* got 17,18"),

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 from astropy import units as u
 from astropy.table import QTable
+from scipy.optimize import differential_evolution
 from scipy.stats import beta
 
+from astro_yolo import write_table
 from astro_yolo._limits import falling_limit
 from astro_yolo.recovery import Completeness
 
@@ -59,11 +61,50 @@ def test_the_interval_of_a_limit_covers_the_truth():
     assert hits >= 16
 
 
+@pytest.mark.parametrize("seed", [29, 37, 45])
+def test_a_limit_is_the_likeliest(seed):
+    """A search at large finds no curve that is likelier by more than 0.05."""
+    rng, share = np.random.default_rng(seed), 0.5
+    magnitude = rng.uniform(18, 23, 60)
+    found = rng.random(60) < 0.95 / (1 + np.exp((magnitude - 21) / 0.2))
+
+    def cost(limit, log_width, top):
+        chance = top / (1 + (top / share - 1) * np.exp((magnitude - limit) / np.exp(log_width)))
+        return -np.log(np.clip(np.where(found, chance, 1 - chance), 1e-9, 1)).sum()
+
+    others = (np.log(0.01), np.log(5)), (share + 1e-4 * (1 - share), 1)
+    with np.errstate(over="ignore"):
+        least = differential_evolution(lambda p: cost(*p), [(13, 28), *others], rng=0).fun
+        limit = falling_limit(magnitude, found, share)
+        at_limit = differential_evolution(lambda p: cost(limit.magnitude, *p), others, rng=0).fun
+    assert at_limit < least + 0.05
+
+
 def test_a_limit_that_is_not_reached_is_nan():
     """Where all are found, none, or never so many, there is no limit."""
     half = np.tile([True, False], 20)
     for found, share in ((np.ones(40), 0.5), (np.zeros(40), 0.5), (half, 0.9)):
         assert np.isnan(_result(found).limit(share)).all()
+    assert np.isnan(_result([]).limit()).all()
+
+
+@pytest.mark.parametrize("ending", ["ecsv", "fits", "vot", "csv"])
+def test_tables_that_were_read_again(tmp_path, ending):
+    """What Astropy reads of a file gives the same shares and limit, with or without its meta."""
+    rng = np.random.default_rng(2)
+    magnitude = rng.uniform(18, 23, 80)
+    found = rng.random(80) < 1 / (1 + np.exp((magnitude - 21) / 0.3))
+    result = _result(found, magnitude, np.where(magnitude > 20, "spiral", "exponential"))
+    result.table["label"] = np.where(found, "edge_on", "")
+    result.table["score"] = np.where(found, 0.9, np.nan)
+    write_table(result.table, tmp_path / f"a.{ending}")
+    again = Completeness(QTable.read(tmp_path / f"a.{ending}"))
+    assert repr(again) == f"Completeness({found.sum()} of 80 found)"
+    assert again.limit() == pytest.approx(result.limit())
+    for column in ("type", "label", "score", "half_light_radius"):
+        assert again.by(column)["n_found"].tolist() == result.by(column)["n_found"].tolist()
+    assert again.by("label")["label"].tolist() == ["", "edge_on"]
+    assert again.plot().get_xlabel().startswith("r magnitude" if again.table.meta else "magnitude")
 
 
 def test_questions_that_are_wrong():
@@ -73,6 +114,7 @@ def test_questions_that_are_wrong():
         (lambda: result.by("colour"), "column must be one of"),
         (lambda: result.by("type", 3), "bins must be left out with type"),
         (lambda: result.by(bins=[20, 18]), "bins must be rising edges"),
+        (lambda: _result([]).by(), "column must hold numbers, got none in the 0 rows of magnitude"),
         (lambda: result.by(bins=0), "bins must be a whole number"),
         (lambda: result.by(bins=[1, 2] * u.arcsec), "bins must be a number of bins, or edges in"),
         (lambda: result.limit(1.0), "share must be between 0 and 1"),

@@ -29,14 +29,17 @@ def by_pillow(channels):
 
 
 def test_l_is_astropys_default(channels):
-    """L equals make_lupton_rgb(i, r, g) to one grey level."""
+    """L equals make_lupton_rgb(i, r, g) to one grey level, also where a red star is past white."""
+    channels[:, 60:63, 20:23] += np.float32([400, 200, 100])[:, None, None]
     difference = to_rgb(channels, "L").astype(int) - make_lupton_rgb(*channels)
     assert np.abs(difference).max() <= 1
 
 
 def test_lh_is_pillows(channels):
     """LH equals L after ImageEnhance, brightness and contrast by two, to the grey level."""
-    np.testing.assert_array_equal(to_rgb(channels, "LH"), by_pillow(channels))
+    for factor in (0.5, 1, 2, 3):  # greys whose mean is rounded up and down
+        light = factor * channels
+        np.testing.assert_array_equal(to_rgb(light, "LH"), by_pillow(light))
 
 
 def test_the_order_of_enhancement_hardly_matters(channels):

@@ -30,6 +30,7 @@ LAYOUTS = {
     "DES": ["SCI", "MSK", "WGT"],
     "Gemini": ["SCI", "VAR", "DQ"],
     "ESO": ["DATA", "STAT"],
+    "Herschel": ["image", "coverage", "stDev"],
     "lower case": ["image", "weight"],
     "in another order": ["rms", "weight", "coverage", "r", "mask"],
 }

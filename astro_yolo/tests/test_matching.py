@@ -368,6 +368,8 @@ def test_no_overlap_gives_no_pairs():
         ({"radius": 3}, "radius must be an angle"),
         ({"radius": 0 * u.arcsec}, "radius must be positive, got 0.0 arcsec$"),
         ({"radius": np.nan * u.arcsec}, "radius must be positive, got nan arcsec$"),
+        ({"radius": [1, -2] * u.arcsec, "table": SkyCoord([1, 2], [0, 0], unit="deg")},
+         r"radius must be positive, got -2.0 arcsec$"),
         ({"radius": np.ones(1)}, "radius must be an angle .* got 1 values in no unit$"),
         ({"radius": "2 arcsec"}, "radius='2 arcsec' is no angle .* needs the column"),
         ({"radius": [1, 2, 3] * u.arcsec}, "radius must be one angle or one a row"),

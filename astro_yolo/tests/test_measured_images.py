@@ -11,9 +11,9 @@ from astro_yolo import measure, write_table
 from astro_yolo.catalog import read_table
 from astro_yolo.exceptions import AstroYoloWarning, MeasurementError
 from astro_yolo.image import read_image
-from astro_yolo.measuring import MEASURE_FLAGS
+from astro_yolo.measuring import MEASURE_FLAGS, _neighbours, _tangents
 from astro_yolo.tests.test_measuring import FLUX, field, table_of
-from astro_yolo.tests.wcs_cases import CASES, SHAPE, make_wcs
+from astro_yolo.tests.wcs_cases import CASES, SCALE, SHAPE, make_wcs
 
 IMAGE, BOXES, _ = field(1)
 
@@ -111,10 +111,11 @@ def test_a_circle_of_bad_pixels_alone_has_no_flux():
     image = np.zeros((80, 80))
     image[36:45, 36:45] = np.nan
     table = QTable({"xmin": [25.0], "ymin": [25.0], "xmax": [55.0], "ymax": [55.0]})
-    found = measure(table, image, aperture=3.0)
+    found = measure(table, image, aperture=3.0, zeropoint=22.5)
     assert found["measure_flags"][0] & MEASURE_FLAGS["masked"]
     assert np.isnan([found["aper_flux_band1"][0], found["aper_flux_err_band1"][0]]).all()
     assert found["kron_flux_band1"][0] == 0
+    assert np.isnan([found["kron_mag_band1"][0].value, found["kron_mag_err_band1"][0].value]).all()
     assert measure(table, image, aperture=7.0)["aper_flux_band1"][0] == 0
 
 
@@ -222,3 +223,30 @@ def test_a_psf_may_be_a_list():
     psf = np.exp(-np.hypot(*np.mgrid[-5:6, -5:6]) ** 2 / 4)
     found = [measure(table_of(BOXES[:1]), IMAGE, psf=given) for given in (psf, psf.tolist())]
     np.testing.assert_array_equal(found[0]["axis_ratio"], found[1]["axis_ratio"])
+
+
+def test_columns_of_the_users_own_stay():
+    """Only of a table that was measured before are columns of a measurement taken away."""
+    table = table_of(BOXES[:1])
+    table["kron_mag_band1"], table["alpha_centroid"] = 17.0, 150.0
+    found = measure(table, IMAGE)
+    assert (found["kron_mag_band1"][0], found["alpha_centroid"][0]) == (17, 150)
+
+
+def test_neighbours_are_those_that_reach_into_the_surroundings():
+    """Half sides of 10 and 20 meet in 3 x 10 + 8 + 1.6 x 20 = 70 pixels from the smaller one's."""
+    one = np.array([0.0, 5, 20, 25])
+    for distance, expected in ((69.9, [[1], [0]]), (70.1, [[], [0]]), (84.1, [[], []])):
+        for along in ([distance, 0, distance, 0], [0, -distance, 0, -distance]):
+            other = one + along + np.array([-10, -10, 10, 10])
+            assert [near.tolist() for near in _neighbours(np.stack([one, other]))] == expected
+    assert _neighbours(np.empty((0, 4))) == []
+
+
+def test_steps_on_the_sky_across_0_hours():
+    """At right ascension 0 a pixel is a pixel wide: x goes to the west, y to the north."""
+    wcs = make_wcs()
+    wcs.wcs.crval = 0.0, 20.0
+    x, y = np.array([250.0]), np.array([200.0])
+    steps = _tangents(wcs, x, y, np.zeros(1))[0] * 3600 / SCALE
+    np.testing.assert_allclose(steps, [[-1, 0], [0, 1]], atol=1e-6)

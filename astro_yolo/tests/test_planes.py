@@ -53,6 +53,13 @@ def test_softened_pixels():
     np.testing.assert_allclose(values, flux, rtol=1.5e-4, atol=0.012)
 
 
+def test_linear_pixels_beside_their_softening():
+    """Fluxes beside a BSOFTEN that was left in the header are an error that says what to do."""
+    pixels = Pixels(np.array([[0.5, np.nan, -1e4]]), softening=40.0, label="my.fits")
+    with pytest.raises(ImageError, match=r"my.fits: BSOFTEN.*values up to 1e\+04.*delete the card"):
+        pixels.read()
+
+
 def test_mapped_image(tmp_path):
     """A window of an image in a file has the file's values; planes of a cube follow each other."""
     cube = np.arange(24, dtype=">i2").reshape(2, 3, 4)

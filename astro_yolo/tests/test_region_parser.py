@@ -73,8 +73,28 @@ def test_turned_shapes_have_their_bounding_box():
     assert_allclose(boxes_of(table), [[-half, -half, half, half], [-10, -10, 10, 10]])
 
 
+@pytest.mark.parametrize("turn", [0.0, 30.0, 90.0])
+@pytest.mark.parametrize("frame", ["icrs", "galactic"])
+def test_angles_on_the_sky(frame, turn):
+    """A box is turned from west over north of its frame: by 20 degrees where north is up.
+
+    Of the galactic frame Astropy says where its north is.
+    """
+    place = SkyCoord(150, 20, unit="deg").transform_to(frame)
+    north = place.directional_offset_by(0 * u.deg, 1 * u.arcmin).icrs
+    expected = 20 + turn + place.icrs.position_angle(north).deg
+    center = place.to_string(precision=8).replace(" ", ",")
+    found = parse_regions(f'{frame};box({center},8",4",20)', wcs=make_wcs(turn=-turn))
+    difference = found["angle"].to_value("deg") - expected
+    assert_allclose((difference + 90) % 180 - 90, 0, atol=0.01)
+    cos, sin = np.abs([np.cos(np.radians(expected)), np.sin(np.radians(expected))])
+    assert_allclose(found["xmax"] - found["xmin"], (8 * cos + 4 * sin) / SCALE, rtol=1e-3)
+    assert_allclose(found["ymax"] - found["ymin"], (8 * sin + 4 * cos) / SCALE, rtol=1e-3)
+
+
 @pytest.mark.parametrize("position", [
-    "10:00:00,+20:00:00", "10h00m00s,20d00m00s", "150,20", "150d,20d", "10:00:00.0,20:0:0.0"])
+    "10:00:00,+20:00:00", "10h00m00s,20d00m00s", "150,20", "150d,20d", "10:00:00.0,20:0:0.0",
+    "2.6179938780r,0.3490658504r"])
 @pytest.mark.parametrize("size", ['3.96"', "0.066'", "0.0011", "0.0011d", "10i"])
 def test_sky_positions_and_sizes(position, size):
     """Sexagesimal or decimal, and every unit of length."""
@@ -112,6 +132,7 @@ def test_image_regions_with_wcs_get_sky_columns():
     """Positions and sizes on the sky are added, and the sky coordinates kept."""
     table = parse_regions("image;box(251,201,10,20,0)", wcs=make_wcs())
     assert_allclose(table["ra"].to_value("deg"), 150)
+    assert_allclose(table["dec"].to_value("deg"), 20)
     assert_allclose(table["width"].to_value("arcsec"), 10 * SCALE, rtol=1e-6)
     assert_allclose(table["height"].to_value("arcsec"), 20 * SCALE, rtol=1e-6)
     assert "WCS" in table.meta

@@ -389,3 +389,11 @@ def test_ends_of_lines_become_blanks():
     table = example(1)
     table["note"] = ["a\u2028b\x85c\x0bd\ne"]
     assert "text={a b c d e}" in format_regions(table, text="{note}").splitlines()[-1]
+
+
+def test_ellipses_on_another_sky_are_round():
+    """The points of an ellipse that is written as a polygon are on the ellipse in pixels."""
+    wcs = make_wcs(**CASES["galactic"])
+    (found,) = Regions.parse(format_regions(one_box(), shape="ellipse", wcs=wcs), format="ds9")
+    x, y = wcs.world_to_pixel(found.vertices)
+    assert_allclose(np.hypot((x - 14.5) / 5, y - 4.5), 1, rtol=1e-3)

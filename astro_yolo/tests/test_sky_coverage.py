@@ -51,6 +51,18 @@ def test_points_in_and_out(mocpy, case):
         assert (found.contains_skycoords(place) == expected).all()
 
 
+def test_the_outermost_pixels_count(mocpy):
+    """Of an image of 6 by 4 large pixels all centres are covered, those one beyond are not."""
+    wcs = make_wcs(turn=30.0)
+    wcs.wcs.cd *= 50
+    wcs.wcs.crpix = 3.0, 2.0
+    wcs.pixel_shape = 6, 4
+    x, y = np.meshgrid(np.arange(-1, 7), np.arange(-1, 5))
+    inside = (x >= 0) & (x < 6) & (y >= 0) & (y < 4)
+    found = coverage(wcs, order=17).contains_skycoords(wcs.pixel_to_world(x, y).icrs)
+    np.testing.assert_array_equal(found, inside)
+
+
 def test_mask_is_left_out(mocpy):
     """The masked half of an image is not covered; a pixel of it inside is in no cell."""
     mask = np.zeros(SHAPE, dtype=bool)
@@ -68,8 +80,11 @@ def test_a_map_of_all_the_sky_is_told(mocpy):
     wcs.wcs.ctype = ["RA---AIT", "DEC--AIT"]
     wcs.wcs.cdelt, wcs.wcs.crpix = [-1, 1], [180.5, 90.5]
     wcs.pixel_shape = (360, 180)
-    with pytest.raises(WCSError, match="fields must have sky all along their border"):
-        coverage([make_wcs(), wcs], order=6)
+    corner = wcs.deepcopy()
+    corner.pixel_shape = (180, 90)  # of which one corner is beyond the sky
+    for field in (wcs, corner):
+        with pytest.raises(WCSError, match="fields must have sky all along their border"):
+            coverage([make_wcs(), field], order=6)
 
 
 def test_fields_are_joined(mocpy):
@@ -140,8 +155,10 @@ def test_bad_input_is_named(mocpy):
     for field in (plain, sizeless, read_image(np.ones((4, 5)))):
         with pytest.raises(WCSError, match="with sky coordinates and the size of the image"):
             coverage([field])
-    with pytest.raises(ValueError, match="order must be from 0 to 20, got 30"):
-        coverage(make_wcs(), order=30)
+    for order in (-1, 21):
+        with pytest.raises(ValueError, match=f"order must be from 0 to 20, got {order}"):
+            coverage(make_wcs(), order=order)
+    assert [coverage([], order=order).max_order for order in (0, 20)] == [0, 20]
 
 
 def test_without_mocpy_the_extra_is_named(monkeypatch):

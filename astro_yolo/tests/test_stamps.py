@@ -43,6 +43,24 @@ def test_beyond_the_image_is_sky():
     assert stamp[0, half + 1, half + 1] > NETWORK_SKY + 0.8
 
 
+@pytest.mark.parametrize(
+    ("corner", "box", "size", "before"),
+    [
+        *((corner, *box) for box in (((10, 4), 14, (2, 5)), ((4, 10), 14, (5, 2)))
+          for corner in ((20, 10), (-4, 10), (20, -3), (-3, -1), (43, 9), (8, 27), (45, 25))),
+        ((20, 10), (1, 1), 3, (1, 1)),
+    ],
+)
+def test_stamps_of_their_own_size_are_the_pixels(corner, box, size, before):
+    """A stamp as large as its piece of sky is that piece, 1.4 times the longer side, 3 at least."""
+    planes = np.random.default_rng(1).random((3, 30, 50)).astype(np.float32)
+    padded = np.pad(planes, ((0, 0), (20, 20), (20, 20)), constant_values=NETWORK_SKY)
+    (x, y), (width, height) = corner, box
+    stamp = cut_stamps(planes, np.array([[x, y, x + width, y + height]], float), size)[0]
+    x, y = x - before[0] + 20, y - before[1] + 20
+    np.testing.assert_array_equal(stamp, padded[:, y : y + size, x : x + size])
+
+
 @pytest.mark.parametrize("size", [48, 100])
 def test_stamps_have_the_size_that_is_asked_for(size):
     """More or fewer pixels across show the same piece of sky."""

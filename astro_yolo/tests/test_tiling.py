@@ -25,6 +25,7 @@ def test_tiles_share_grid_and_size(shape):
     plan = tiling.plan(shape)
     assert all(tile.y0 % 16 == 0 and tile.x0 % 16 == 0 for tile in plan)
     assert len({tuple(-(-side // 16) for side in tile.shape) for tile in plan}) == 1
+    assert max(plan[0].shape) <= 192 + 1536 + 192
     for tile in plan:
         assert tile.cx0 - tile.x0 >= min(192, tile.cx0)
         assert tile.x1 - tile.cx1 >= min(192, shape[1] - tile.cx1)
@@ -44,11 +45,13 @@ def test_plan_refuses_what_is_off_the_grid(name, value):
     """A core or margin off the network's grid is refused by name."""
     with pytest.raises(ValueError, match=f"{name} must be a multiple of the stride"):
         tiling.plan((5000, 5000), **{name: value})
+    assert len(tiling.plan((32, 48), core=16, margin=0)) == 6
 
 
 @pytest.mark.parametrize(
     ("shape", "expected"),
-    [((1489, 2048), []), ((5000, 5000), [2]), ((20000, 20000), [2, 4, 8]), ((6000, 6000), [2, 4])],
+    [((1489, 2048), []), ((5000, 5000), [2]), ((20000, 20000), [2, 4, 8]), ((6000, 6000), [2, 4]),
+     ((1000, 20000), [2]), ((20000, 1000), [2]), ((2500, 2600), []), ((2500, 2601), [2])],
 )
 def test_pyramid_factors(shape, expected):
     """Binning doubles until the image fits in one pass of 6.5 million pixels."""
@@ -69,6 +72,9 @@ def test_owned_goes_by_the_center():
     boxes = np.array([[edge - 40, 10, edge - 10, 30], [edge - 10, 10, edge + 60, 30]], dtype=float)
     assert tiling.owned(boxes, left).tolist() == [True, False]
     assert tiling.owned(boxes, right).tolist() == [False, True]
+    low, high = tiling.plan((3000, 100))
+    assert tiling.owned(boxes[:, [1, 0, 3, 2]], low).tolist() == [True, False]
+    assert tiling.owned(boxes[:, [1, 0, 3, 2]], high).tolist() == [False, True]
 
 
 def test_nobody_loses_a_box_on_the_line():
@@ -77,16 +83,20 @@ def test_nobody_loses_a_box_on_the_line():
     box = np.array([[left.cx1 - 9.5, 10, left.cx1 + 10, 30]])
     assert tiling.owned(box, left)[0]
     assert tiling.owned(box, right)[0]
+    for tile in tiling.plan((3000, 100)):
+        assert tiling.owned(box[:, [1, 0, 3, 2]], tile)[0]
 
 
 def test_crosses_core_edge():
     """Only a box with the line between two cores strictly inside counts; the border does not."""
     plan = tiling.plan((100, 3000))
     edge = plan[0].cx1
-    boxes = [[edge - 5, 0, edge + 5, 9], [edge, 0, edge + 5, 9], [edge - 5, 0, edge, 9],
-             [0, 0, 9, 100], [2990, 0, 3000, 9]]  # fmt: skip
-    crossing = tiling.crosses_core_edge(boxes, plan, (100, 3000))
-    assert crossing.tolist() == [True, False, False, False, False]
+    boxes = np.array([[edge - 5, 0, edge + 5, 9], [edge, 0, edge + 5, 9], [edge - 5, 0, edge, 9],
+                      [0, 0, 9, 100], [2990, 0, 3010, 9], [0, 90, 9, 110]])  # fmt: skip
+    expected = [True, False, False, False, False, False]
+    assert tiling.crosses_core_edge(boxes, plan, (100, 3000)).tolist() == expected
+    boxes, turned = boxes[:, [1, 0, 3, 2]], tiling.plan((3000, 100))
+    assert tiling.crosses_core_edge(boxes, turned, (3000, 100)).tolist() == expected
     assert tiling.crosses_core_edge(np.empty((0, 4)), plan, (100, 3000)).shape == (0,)
 
 

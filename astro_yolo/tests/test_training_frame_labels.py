@@ -8,6 +8,7 @@ from astropy.table import MaskedColumn, QTable, Table
 from astro_yolo._sky import pixel_to_sky
 from astro_yolo.catalog import CLASSES
 from astro_yolo.image import read_image
+from astro_yolo.tests.wcs_cases import SHAPE, make_wcs
 from astro_yolo.training._frame_labels import LabelError, label_frame
 from astro_yolo.training.export_sets import DatasetError, SkyField, export_dataset
 from astro_yolo.training.galaxy_zoo import GZ1_COLUMNS, GZ2_COLUMNS, VotesError, classify
@@ -46,6 +47,38 @@ def test_columns_may_have_any_unit_of_angle(spirals):
     catalog["petroRad_r"] = given["petroRad_r"] / 0.396 * u.pix
     with pytest.raises(LabelError, match=r"petroRad_r must be numbers in a unit of angle.*'pix'"):
         labels_of(catalog, image)
+
+
+# Columns, rows and Petrosian radii of spirals about an image of 800 by 600 pixels of 0.396 arcsec.
+OBJECTS = [(100, 100, 9), (-0.4, 300, 9), (799.4, 599.4, 9), (400, -0.4, 9), (550, 300, 4.2)]
+IGNORED = [(-0.6, 200, 9), (799.6, 400, 9), (400, 599.6, 9), (200, -0.6, 9), (500, 300, 4.1)]
+NO_SIZE = [(300, 300, 0), (350, 300, np.nan), (400, 300, -9999), (450, 300, 401)]
+BEYOND = [(900, 300, 9), (300, 700, 9), (-100, 300, 9), (300, -100, 9), (-100, 30, 9)]
+
+
+def squares(rows, side=None):
+    """Return boxes of 2.1 Petrosian radii, cut at the image."""
+    x, y, radius = np.transpose(rows)
+    half = (2.1 * radius / 0.396 if side is None else side) / 2
+    boxes = np.transpose([x - half, y - half, x + half, y + half]) + 0.5
+    return np.clip(boxes, 0, [800, 600, 800, 600])
+
+
+def test_objects_are_those_whose_centre_is_in_the_image():
+    """Those beyond it, too small or of no size are ignored where their squares are to be seen."""
+    rows = np.array([*OBJECTS, *IGNORED, *NO_SIZE, *BEYOND], float)
+    ra, dec = pixel_to_sky(make_wcs(), *rows[:, :2].T)
+    catalog = QTable({"objID": np.arange(len(rows)), "ra": ra, "dec": dec,
+                      "petroRad_r": rows[:, 2], "cModelMag_r": np.full(len(rows), 17.5)})
+    catalog["cModelMag_r"][1] = -9999
+    for name in GZ1_COLUMNS:
+        catalog[name] = float(name == "p_cw")
+    labels = label_frame(catalog, None, make_wcs(), SHAPE, RECIPES["T1"].selection)
+    np.testing.assert_allclose(labels.boxes, squares(OBJECTS), atol=1e-4)
+    ignored = np.concatenate([squares(IGNORED), squares(NO_SIZE, 8.0)])
+    np.testing.assert_allclose(labels.ignored, ignored, atol=1e-4)
+    assert labels.ids.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_array_equal(labels.magnitudes, [17.5, np.nan, 17.5, 17.5, 17.5])
 
 
 def test_a_galaxy_of_several_rows_counts_once(spirals):

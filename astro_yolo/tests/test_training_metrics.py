@@ -12,6 +12,7 @@ from astro_yolo.training.metrics import (
     average_precision,
     bootstrap,
     confusion,
+    mean_precision,
     precision_recall,
     recall_by,
     reliability,
@@ -67,6 +68,7 @@ def test_confusion_has_a_column_for_missed_and_a_row_for_spurious(hand):
     """At IoU 0.3 the second object is found too, and the third is missed."""
     table = confusion([hand], 2, min_score=0.1, min_iou=0.3)
     assert table.tolist() == [[1, 0, 0], [0, 1, 1], [0, 1, 0]]
+    assert confusion([hand], 2, min_score=0.1).tolist() == [[1, 0, 0], [0, 0, 2], [0, 2, 0]]
 
 
 def test_precision_recall_by_hand(hand):
@@ -83,6 +85,8 @@ def test_bins_of_size_and_magnitude(hand):
     small, large = recall_by([hand], [5, 15, 25], min_score=0.1)
     assert (small["objects"], small["found"], small["recall"]) == (2, 1, 0.5)
     assert (large["objects"], large["found"]) == (1, 0)
+    small, large = recall_by([hand], [10, 20, 30], min_score=0.1)
+    assert (small["objects"], large["objects"]) == (2, 1)  # a bin holds its lower border
     bright, faint = recall_by([hand], [17, 18, 19], of="magnitude", min_score=0.1)
     assert (bright["recall"], faint["recall"]) == (1, 0)
     assert bright["objects"] + faint["objects"] == 2
@@ -91,7 +95,8 @@ def test_bins_of_size_and_magnitude(hand):
 
 def test_reliability_by_hand(hand):
     """One bin holds 0.9 (right), one 0.6 and 0.5 (wrong): error (0.1 + 0.6 + 0.5) / 3."""
-    rows, error = reliability([hand], bins=2, min_score=0.1)
+    rows, error = reliability([hand], bins=2, min_score=0.5)
+    assert [(row["low"], row["high"]) for row in rows] == [(0, 0.5), (0.5, 1)]
     assert [row["detections"] for row in rows] == [0, 3]
     assert rows[1]["score"] == pytest.approx(2 / 3)
     assert rows[1]["right"] == pytest.approx(1 / 3)
@@ -110,6 +115,16 @@ def test_bootstrap_covers_and_repeats():
     assert high == pytest.approx(0.5 + 1.96 * np.sqrt(0.25 / 40), abs=0.04)
     assert (low, high) == bootstrap(pictures, lambda p: astrocv_protocol(p)[0], draws=400)
     assert np.isnan(bootstrap([hit], lambda p: astrocv_protocol(p)[0])).all()
+    # draws without any object have no recall, and do not count
+    assert bootstrap([hit, ScoredPicture()], lambda p: astrocv_protocol(p)[0]) == (1, 1)
+
+
+def test_mean_precision_by_hand():
+    """A box of IoU 0.81 is right at 7 of 10 overlaps; a class without objects is left out."""
+    found = dict(boxes=[[0, 0, 10, 8.1]], scores=[0.9], classes=[1])
+    picture = ScoredPicture(truth=[square(0, 0)], truth_classes=[1], **found)
+    assert mean_precision([picture], 3) == pytest.approx((1, 0.7))
+    assert np.isnan(mean_precision([ScoredPicture(**found)], 3)).all()
 
 
 def test_nothing_is_nan_or_zero():

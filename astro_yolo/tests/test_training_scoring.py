@@ -2,11 +2,13 @@
 
 import json
 from dataclasses import fields
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from astro_yolo import Detector
+from astro_yolo.catalog import make_table
 from astro_yolo.tests import blob_network
 from astro_yolo.tests.stock_sets import write_set
 from astro_yolo.training import scoring
@@ -220,3 +222,29 @@ def test_a_set_of_galaxies_and_stars_knows_no_types(data, detector, monkeypatch)
     assert found.scores.tolist() == [0.9, 0.7]
     found = scoring.score_picture(detector, picture, ("elliptical", "spiral"))
     assert found.classes.tolist() == [1]
+
+
+def test_stars_have_their_own_probability():
+    """With stars, what is found has the larger of its two probabilities; boxes are in edges."""
+    boxes, asked = [[2.0, 3, 8, 9], [20, 30, 29, 38]], []
+    table = make_table(boxes, [0.8, 0.1], np.full((2, 5), 0.2), [0.1, 0.7], [0, 0],
+                       label=["spiral", "star"])  # fmt: skip
+    detector = SimpleNamespace(detect=lambda _, **how: asked.append(how) or table)
+    for stars, expected in ((False, [0.8, 0.1]), (True, [0.8, 0.7])):
+        found, scores, labels = scoring.found_in(detector, None, stars=stars)
+        assert scores.tolist() == pytest.approx(expected)
+        assert (found.tolist(), labels) == (boxes, ["spiral", "star"])
+        assert asked[-1]["include_stars"] == stars
+
+
+@pytest.mark.parametrize(
+    ("label", "names", "expected"),
+    [
+        ("spiral", ("elliptical", "spiral"), 1), ("merger", ("elliptical", "spiral"), -1),
+        ("merger", ("blob",), 0), ("merger", ("star", "galaxy"), 1),
+        ("star", ("galaxy", "other"), -1), ("star", ("galaxy", "star"), 1),
+    ],
+)
+def test_classes_of_labels(label, names, expected):
+    """A label is the class of its name; all is one class, and any type of galaxy a galaxy."""
+    assert scoring._class_of(label, names) == expected

@@ -63,8 +63,15 @@ def test_surface_brightness_of_a_known_pixel():
     found = zero_point({"BUNIT": "MJy/sr"}, scale=lambda: 0.6)
     assert found == pytest.approx(expected, abs=1e-6)
     assert zero_point({"BUNIT": "MJy/sr"}, scale=lambda: None) is None
-    stated = {"BUNIT": "MJy/sr", "PIXAR_SR": 1e-11}
-    assert zero_point(stated, scale=lambda: 0.6) == pytest.approx(21.40)
+    stated = {"BUNIT": "MJy/sr", "PIXAR_SR": 8e-12}  # 5 % from it, as where pixels are distorted
+    assert zero_point(stated, scale=lambda: 0.6) == pytest.approx(8.90 - 2.5 * np.log10(8e-6))
+
+
+def test_surface_brightness_of_binned_pixels():
+    """PIXAR_SR does not count in an image that was binned since: its pixels have 4 times that."""
+    side = np.degrees(np.sqrt(4e-12)) * 3600
+    stated = {"BUNIT": "MJy/sr", "PIXAR_SR": 1e-12}
+    assert zero_point(stated, scale=lambda: side) == pytest.approx(8.90 - 2.5 * np.log10(4e-6))
 
 
 SURVEYS = {
