@@ -32,7 +32,7 @@ def has_giants(image, zoom=1.0):
     bool
     """
     large = _LARGE / zoom
-    if max(image.shape) < large:
+    if max(image.shape) < large or min(image.shape) < _STRIDE * _BINNING:
         return False
     light = _binned(image)
     sky, noise = background_noise(light)

@@ -52,7 +52,7 @@ class Candidates:
         In edge pixels of the image.
     outputs : (N, 7) array
         Raw outputs of the network.
-    spread : (N, 2) array
+    spread : (N, 3) array
         From `~astro_yolo.network.spread.spread_of`, of pictures from
         `~astro_yolo.network.picture_spread.picture_spread`; NaN where it is not known.
     types : (N, 5) array
@@ -255,7 +255,7 @@ class _Finder:
         window = (tile.y0, tile.y1, tile.x0, tile.x1)
         bands, mask = level.read(*window)
         if mask is not None and mask.all():
-            boxes, *values = (np.empty((0, n)) for n in (4, 7, 2, 5))
+            boxes, *values = (np.empty((0, n)) for n in (4, 7, 3, 5))
         else:
             boxes, *values = self._boxes(bands, mask, tile.shape, levels)
         marks = _marks(boxes, mask, level.saturated(*window) if len(boxes) else None)

@@ -1,7 +1,8 @@
 """How the light of sources falls off from their middles, without that of their neighbours.
 
-The profile of a source is the mean over angles at some radii, in each of the three channels. Of two
-places on opposite sides the fainter counts, as the other may hold a neighbour that nobody found.
+The profile of a source is the mean over angles at some radii, in each of the three channels; how
+the light goes with the angle there tells how elongated it is. Of two places on opposite sides the
+fainter counts, as the other may hold a neighbour that nobody found.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from astro_yolo.stretch import from_network
 
-__all__ = ["AREAS", "LONGEST", "RADII", "Light"]
+__all__ = ["AREAS", "AROUND", "LONGEST", "RADII", "Light"]
 
 #: Pixels from the middle of a source.
 RADII = np.array([0, 0.8, 1.6, 2.4, 3.2, 4.2, 5.4, 7, 9, 11.5], dtype=np.float32)
@@ -20,6 +21,9 @@ RADII = np.array([0, 0.8, 1.6, 2.4, 3.2, 4.2, 5.4, 7, 9, 11.5], dtype=np.float32
 _BETWEEN = np.r_[0, (RADII[1:] + RADII[:-1]) / 2, 13]
 #: Square pixels that each radius stands for.
 AREAS = np.diff(_BETWEEN**2) * np.pi
+
+#: Which radii lie where even bright stars do not saturate, and faint ones still have light.
+AROUND = (RADII > 3) & (RADII < 6)
 
 #: Pixels of the longest side that OpenCV draws places from.
 LONGEST = 32_000
@@ -46,6 +50,8 @@ def _circles(radii, angles):
 
 
 _CIRCLES, _RINGS = _circles(RADII, _ANGLES), _circles(_RING, _RING_ANGLES)
+_TWICE = 2 * np.arange(_ANGLES // 2) * 2 * np.pi / _ANGLES  # the angles of half a circle, doubled
+_WAVES = np.stack([np.cos(_TWICE), np.sin(_TWICE)], axis=1).astype(np.float32) / len(_TWICE)
 _IN_SHARP = np.arange(len(_CIRCLES[0])) < _SHARP * _ANGLES
 _Y, _X = (grid.astype(np.float32).ravel() for grid in np.mgrid[-4:5, -4:5])
 _WINDOW = np.exp(-(_X**2 + _Y**2) / (2 * _WIDTH**2))
@@ -93,7 +99,7 @@ class Light:
         ]
         across, down = (np.linspace(0, side - 1, _GRID + 2)[1:-1] for side in planes[0].shape[::-1])
         places = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2).astype(np.float32)
-        sky = np.median(_fainter(_on_circles(planes, halves, places)), axis=1)
+        sky = np.median(_fainter(_on_circles(planes, halves, places)).mean(axis=-1), axis=1)
         rings = _ring(halves, places)
         ring = np.median(rings, axis=1, keepdims=True)
         scatter = 1.4826 * np.median(np.abs(rings - ring), axis=1, keepdims=True)
@@ -117,7 +123,7 @@ class Light:
 
     def profiles(self, centers, sources):
         """
-        Measure the profiles of sources.
+        Measure the profiles of sources and how elongated they are.
 
         Parameters
         ----------
@@ -128,17 +134,21 @@ class Light:
 
         Returns
         -------
-        (3, N, R) array
+        profiles : (3, N, R) array
             Light at `RADII` over that of the surroundings, in units of the noise of a pixel.
+        waves : (N, 2) array
+            Means over the angle of the light times the cosine and the sine of twice the angle from
+            the x axis, summed over the channels and the radii `AROUND`, in the same units.
         """
         parts = [
             self._profiles(centers[start : start + _AT_ONCE].astype(np.float32), sources)
             for start in range(0, max(1, len(centers)), _AT_ONCE)
         ]
-        return np.concatenate(parts, axis=1)
+        profiles, waves = zip(*parts, strict=True)
+        return np.concatenate(profiles, axis=1), np.concatenate(waves)
 
     def _profiles(self, centers, sources):
-        """Return the profiles of as many sources as go at once."""
+        """Return the profiles and waves of as many sources as go at once."""
         others = _others(centers, sources)
         centers = _centred(self.planes, centers, others)
         light = _on_circles(self.planes, self.halves, centers)
@@ -146,7 +156,9 @@ class Light:
         # a galaxy's or bright star's light that a source stands in, or the lack of it
         excess = _ring(self.halves, centers) - self.ring
         glow = np.sign(excess) * np.maximum(np.abs(excess) - _BY_CHANCE * self.scatter, 0)
-        return _fainter(light) - self.sky - glow[..., None]
+        light = _fainter(light)
+        waves = light[:, :, AROUND].sum(axis=(0, 2)) @ _WAVES
+        return light.mean(axis=-1) - self.sky - glow[..., None], waves
 
 
 def _drawn(planes, centers, x, y, way=cv2.INTER_LINEAR):
@@ -174,8 +186,8 @@ def _on_circles(planes, halves, centers):
 
 
 def _fainter(light):
-    """Return the mean over angles of the fainter of opposite places, (3, N, R)."""
-    return np.minimum(light[..., 0, :], light[..., 1, :]).mean(axis=-1)
+    """Return the fainter of opposite places, (3, N, R, A / 2)."""
+    return np.minimum(light[..., 0, :], light[..., 1, :])
 
 
 def _ring(halves, centers):

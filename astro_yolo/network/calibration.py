@@ -28,10 +28,11 @@ _STAR, _GALAXY = OUTPUTS.index("star"), OUTPUTS.index("galaxy")
 _SMALLEST = 1e-4  # of a raw output in the odds between galaxy and star: below it is chance
 _FLOOR = 0.1  # of the error of a spread: the point-spread function varies over an image
 _SIGNIFICANT = 6.0  # spread over its error, at most: a blend of two stars has more than a galaxy
+_LONG = 10.0  # elongation at most
 _COUNTED = 0.5  # output from which a galaxy or star counts in the balance of an image
 _MORE = 10  # of each: few sources say little
 _MOST = 1.0  # the balances that this was tried on lie within
-_WITH_SPREAD = 7  # coefficients of the odds; without it 3
+_WITH_SPREAD = (7, 8)  # coefficients of the odds, the eighth of the elongation; without it 3
 _TINY = 1e-6  # keeps powers and quotients finite where an output is 0
 
 
@@ -119,7 +120,7 @@ class Calibration:
         With ``odds``, the map of the larger of the two outputs to the probability of a source.
     odds : tuple of float
         Coefficients of the logarithm of the odds that a source is a galaxy, in the order of
-        `odds_terms`: three, or seven with the spread; empty where they were not measured.
+        `odds_terms`: three, or seven or eight with the spread; empty where they were not measured.
     balance : bool
         Whether the balance of galaxies and stars in the image is added to that logarithm: see
         `balance_of`.
@@ -145,8 +146,8 @@ class Calibration:
     spread: "Calibration | None" = None
 
     def __post_init__(self):
-        if len(self.odds) not in {0, 3, _WITH_SPREAD}:
-            msg = f"odds must hold 0, 3 or 7 numbers, got {self.odds}"
+        if len(self.odds) not in {0, 3, *_WITH_SPREAD}:
+            msg = f"odds must hold 0, 3, 7 or 8 numbers, got {self.odds}"
             raise ValueError(msg)
         if not self.temperature > 0:
             msg = f"temperature must be positive, got {self.temperature}"
@@ -167,8 +168,8 @@ class Calibration:
             (three numbers), ``balance`` (true or false), ``temperature``, and ``prior`` (five
             weights, or a dict by class); a missing key leaves that step out. ``pictures`` may hold
             what differs for 8-bit pictures, ``band`` for images of one band, ``spread`` where it is
-            known, with seven numbers of ``odds``; that of pictures stands within ``pictures``, that
-            of one band in ``band``.
+            known, with seven or eight numbers of ``odds``; that of pictures stands within
+            ``pictures``, that of one band in ``band``.
 
         Returns
         -------
@@ -257,9 +258,9 @@ class Calibration:
         ----------
         raw : (N, 7) array
             Network outputs in the order of `OUTPUTS`.
-        spread : (N, 2) array, optional
-            Spread and its error of sources in such an image; NaN where it is not known, as is all
-            of it by default.
+        spread : (N, 3) array, optional
+            Spread, its error and elongation of sources in such an image; NaN where it is not known,
+            as is all of it by default.
         balance : float or (N,) array, optional
             Of the image; by default that of ``raw``, which then must be all of its candidates.
 
@@ -286,8 +287,9 @@ class Calibration:
         star, galaxy = raw[:, _STAR], raw[:, _GALAXY]
         if not self.odds:
             return self.score(galaxy), self.star(star)
-        spread = spread if len(self.odds) == _WITH_SPREAD else None
-        odds = np.exp(odds_terms(galaxy, star, spread) @ self.odds + balance)
+        spread = spread if len(self.odds) in _WITH_SPREAD else None
+        terms = odds_terms(galaxy, star, spread)[:, : len(self.odds)]
+        odds = np.exp(terms @ self.odds + balance)
         share, source = odds / (1 + odds), self.source(np.maximum(galaxy, star))
         score, p_star = self.score(source * share), self.star(source * (1 - share))
         # the maps are those of what is likelier; the rest is the other's, as far as the odds say
@@ -360,15 +362,16 @@ def odds_terms(galaxy, star, spread=None):
     ----------
     galaxy, star : (N,) array
         Raw outputs, 0..1.
-    spread : (N, 2) array, optional
-        Spread and its error.
+    spread : (N, 3) array, optional
+        Spread, its error, and elongation.
 
     Returns
     -------
-    (N, 3) or (N, 7) array
+    (N, 3) or (N, 8) array
         1 and the logits of the two; with the spread also its significance Z, the logarithm of its
         error, and the products of Z with the logits, as a blend that the network is sure is a star
-        has a spread as well.
+        has a spread as well; and ln(1 + E^2 / 4) of the elongation E, which grows as its square
+        where it is by chance, and slowly beyond.
     """
     values = np.clip([galaxy, star], _SMALLEST, 1 - _SMALLEST)
     logits = np.log(values / (1 - values))
@@ -377,6 +380,7 @@ def odds_terms(galaxy, star, spread=None):
         error = np.hypot(spread[:, 1], _FLOOR)
         significance = np.clip(spread[:, 0] / error, -_SIGNIFICANT, _SIGNIFICANT)
         terms += [significance, np.log(error), *(0.1 * significance * logits)]
+        terms += [np.log1p((np.minimum(spread[:, 2], _LONG) / 2) ** 2)]
     return np.stack(terms, axis=1)
 
 

@@ -2,14 +2,16 @@
 
 A picture has no one point-spread function: its stretch hides the wings of faint stars and saturates
 the middles of bright ones, so that how wide a star looks depends on how bright it is. A source is
-therefore held against the stars of its own brightness, and its error is how these scatter.
+therefore held against the stars of its own brightness, and its error is how these scatter. So is
+how elongated it is: of a bright galaxy whose middle is a white disc that is at times all that is
+left.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from astro_yolo.network._profiles import AREAS, LONGEST, RADII, Light
+from astro_yolo.network._profiles import AREAS, AROUND, LONGEST, RADII, Light
 from astro_yolo.network.calibration import strength
 from astro_yolo.network.spread import SURE, pixel_centers, sure_stars, unknown_spread
 
@@ -19,7 +21,7 @@ _FEWEST = 40  # stars that are sure
 _ALONE = 9.0  # pixels from one of them to the next source
 
 _INNER = np.where(RADII < 6, AREAS, 0)  # the light that is called the brightness of a source
-_AROUND = np.where((RADII > 3) & (RADII < 6), AREAS, 0)  # where even bright stars do not saturate
+_AROUND = np.where(AROUND, AREAS, 0)
 _LEAST = 5.0  # light, in units of the noise of a pixel; less is as much as none
 _TOP = 2  # stars brighter than what counts as the brightest: one or two may be blends
 _MISFIT = 10.0  # mean square of what is left over, in scatters; then it is something else
@@ -30,11 +32,12 @@ _NEAREST = 15  # stars that one of these brightnesses goes by at least
 _SURELY = 0.1, 0.02  # profiles scatter by at least so much: noise of a pixel, share of the light
 _FAINTER = 3.0  # e-folds of light below the faintest stars; there they look like these, fainter
 _GROWTH = 0.005  # that growths scatter by at least
+_WAVE = 1.0  # that waves scatter by at least: twice as much as those of empty sky
 
 
 def picture_spread(planes, boxes, outputs):
     """
-    Measure how much wider than the stars of their picture sources are.
+    Measure how much wider and longer than the stars of their picture sources are.
 
     Parameters
     ----------
@@ -45,9 +48,10 @@ def picture_spread(planes, boxes, outputs):
 
     Returns
     -------
-    (N, 2) array
+    (N, 3) array
         Growth of a star's radii that comes nearest to the source, in thirds, and its error: 0 of a
-        star, about 1 of a galaxy with a scale length of 0.3 FWHM. NaN where there are fewer than 40
+        star, about 1 of a galaxy with a scale length of 0.3 FWHM; and elongation, along whatever
+        axis, in scatters of the stars: below 1 of most stars. NaN where there are fewer than 40
         stars, and for what is neither, is brighter than all stars or stands at the edge.
     """
     found = unknown_spread(len(boxes))
@@ -59,16 +63,18 @@ def picture_spread(planes, boxes, outputs):
     stars = whole & sure_stars(outputs, centers, _ALONE)
     if stars.sum() < _FEWEST:
         return found
-    profiles = light.profiles(centers, sources)
+    profiles, waves = light.profiles(centers, sources)
     growth, fits = _growth(profiles, stars)
     if not fits.any():
         return found
-    middle, error = _scatter_of_stars(growth, np.log(_brightness(profiles).sum(axis=0)), stars)
+    brightness = np.log(_brightness(profiles).sum(axis=0))
+    middle, error = _scatter_of_stars(growth, brightness, stars)
     known = whole & fits
     for pixels in (_INNER, _AROUND):  # brighter than the stars, it has none to be held against
         light_there = (profiles @ pixels).sum(axis=0)
         known &= light_there <= np.sort(light_there[stars])[-1 - _TOP]
-    found[known] = np.stack([growth - middle, error], axis=1)[known] / _UNIT
+    elongation = _elongation(waves, brightness, stars)
+    found[known] = np.stack([(growth - middle) / _UNIT, error / _UNIT, elongation], axis=1)[known]
     return found
 
 
@@ -111,15 +117,29 @@ def _growth(profiles, stars):
 
 
 def _scatter_of_stars(growth, brightness, stars):
-    """Return the middle and the scatter of the stars' growths at some brightnesses, two (N,)."""
+    """Return the middle and the error of the stars' growths at each brightness, two (N,)."""
+    middle, error, faintest = _of_stars(growth, brightness, stars)
+    # below the faintest stars by the noise, whose share is the larger the less light there is
+    error = np.maximum(error, _GROWTH) * np.exp(np.clip(faintest - brightness, 0, _FAINTER))
+    return middle, error
+
+
+def _elongation(waves, brightness, stars):
+    """Return how much more the light goes with the angle than that of stars, in scatters, (N,)."""
+    beyond = []
+    for wave in waves.T:
+        middle, scatter, _ = _of_stars(wave, brightness, stars)
+        beyond.append((wave - middle) / np.hypot(scatter, _WAVE))
+    return np.hypot(*beyond)
+
+
+def _of_stars(values, brightness, stars):
+    """Return middle and scatter of the stars at each brightness, (N,), and their faintest one."""
     own = np.sort(brightness[stars])
     grid = np.linspace(own[len(own) // 30], own[-1 - _TOP], _STEPS_OF_GROWTH)
     width = (grid[-1] - grid[0]) / 8
-    middle, scatter = _regression(brightness[stars], growth[stars, None], grid, width)
-    error = np.interp(brightness, grid, np.maximum(scatter[:, 0], _GROWTH))
-    # below the faintest stars by the noise, whose share is the larger the less light there is
-    error = error * np.exp(np.clip(grid[0] - brightness, 0, _FAINTER))
-    return np.interp(brightness, grid, middle[:, 0]), error
+    found = _regression(brightness[stars], values[stars, None], grid, width)
+    return *(np.interp(brightness, grid, column[:, 0]) for column in found), grid[0]
 
 
 @dataclass(frozen=True)

@@ -55,10 +55,10 @@ def unknown_spread(number):
 
     Returns
     -------
-    (N, 2) array
+    (N, 3) array
         NaN.
     """
-    return np.full((number, 2), np.nan)
+    return np.full((number, 3), np.nan)
 
 
 def pixel_centers(boxes):
@@ -99,7 +99,7 @@ def spread_of(planes, boxes, outputs):
 
     Returns
     -------
-    (N, 2) array
+    (N, 3) array
         As of `PointSpread.spread`; NaN where there are too few stars.
     """
     sky = _local_sky(planes)
@@ -165,10 +165,11 @@ class PointSpread:
 
         Returns
         -------
-        (N, 2) array
+        (N, 3) array
             Amplitude of what a galaxy with a scale length of 0.3 FWHM has and a star has not, over
-            that of the star, and its error: 0 of a star, about 1.5 of such a galaxy. NaN for what
-            is neither, where a fifth of the light is left over.
+            that of the star, and its error: 0 of a star, about 1.5 of such a galaxy; and 0, as it
+            is only in pictures that how elongated a source is tells more than the network does. NaN
+            for what is neither, where a fifth of the light is left over.
         """
         sky, noise, centers = sky or _local_sky(planes), _noise(planes), pixel_centers(boxes)
         sure, shape, radius = strength(outputs) >= SURE, planes[0].shape, _APERTURE * self.fwhm
@@ -213,7 +214,7 @@ class PointSpread:
 
         Returns
         -------
-        (N, 2) array
+        (N, 3) array
             As of `spread`.
         """
         light, pixels = _flat(stamps, counts)
@@ -234,7 +235,8 @@ class PointSpread:
         with np.errstate(divide="ignore", invalid="ignore"):
             amplitude = (flux * rest).sum(axis=1) / weight
             error = np.sqrt(np.einsum("nb,bc,nc->n", size, noise, size)) / weight
-        return np.where(odd | (weight == 0), np.nan, [amplitude, error]).T
+        elongation = np.zeros_like(amplitude)
+        return np.where(odd | (weight == 0), np.nan, [amplitude, error, elongation]).T
 
 
 def _flat(stamps, counts):

@@ -44,6 +44,9 @@ def test_lowest_of_what_is_never_reached():
         ((0, 0), (0, 1), "x must rise"),
         ((0, 1), (1, 0), "y must not fall"),
         ((0, 2), (0, 1), "lie in 0..1"),
+        ((-0.5, 1), (0, 1), "lie in 0..1"),
+        ((0, 1), (-0.5, 1), "lie in 0..1"),
+        ((0, 1), (0, 1.5), "lie in 0..1"),
     ],
 )
 def test_bad_maps_are_refused(x, y, rule):
@@ -110,11 +113,31 @@ def test_images_of_one_band_have_maps_of_their_own():
 
 
 def test_odds_with_the_spread():
-    """1, the logits, Z (error from 0.1 on, at most 6), the error's logarithm, ZG / 10, ZS / 10."""
-    found = odds_terms(*np.array([[0.9, 0.5], [0.2, 0.5]]), np.array([[0.26, 0.24], [9.0, 0.0]]))
+    """1, the logits, Z (error from 0.1 on, at most 6), ln error, ZG / 10, ZS / 10, ln(1 + E^2 / 4).
+
+    E, the elongation, counts up to 10.
+    """
+    spread = np.array([[0.26, 0.24, 2.0], [9.0, 0.0, 50.0]])
+    found = odds_terms(*np.array([[0.9, 0.5], [0.2, 0.5]]), spread)
     galaxy, star, error = np.log(9), np.log(1 / 4), 0.26  # of 0.24 and 0.1
-    first = [1, galaxy, star, 1, np.log(error), 0.1 * galaxy, 0.1 * star]
-    np.testing.assert_allclose(found, [first, [1, 0, 0, 6, np.log(0.1), 0, 0]], atol=1e-12)
+    first = [1, galaxy, star, 1, np.log(error), 0.1 * galaxy, 0.1 * star, np.log(2)]
+    second = [1, 0, 0, 6, np.log(0.1), 0, 0, np.log(26)]
+    np.testing.assert_allclose(found, [first, second], atol=1e-12)
+
+
+@pytest.mark.parametrize("odds", [0.9, 1 / 0.9])
+def test_what_is_left_of_a_sure_source_is_the_others(odds):
+    """A map that lifts the likelier of galaxy and star leaves the other what is missing to 1.
+
+    Of a sure source with odds of 9 to 10 the likelier has a share of 10/19; a map with its knot at
+    0.9 for a half gives it 0.9 + 0.2 (10/19 - 1/2).
+    """
+    lifted = ScoreMap((0, 0.5, 1), (0, 0.9, 1))
+    calibration = Calibration(odds=(np.log(odds), 0, 0), score=lifted, star=lifted)
+    found = np.concatenate(calibration.scores(RAW[1:]))
+    likelier = 0.9 + 0.2 * (10 / 19 - 0.5)
+    expected = [1 - likelier, likelier]  # galaxy, star
+    np.testing.assert_allclose(found, expected if odds < 1 else expected[::-1])
 
 
 def many(galaxies, stars):
@@ -150,8 +173,8 @@ def test_sources_whose_spread_is_known_are_in_the_balance_of_all():
     """Those with a spread have the balance of the image, not of themselves."""
     metadata = {"odds": [0] * 3, "balance": True, "spread": {"odds": [0] * 7}}
     raw = many(30, 10)
-    spread = np.full((len(raw), 2), np.nan)
-    spread[35] = 0.3, 0.2  # a star
+    spread = np.full((len(raw), 3), np.nan)
+    spread[35] = 0.3, 0.2, 1.0  # a star
     score, p_star = Calibration.from_metadata(metadata).scores(raw, spread)
     np.testing.assert_allclose(score, 2 * p_star)
 
@@ -161,7 +184,7 @@ def test_sources_whose_spread_is_known_have_maps_of_their_own():
     widths = {"odds": [0, 0, 0, 1, 0, 0, 0], "score": {"x": [0, 1], "y": [0, 1]}}
     calibration = Calibration.from_metadata({"odds": [0, 1, -1], "spread": widths})
     raw = np.repeat(RAW[:1], 3, axis=0)
-    spread = np.array([[-0.5, 0.0], [0.5, 0.0], [np.nan, np.nan]])
+    spread = np.array([[-0.5, 0.0, 2.0], [0.5, 0.0, 1.0], [np.nan] * 3])
     score, p_star = calibration.scores(raw, spread)
     share = 1 / (1 + np.exp([5, -5]))
     np.testing.assert_allclose(score[:2], 0.6 * share)  # the source map is straight
@@ -193,7 +216,7 @@ def test_the_lowest_raw_value_lets_either_kind_pass():
     [
         ({"temperature": 0}, "temperature must be positive"),
         ({"prior": [1, 1]}, "5 positive"),
-        ({"odds": [1, 2]}, "odds must hold 0, 3 or 7 numbers"),
+        ({"odds": [1, 2]}, "odds must hold 0, 3, 7 or 8 numbers"),
     ],
 )
 def test_bad_metadata(metadata, rule):
@@ -211,3 +234,23 @@ def test_priors_follow_bayes_rule():
     np.testing.assert_allclose(after[0, 3] / after[0, 2], 0.5)
     np.testing.assert_allclose(after[1], before[1])
     np.testing.assert_array_equal(reweighted(before, class_weights(None)), before)
+
+
+def test_classes_that_are_not_named_have_weight_one():
+    """Weights are in the order of the classes, 1 where the user says nothing."""
+    assert class_weights({"merger": 0.5, "elliptical": 3}).tolist() == [3, 1, 1, 0.5, 1]
+    assert class_weights(None).tolist() == [1] * 5
+
+
+@pytest.mark.parametrize(
+    ("priors", "message"),
+    [
+        ({"lens": 2, "spiral": 1}, "priors must name some of elliptical, .* unknown, got lens$"),
+        *(({"spiral": wrong}, f"priors must be numbers above 0, got {wrong!r} for spiral")
+          for wrong in (0, -0.5, np.inf, np.nan, "2", 1j)),
+    ],
+)
+def test_bad_priors_are_named(priors, message):
+    """A class that is none, and a weight that is no number above 0, are errors that show it."""
+    with pytest.raises(ValueError, match=message):
+        class_weights(priors)

@@ -31,10 +31,10 @@ def test_as_the_network_sees_it():
 
 
 def test_many_small_sources_are_none():
-    """A field full of stars, noise and a constant have no giants; nor has a small image."""
+    """Stars, noise and a constant are no giants; nor is one in a small image or a strip."""
     for pixels in (
         sky_with(3, 500, count=40), sky_with(1, 0), np.zeros((600, 700), np.float32),
-        sky_with(80, 30)[:200, :200],
+        sky_with(80, 30)[:200, :200], sky_with(80, 30)[500:504],
     ):  # fmt: skip
         assert not has_giants(read_image(pixels))
 

@@ -21,16 +21,21 @@ STRETCHES = {
 }
 
 
-def stamp(dx, dy, wider=1.0):
-    """Return a Moffat star of unit flux about (dx, dy), its radii stretched by a factor."""
+def stamp(dx, dy, wider=1.0, *, ratio=1.0, angle=0.0):
+    """Return a Moffat star of unit flux about (dx, dy), its radii stretched by a factor.
+
+    Its axes may have a ratio, and the longer one an angle from x, at the same area.
+    """
     alpha = wider * FWHM / (2 * np.sqrt(2 ** (1 / 3) - 1))
-    return 2 / np.pi / alpha**2 * (1 + ((X - dx) ** 2 + (Y - dy) ** 2) / alpha**2) ** -3.0
+    turn = (X - dx + 1j * (Y - dy)) * np.exp(-1j * angle)
+    square = turn.real**2 / ratio + turn.imag**2 * ratio
+    return 2 / np.pi / alpha**2 * (1 + square / alpha**2) ** -3.0
 
 
 class Scene:
     """Three bands with a hundred stars of all brightnesses and other sources, 40 pixels apart."""
 
-    def __init__(self, widths, fluxes, *, seed=1, stars=STARS):
+    def __init__(self, widths, fluxes, *, seed=1, stars=STARS, **shape):
         rng = np.random.default_rng(seed)
         self.light = rng.normal(0, 1, (3, SIZE, SIZE))
         widths = np.r_[np.ones(stars), widths]
@@ -39,13 +44,14 @@ class Scene:
         places = np.stack(np.meshgrid(axis, axis), axis=-1).reshape(-1, 2)[: len(widths)]
         self.places = places + rng.uniform(-0.5, 0.5, places.shape)
         for width, flux, place in zip(widths, fluxes, self.places, strict=True):
-            self.add(width, flux, place)
+            self.add(width, flux, place, **shape)
         self.raw = np.where(np.arange(len(widths)) < stars, 0.9, 0.5)  # others are no sure stars
 
-    def add(self, width, flux, place):
+    def add(self, width, flux, place, **shape):
         """Add a source of the same flux to all bands."""
         x, y = np.round(place).astype(int)
-        self.light[:, y - 20 : y + 21, x - 20 : x + 21] += flux * stamp(*place - [x, y], width)
+        light = flux * stamp(*place - [x, y], width, **shape)
+        self.light[:, y - 20 : y + 21, x - 20 : x + 21] += light
 
     def measure(self, stretch="linear", *, places=None, raw=None, flip=False):
         """Return the spreads of all sources in the picture that a stretch makes."""
@@ -78,6 +84,28 @@ def test_a_spread_is_a_growth_of_the_radii_in_thirds():
     assert large / small == pytest.approx(3, rel=0.3)
 
 
+@pytest.mark.parametrize("stretch", list(STRETCHES))
+def test_elongation(stretch):
+    """Below 1 for a star, twice as much for axes of 5 to 4, whatever the angle."""
+    scene = Scene(np.ones(20), np.r_[np.zeros(10), np.full(10, 900.0)])
+    for angle, place in zip(np.arange(10) * np.pi / 10, scene.places[STARS:], strict=False):
+        scene.add(1.0, 900.0, place, ratio=1.25, angle=angle)
+    found = scene.measure(stretch)[:, 2]
+    assert found[STARS + 10 :].max() < 0.9
+    assert found[STARS : STARS + 10].min() > 1.8
+
+
+def test_stars_that_are_all_elongated_alike():
+    """Where the point-spread function is elongated a star is as it, and a round source is not."""
+    shape = {"ratio": 1.25, "angle": 0.5}
+    scene = Scene(np.ones(10), np.zeros(10), **shape)
+    for k, place in enumerate(scene.places[STARS:]):
+        scene.add(1.0, 900.0, place, **(shape if k < 5 else {}))
+    found = scene.measure()[STARS:, 2]
+    assert found[:5].max() < 0.9
+    assert found[5:].min() > 1.8
+
+
 def test_errors_grow_where_stars_are_faint():
     """Sources of a fifth of the light have two to five times the error."""
     found = Scene(np.ones(40), np.repeat([1000.0, 200.0], 20)).measure()[STARS:]
@@ -90,7 +118,7 @@ def test_too_few_stars():
     scene = Scene([], [], stars=40)
     assert np.isfinite(scene.measure()).any()
     assert np.isnan(scene.measure(places=scene.places[1:], raw=0.9)).all()
-    assert scene.measure(places=np.empty((0, 2)), raw=0.9).shape == (0, 2)
+    assert scene.measure(places=np.empty((0, 2)), raw=0.9).shape == (0, 3)
 
 
 def test_stars_of_one_brightness():

@@ -215,7 +215,7 @@ def test_pictures_have_a_spread_of_their_own(monkeypatch):
     def measure(planes, boxes, outputs):
         middle = (boxes[:, 0] + boxes[:, 2]) / 2
         asked.append((planes[0].shape, middle.round().tolist()))
-        return np.stack([middle - 150, np.ones(len(outputs))], axis=1)
+        return np.stack([middle - 150, np.ones(len(outputs)), np.zeros(len(outputs))], axis=1)
 
     monkeypatch.setattr(_scan, "picture_spread", measure)
     plane = plant((100, 200), [(50.0, 50.0), (150.0, 50.0)], peak=(90, 90))

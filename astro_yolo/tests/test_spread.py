@@ -57,9 +57,10 @@ class Scene:
         return stars, stars and stars.spread(seen, boxes, outputs)
 
 
-def test_stars_have_none_and_a_galaxy_has_that_of_the_definition():
+@pytest.mark.parametrize("flux", [400.0, 20_000.0])
+def test_stars_have_none_and_a_galaxy_has_that_of_the_definition(flux):
     """A star's spread is 0, that of a disc is its light over that of a star fitted to it."""
-    scene = Scene(["star", "galaxy"] * 20, np.full(40, 400.0))
+    scene = Scene(["star", "galaxy"] * 20, np.full(40, flux))
     stars, found = scene.measure()
     with_pixel = np.hypot(FWHM, 2.355 / np.sqrt(12))  # whose own variance is 1/12
     assert stars.fwhm == pytest.approx(with_pixel, rel=0.03)
@@ -70,6 +71,28 @@ def test_stars_have_none_and_a_galaxy_has_that_of_the_definition():
     expected = (star**2).sum() / (star * galaxy).sum()
     assert expected > 1.3
     assert np.mean(found[21::2, 0]) == pytest.approx(expected, rel=0.06)
+
+
+def test_sure_stars():
+    """A star is sure by its two outputs, and alone but for what is too weak to be a source."""
+    star, galaxy, x = np.transpose([
+        [0.61, 0.0, 0], [0.59, 0.0, 100], [0.9, 0.14, 200], [0.9, 0.16, 300],
+        [0.9, 0.0, 400], [0.26, 0.0, 412.9], [0.9, 0.0, 500], [0.26, 0.0, 513.1],
+        [0.9, 0.0, 600], [0.24, 0.0, 601], [0.9, 0.0, 700], [0.0, 0.26, 701],
+    ])
+    outputs = np.zeros((12, 7))
+    outputs[:, OUTPUTS.index("star")], outputs[:, OUTPUTS.index("galaxy")] = star, galaxy
+    found = spread.sure_stars(outputs, np.stack([x, 0 * x], axis=1), 13.0)
+    assert np.flatnonzero(found).tolist() == [0, 2, 6, 8]
+
+
+def test_faint_sources_and_portions(monkeypatch):
+    """The noise of a faint star is nothing odd; in portions all sources have the same spread."""
+    scene = Scene(["star"] * 60, np.full(60, 15.0))
+    _, whole = scene.measure()
+    assert np.isfinite(whole).all(axis=1).mean() > 0.97
+    monkeypatch.setattr(spread, "_AT_ONCE", 16)
+    np.testing.assert_allclose(scene.measure()[1], whole, rtol=1e-4, atol=1e-5)
 
 
 def smoothed(planes):
@@ -140,7 +163,7 @@ def test_too_few_stars_and_no_candidates():
     assert scene.measure(places=scene.places[:5])[0] is None
     stars, _ = scene.measure()
     nothing = stars.spread(to_network(scene.planes), np.empty((0, 4)), np.empty((0, 7)))
-    assert nothing.shape == (0, 2)
+    assert nothing.shape == (0, 3)
 
 
 def test_a_star_at_the_edge():

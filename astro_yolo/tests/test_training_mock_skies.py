@@ -113,10 +113,10 @@ def test_skies_are_seen_as_frames_or_as_pictures(pictures):
     field.planes[:] = np.random.default_rng(1).normal(0, 0.02, field.planes.shape)
     network = _Keeps()
     mock_skies.outcome_of_sky(network, field, [field], pictures=pictures)
-    # once for its sources, once for what is none; three skies of 256 rows above the field, or as
-    # frames once more for the stars of its mock sky
-    mocks = [(3, 992, 736)] * 3 if pictures else [(3, 736, 736)] * 2
-    assert [image.shape for image in network.seen] == [(3, 736, 736)] * 2 + mocks
+    # once for its sources, once for what is none; three skies of 256 rows above the field, all of
+    # it three times, or as frames once more for the stars of its mock sky
+    mocks, times = ([(3, 992, 736)] * 3, 3) if pictures else ([(3, 736, 736)] * 2, 1)
+    assert [image.shape for image in network.seen] == ([(3, 736, 736)] * 2 + mocks) * times
     levels = [len(np.unique(plane)) for image in network.seen for plane in image]
     assert max(levels) <= 3 * 255 + 1 if pictures else min(levels) > 5000
 
@@ -180,7 +180,7 @@ def test_sources_of_a_mock_sky_are_held_against_the_stars_of_the_picture(monkeyp
 
     def measure(planes, boxes, outputs):
         asked.append((planes.shape, len(boxes), len(outputs)))
-        return np.stack([np.arange(len(boxes)), np.ones(len(boxes))], axis=1)
+        return np.stack([np.arange(len(boxes)), *np.ones((2, len(boxes)))], axis=1)
 
     monkeypatch.setattr(mock_skies, "picture_spread", measure)
     # the third object stands on the seam, and the last two boxes where nothing was put

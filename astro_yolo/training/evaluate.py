@@ -48,8 +48,8 @@ class Outcome:
         Kind and raw galaxy score reached (0 if not found) of every labelled galaxy and star.
     magnitude : (N,) array, optional
         Of the candidates' objects in r; NaN where it is not known, by default everywhere.
-    spread : (N, 2) array, optional
-        Spread of the candidates and its error, from `~astro_yolo.network.spread` or
+    spread : (N, 3) array, optional
+        Spread of the candidates, its error and elongation, from `~astro_yolo.network.spread` or
         `~astro_yolo.network.picture_spread`; likewise.
     balance : (N,) array, optional
         Of the candidates' image, from `~astro_yolo.network.calibration.balance_of`; by default 0.
@@ -179,7 +179,7 @@ def judge(
         Labelled objects, kinds of `astro_yolo.training.samples.OBJECTS`.
     true_magnitudes : (M,) array, optional
         Theirs in r; by default not known.
-    spread : (N, 2) array, optional
+    spread : (N, 3) array, optional
         Of the candidates; by default not known.
     balance : float, optional
         Of the image; by default that of the candidates.
@@ -225,8 +225,6 @@ def centers(boxes):
 
 def _kinds_of_rest(found, ignored):
     """Return -2 for candidates inside an ignored box, else 0."""
-    if not len(ignored):
-        return np.zeros(len(found), dtype=int)
     low, high = ignored[None, :, :2] - 1, ignored[None, :, 2:] + 1
     inside = ((found[:, None] > low) & (found[:, None] < high)).all(axis=-1).any(axis=1)
     return np.where(inside, -2, 0)

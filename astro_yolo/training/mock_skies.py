@@ -44,6 +44,7 @@ _PAIRS = 1 / 40  # of the stars: about as many among the bright ones of the fiel
 _DEEPEST = 24.5  # fainter sources do not reach a score
 _SIDE = 736  # pixels of a mock sky, a multiple of the network's stride
 _ROWS = 256  # of one above a field, in pictures
+_PICTURES = 3  # of each sky: what a source looks like is another thing in every stretch
 _SEAM = 10  # of these rows, in which sources are cut off
 
 
@@ -71,13 +72,13 @@ def outcome_of_sky(backend, field, models, seed=0, *, pictures=False, band=None)
     -------
     astro_yolo.training.evaluate.Outcome
         The sources of the field as many times as there are models, and as much of the mock sky
-        and of what is no source of each.
+        and of what is no source of each; all of it three times in pictures.
     """
     rng = np.random.default_rng(seed)
     draw = rng if pictures else None
     frames = None if pictures else outcome_of_field(backend, field, band=band)
     found = Outcome()
-    for model in models:
+    for model in [*models] * (_PICTURES if pictures else 1):
         bright = frames or outcome_of_field(backend, field, draw)
         own = outcome_of_field(backend, model, draw, band=band)
         mocks = outcome_of_mocks(backend, model, rng, pictures=pictures, band=band)
