@@ -47,6 +47,22 @@ def test_shares_and_intervals_by_arithmetic():
     assert kinds["n_found"].tolist() == [0, 2]
 
 
+def test_what_is_plotted():
+    """Points stand in the middle of their bins, with bars over the bin and its interval."""
+    found, magnitude = [1, 1, 0, 0, 0, 1], np.array([18, 18.2, 18.4, 20, 20, 20])
+    (drawn,) = _result(found, magnitude).plot(bins=[18, 19, 19.5, 21]).containers
+    points, _, (across, along) = drawn
+    np.testing.assert_allclose(points.get_xydata(), [[18.5, 2 / 3], [20.25, 1 / 3]])
+    ends = [segment[:, 0].tolist() for segment in across.get_segments()]
+    assert ends == [[18, 19], [19.5, 21]]
+    interval = beta.ppf([0.025, 0.975], 2.5, 1.5)
+    np.testing.assert_allclose(along.get_segments()[0], np.c_[[18.5, 18.5], interval])
+    kinds = _result([1, 0, 1], kind=np.array(["spiral", "exponential", "spiral"]))
+    kinds = kinds.plot(column="type")
+    assert [text.get_text() for text in kinds.get_xticklabels()] == ["exponential", "spiral"]
+    np.testing.assert_allclose(kinds.containers[0][0].get_xydata(), [[0, 0], [1, 1]])
+
+
 def test_the_interval_of_a_limit_covers_the_truth():
     """Of 20 samples of a logistic curve below 0.96, 95 % intervals hold the truth in 16 or more."""
     rng, hits = np.random.default_rng(1), 0

@@ -25,6 +25,7 @@ BEFORE = rows((1, 0, 0, 10, 10, "spiral"), (2, 20, 0, 30, 10, "merger"), (7, 40,
         ((1, 0.05, 0, 10.05, 10, "spiral"), "kept"),
         ((1, 0.2, 0, 10.2, 10, "spiral"), "moved"),
         ((1, -1, -1, 11, 11, "spiral"), "resized"),
+        ((1, -1, 0, 11, 10, "spiral"), "resized"),
         ((1, 0, 0, 10, 10, "merger"), "relabelled"),
         ((1, 0, 0, 10, 10, ""), "kept"),
         ((1, 5, 5, 25, 16, "merger"), "moved+resized+relabelled"),
@@ -35,6 +36,7 @@ def test_words(now, word):
     """Each change has its word, several are joined; a label that was wiped out is the old one."""
     found = diff_regions(BEFORE[:1], rows(now))
     assert found["change"][0] == word
+    assert found["xmin"][0] == (now[1] if "moved" in word or "resized" in word else 0)
     assert found["change"].tolist().count("added") == (word == "deleted")
 
 
@@ -64,7 +66,8 @@ def test_circles():
     """A circle that was drawn for a long box is what was pushed: the area is the same."""
     after = rows((1, 0, 0, 20, 20, "spiral"))
     after["shape"] = ["circle"]
-    assert diff_regions(rows((1, -10, 5, 30, 15, "spiral")), after)["change"].tolist() == ["kept"]
+    before = rows((1, -10, 5, 30, 15, "spiral"))
+    assert diff_regions(before, after, tolerance=0)["change"].tolist() == ["kept"]
 
 
 def test_nothing():

@@ -15,11 +15,11 @@ from astro_yolo.training.picture_sets import read_boxes, read_set
 
 @pytest.fixture
 def table():
-    """Two galaxies, one of them over the edge, and a star; edge pixels 10..20 are -0.5 of it."""
-    boxes = [[10, 20, 30, 50], [-4, 70, 6, 80], [60, 60, 64, 64]]
-    shares = [[0, 1, 0, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0]]
-    return make_table(boxes, [0.9, 0.8, 0.7], shares, np.zeros(3), np.zeros(3, int),
-                      label=["spiral", "merger", "star"])  # fmt: skip
+    """Two galaxies, one of them over the edge, a star and a galaxy beyond the edge."""
+    boxes = [[10, 20, 30, 50], [-4, 70, 6, 80], [60, 60, 64, 64], [125, 5, 135, 15]]
+    shares = [[0, 1, 0, 0, 0], [0, 0, 0, 1, 0], [1, 0, 0, 0, 0], [0, 0, 0, 1, 0]]
+    return make_table(boxes, [0.9, 0.8, 0.7, 0.6], shares, np.zeros(4), np.zeros(4, int),
+                      label=["spiral", "merger", "star", "merger"])  # fmt: skip
 
 
 def image():
@@ -30,7 +30,7 @@ def image():
 
 
 def test_the_pipeline_reads_it(table, tmp_path):
-    """Boxes and classes come back, the star does not; row 0 of the picture is the bottom."""
+    """Boxes and classes in the image come back, no star; row 0 of the picture is the bottom."""
     picture = write_labels(table, image(), tmp_path / "set", "one")
     write_labels(table[:1], image(), tmp_path / "set", "two", split="val")
     found = read_set(tmp_path / "set")
@@ -51,6 +51,9 @@ def test_coco_form(table, tmp_path):
         "images/train/one-LH.png", "images/train/two-LH.png"]  # fmt: skip
     assert len(coco["annotations"]) == 4
     assert len({note["id"] for note in coco["annotations"]}) == 4
+    numbers = sorted(entry["id"] for entry in coco["images"])
+    assert 0 < numbers[0] < numbers[1]
+    assert sorted(note["image_id"] for note in coco["annotations"]) == sorted(2 * numbers)
     first = coco["annotations"][0]
     assert (first["bbox"], first["area"], first["category_id"]) == ([10, 20, 20, 30], 600, 2)
 

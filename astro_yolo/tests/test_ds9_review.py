@@ -65,6 +65,7 @@ def test_decisions_make_the_result(review, table):
     np.testing.assert_allclose(found["ra"].value[2:], ra, atol=1e-9)
     np.testing.assert_allclose(found["dec"].value[2:], dec, atol=1e-9)
     assert found["score"].tolist()[:3] == table["score"].tolist()[:3]
+    assert found["flags"].tolist() == [0, 0, 0, 0]
 
 
 def test_a_place_that_nobody_knows(table, tmp_path):

@@ -34,12 +34,12 @@ def test_every_bitpix(tmp_path, kind):
 
 def test_scaled_integers_with_blank(tmp_path):
     """BSCALE, BZERO and BLANK are applied as the standard says (and as astropy does)."""
-    unit = fits.PrimaryHDU(np.array([[1, 2], [-5, 4]], dtype=np.int16))
+    unit = fits.PrimaryHDU(np.array([[1, 2], [-5, -30]], dtype=np.int16))
     unit.header.update(BSCALE=0.5, BZERO=10.0, BLANK=-5)
     path = write(tmp_path / "a.fits", unit)
     with fits.open(path) as hdus:
         for planes in (read_fits_file(path), read_hdu_list(hdus)):
-            np.testing.assert_array_equal(planes[0].pixels.read(), [[10.5, 11.0], [np.nan, 12.0]])
+            np.testing.assert_array_equal(planes[0].pixels.read(), [[10.5, 11.0], [np.nan, -5.0]])
 
 
 @pytest.mark.parametrize("kind", ["u2", "u4"])
@@ -205,8 +205,10 @@ def test_cube_is_bands(tmp_path):
     """Planes of a cube are bands in file order; leading axes of one are dropped."""
     planes = read_fits_file(write(tmp_path / "a.fits", np.stack([DATA, DATA + 1, DATA + 2])))
     assert [float(p.pixels.read()[0, 0]) for p in planes] == [0, 1, 2]
-    (plane,) = read_fits_file(write(tmp_path / "b.fits", DATA[np.newaxis, np.newaxis]))
-    assert plane.shape == (30, 40)
+    data = DATA[np.newaxis].astype("i2")
+    for k, unit in enumerate((fits.ImageHDU(data[np.newaxis]), fits.CompImageHDU(data))):
+        (plane,) = read_fits_file(write(tmp_path / f"{k}.fits", None, unit))
+        np.testing.assert_array_equal(plane.pixels.read(), DATA)
 
 
 @pytest.mark.parametrize("make", [fits.ImageHDU, fits.CompImageHDU])
@@ -290,16 +292,15 @@ def test_science_extension(tmp_path):
 def test_hdus_in_memory():
     """HDUs made in memory are read; their data are not changed."""
     unit = fits.ImageHDU(DATA.astype(">f4"))
-    unit.header["SATURATE"] = 1000
+    unit.header.update(SATURATE=1000, BLANK=7)  # of floats, which have NaN, BLANK says nothing
     (plane,) = read_hdu(unit)
     assert plane.saturation == 1000.0
     np.testing.assert_array_equal(plane.pixels.read(), DATA)
     assert unit.data.dtype == ">f4"
-
-
-def bytes_of(path):
-    """Bytes of a small valid file."""
-    return write(path, DATA).read_bytes()
+    unit.header.update(CTYPE1="RA---TAN", CTYPE2="DEC--TAN", CDELT1=-1e-4, CDELT2=1e-4,
+                       CPDIS1="LOOKUP")  # fmt: skip
+    with pytest.warns(InputWarning, match="lookup-table distortions left out of its WCS"):
+        assert read_hdu(unit)[0].wcs is not None
 
 
 @pytest.mark.parametrize(
@@ -318,7 +319,7 @@ def bytes_of(path):
 def test_damaged_file(tmp_path, change, message):
     """A file cut short or with nonsense is an error naming the file and the rule."""
     path = tmp_path / "a.fits"
-    content = change(bytes_of(tmp_path / "good.fits"))
+    content = change(write(tmp_path / "good.fits", DATA).read_bytes())
     path.write_bytes(content)
     with pytest.raises(ImageError, match=f"a.fits.*{message}"):
         read_fits_file(path)
@@ -335,14 +336,14 @@ def test_no_image(tmp_path):
         read_fits_file(path)
     with pytest.raises(ImageError, match="must be an image HDU with data, got BinTableHDU"):
         read_hdu(table)
-    with pytest.raises(ImageError, match="must hold an image, got an empty HDUList"):
+    with pytest.raises(ImageError, match=r"^HDUList: must hold an image, got an empty"):
         read_hdu_list(fits.HDUList())
 
 
 def test_trailing_bytes_are_ignored(tmp_path):
     """Padding after the last HDU does no harm."""
-    path = tmp_path / "a.fits"
-    path.write_bytes(bytes_of(tmp_path / "good.fits") + b"\0" * 2880)
+    path = write(tmp_path / "a.fits", DATA)
+    path.write_bytes(path.read_bytes() + b"\0" * 2880)
     assert len(read_fits_file(path)) == 1
 
 

@@ -45,6 +45,8 @@ def test_missing_pixels_are_left_out():
     image = noise() + 60 * (X > 250)
     image[:, 251:] = np.nan
     assert sky_variation(read_image(image)) < 0.5
+    masked = noise() + np.where(X > 250, 60, 0)
+    assert sky_variation(read_image(masked, mask=X > 250)) < 0.5
     image[30:, 20:] = np.nan
     assert sky_variation(read_image(image)) == 0
 
@@ -60,6 +62,8 @@ def test_warning():
     uneven = read_image({"g": noise(1), "r": noise(2) + 30 * (X > 250)})
     with pytest.warns(InputWarning, match=r"band r .* varies by 1[45]\.\d times its noise"):
         warn_of_uneven_sky(uneven)
+    with pytest.warns(InputWarning, match="the sky in array is not flat"):
+        warn_of_uneven_sky(read_image(uneven.data[1]))
     picture = np.repeat((X // 4)[..., None], 3, axis=2).astype(np.uint8)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

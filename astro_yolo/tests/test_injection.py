@@ -37,6 +37,15 @@ def test_moffat_has_its_width_and_unit_sum():
     assert kernel[middle, middle + 3] / kernel[middle, middle] == pytest.approx(0.5, abs=1e-5)
 
 
+@pytest.mark.parametrize(("angle", "x", "y"), [(0, 8, 2), (90, 2, 8), (180, 8, 2)])
+def test_a_stretched_moffat(angle, x, y):
+    """Twice as long along the angle it is half as wide across: 8 pixels become 16 and 4."""
+    kernel = moffat_kernel(8.0, stretch=1, angle=angle * u.deg)
+    middle = kernel.shape[0] // 2
+    assert kernel[middle, middle + x] / kernel.max() == pytest.approx(0.5, abs=1e-5)
+    assert kernel[middle + y, middle] / kernel.max() == pytest.approx(0.5, abs=1e-5)
+
+
 @pytest.mark.parametrize(("radius", "index"), [(3, 1), (8, 1), (4, 4)])
 def test_half_of_the_light_is_inside_the_half_light_radius(radius, index):
     """Without blur a round galaxy has its flux, half of it within the half-light radius."""

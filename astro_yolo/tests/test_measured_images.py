@@ -40,6 +40,15 @@ def test_an_image_on_another_grid_is_refused(off, away, options):
         measure(table_of(BOXES), image, psf=table)
 
 
+def test_an_image_turned_a_little_is_refused():
+    """The place that is most off counts: a corner, for an image turned by 0.05 degrees."""
+    corners = [np.hypot(x - 250, y - 200) for y in (0, IMAGE.shape[0] - 1)
+               for x in (0, IMAGE.shape[1] - 1)]  # fmt: skip
+    away = f"{np.radians(0.05) * max(corners):.2g}"
+    with pytest.raises(MeasurementError, match=rf"up to {away}\d* pixels"):
+        measure(table_of(BOXES, make_wcs()), read_image(IMAGE, wcs=make_wcs(turn=0.05)))
+
+
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("ending", [None, "ecsv", "fits"])
 def test_the_same_grid_is_not_refused(case, ending, tmp_path):

@@ -71,6 +71,8 @@ def test_region_is_solid():
     expected = np.zeros(SHAPE, bool)
     expected[100:109, 50:59] = expected[:1, 300:309] = expected[150:160, 399:] = True
     np.testing.assert_array_equal(filled_region(Pixels(image), 0, (0, 300, 0, 400)), expected)
+    # of the square of 8 the last pixel alone is in this window
+    assert not filled_region(Pixels(image), 0, (207, 250, 57, 90)).any()
 
 
 def test_windows_see_the_same_region():

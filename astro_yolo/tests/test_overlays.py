@@ -9,8 +9,15 @@ import pytest
 from astropy.table import Table
 from matplotlib.collections import PolyCollection
 from numpy.testing import assert_allclose, assert_array_equal
-from regions import EllipsePixelRegion, EllipseSkyRegion, Regions
+from regions import (
+    CirclePixelRegion,
+    CircleSkyRegion,
+    EllipsePixelRegion,
+    EllipseSkyRegion,
+    Regions,
+)
 
+from astro_yolo._picture import _binned
 from astro_yolo.catalog import BOX_COLUMNS, make_table, write_table
 from astro_yolo.exceptions import RegionError
 from astro_yolo.image import read_image
@@ -95,6 +102,18 @@ def test_region_files_come_back(tmp_path):
         assert len(Regions.read(path, format="ds9")) == n_rows
 
 
+def test_choices_reach_files_and_objects(tmp_path):
+    """Shape, frame, sky, colour and text are as they were asked for, in a file and in objects."""
+    for frame, kind in (("image", CirclePixelRegion), (None, CircleSkyRegion)):
+        choices = {"shape": "circle", "frame": frame, "wcs": make_wcs(), "color": "red",
+                   "text": "no. {id}"}  # fmt: skip
+        write_regions(example(1), tmp_path / "a.reg", overwrite=True, **choices)
+        for drawn in (to_regions(example(1), **choices), Regions.read(tmp_path / "a.reg")):
+            (region,) = drawn
+            assert isinstance(region, kind)
+            assert (region.meta["text"], region.visual["edgecolor"]) == ("no. 1", "red")
+
+
 def test_an_existing_file_stays(tmp_path):
     """Region files and pictures are replaced only when asked."""
     for write in (lambda path, **kwargs: write_regions(example(2), path, **kwargs),
@@ -135,6 +154,15 @@ def test_one_collection_and_one_legend_entry_per_class():
     texts = [text.get_text() for text in axes.get_legend().get_texts()]
     assert texts == [f"{label} (10)" for label in CLASS_COLORS]
     assert sum(len(item.get_paths()) for item in collections) == 60
+
+
+@pytest.mark.parametrize("side, width", [(4, 0.6), (16, 1.0), (160, 1.4)])
+def test_lines_are_thinner_round_small_boxes(side, width):
+    """A line is a sixteenth of the side of half the boxes, within 0.6 to 1.4 points."""
+    boxes = [[9, 9, 9 + side, 9 + side]] * 2 + [[0, 0, 300, 300]]
+    table = make_table(boxes, [0.9] * 3, [[1, 0, 0, 0, 0]] * 3, [0] * 3, [0] * 3)
+    (drawn,) = plot_overlay(black((800, 1000)), table).axes[0].collections
+    assert_allclose(drawn.get_linewidth(), width)
 
 
 def test_scores_below_the_limit_are_not_drawn():
@@ -202,21 +230,28 @@ def test_a_mosaic_of_mostly_nothing(blank):
 
 @pytest.mark.parametrize("shape", [(900, 40), (40, 900), (300, 300)])
 def test_the_legend_is_on_the_page(shape):
-    """All of the legend can be read, however narrow the image."""
+    """All of the legend can be read, and the title beside it, however narrow the image."""
     figure = plot_overlay(black(shape), example(60), title="a title of some length")
     page = figure.bbox
-    place = figure.axes[0].get_legend().get_window_extent(figure.canvas.get_renderer())
+    renderer = figure.canvas.get_renderer()
+    place = figure.axes[0].get_legend().get_window_extent(renderer)
+    assert not figure.axes[0].texts[0].get_window_extent(renderer).overlaps(place)
     assert page.x0 <= place.x0 < place.x1 <= page.x1
     assert page.y0 <= place.y0 < place.y1 <= page.y1
 
 
-def test_large_images_are_binned():
+def test_large_images_are_binned(monkeypatch):
     """A large image is shown smaller, by means of blocks, and spans the same pixels."""
     data = np.kron(np.random.default_rng(3).normal(0, 1, (50, 801)), np.ones((4, 4)))
     figure = plot_overlay(read_image(data.astype(np.float32)), example(0), stretch="linear")
     image = figure.axes[0].images[0]
     assert image.get_array().shape[:2] == (100, 1602)
     assert image.get_extent() == [-0.5, 3203.5, -0.5, 199.5]
+    assert (image.axes.get_xlim(), image.axes.get_ylim()) == ((-0.5, 3203.5), (-0.5, 199.5))
+    monkeypatch.setattr("astro_yolo._picture._STRIP", 3204 * 30)  # seven strips, the last shorter
+    noise = np.random.default_rng(3).normal(0, 1, (200, 3204)).astype(np.float32)
+    expected = noise.reshape(100, 2, 1602, 2).mean(axis=(1, 3))
+    assert_allclose(_binned(noise, 2), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 5)), np.zeros((4, 5, 3))])
@@ -312,6 +347,8 @@ def test_other_files_are_no_region_files(tmp_path, name, kind):
         read_regions(tmp_path / name)
     (tmp_path / "empty.reg").write_text("")
     assert len(read_regions(tmp_path / "empty.reg")) == 0
+    (tmp_path / "latin.reg").write_bytes(b"image\ncircle(5,5,2) # text={caf\xe9}\n")
+    assert len(read_regions(tmp_path / "latin.reg")) == 1
 
 
 def test_a_picture_is_png(tmp_path):

@@ -128,6 +128,21 @@ def test_avm_rotation(tmp_path):
     assert wcs.all_pix2world(19.5, 19.5, 0)[1] > 2.0009
 
 
+def test_avm_matrix_and_frame(tmp_path):
+    """Spatial.CDMatrix stands above scale and rotation, and the frame is that of the tags."""
+    matrix = [-2e-4, 1e-4, 1e-4, 2e-4]  # AVM 1.1: CD1_1, CD1_2, CD2_1, CD2_2
+    items = "".join(f"<rdf:li>{value}</rdf:li>" for value in matrix)
+    for name, axes in {"FK5": ["RA---TAN", "DEC--TAN"], "GAL": ["GLON-TAN", "GLAT-TAN"]}.items():
+        path = write(tmp_path / f"{name}.png", rotation=f'90" avm:Spatial.CoordinateFrame="{name}')
+        path.write_bytes(path.read_bytes().replace(b"</rdf:Description>", (
+            f"<avm:Spatial.CDMatrix><rdf:Seq>{items}</rdf:Seq></avm:Spatial.CDMatrix>"
+            "</rdf:Description>").encode()))  # fmt: skip
+        wcs = read_picture(path)[1][0].wcs
+        assert list(wcs.wcs.ctype) == axes
+        assert wcs.wcs.radesys == ("FK5" if name == "FK5" else "")
+        np.testing.assert_allclose(wcs.pixel_scale_matrix.ravel(), matrix)
+
+
 def test_avm_of_a_resized_picture(tmp_path):
     """The tags of a picture twice as large are scaled about pixel edges."""
     _, planes = read_picture(write(tmp_path / "a.png", nx=2 * NX, ny=2 * NY))
@@ -176,6 +191,18 @@ def test_sidecar_of_another_size(tmp_path):
     np.testing.assert_allclose(planes[0].wcs.all_pix2world(14.5, 9.5, 0), (150, 2), atol=1e-10)
 
 
+def test_distorted_sidecar(tmp_path):
+    """A sidecar with SIP terms stands for its own picture, and is left out beside a resized one."""
+    for factor in (1, 2):
+        header = tan_header(A_ORDER=2, A_2_0=1e-5, B_ORDER=2, B_0_2=1e-5)
+        header.update(IMAGEW=factor * NX, IMAGEH=factor * NY)
+        header.update(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP")
+        fits.PrimaryHDU(header=header).writeto(tmp_path / f"{factor}.wcs")
+    assert read_picture(write(tmp_path / "1.png"))[1][0].wcs.sip is not None
+    with pytest.warns(InputWarning, match="2.wcs: its sky coordinates are ignored"):
+        assert read_picture(write(tmp_path / "2.png"))[1][0].wcs is None
+
+
 @pytest.mark.parametrize("factor", [1, 2])
 def test_size_is_that_of_the_picture(tmp_path, factor):
     """The WCS knows the size of the picture, whatever copy of it its header or tags speak of."""
@@ -188,8 +215,10 @@ def test_size_is_that_of_the_picture(tmp_path, factor):
 
 
 def test_unrelated_text_beside_a_picture(tmp_path):
-    """A text file of the same name that is no header is passed over."""
+    """A text file of the same name that is no header, or FITS without a WCS, is passed over."""
     (tmp_path / "a.txt").write_text("Notes on this picture: taken at 3 am.\nClear sky.\n")
+    fits.PrimaryHDU().writeto(tmp_path / "a.fits")
+    (tmp_path / "a.fit").write_bytes(b"SIMPLE  =")
     _, planes = read_picture(write(tmp_path / "a.png"))
     assert planes[0].wcs is None
 

@@ -334,6 +334,8 @@ def test_the_embedded_example():
     # placing stars between pixels made them up to 9 % wider
     assert 1.27 < result.table.meta["PSFFWHM"] * SCALE < 1.45
     assert result.table["found"].sum() >= 9
+    radii = json_of(result.table)["half_light_radii"]  # in pixels, of 0.5 to 2.5 arcsec
+    np.testing.assert_allclose(radii, [0.5 / SCALE, 2.5 / SCALE], rtol=2e-3)
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,7 @@ def test_finest_step_of_large_images(monkeypatch):
     """Of an image that is read window by window it is that of the middle."""
     large = np.zeros((1500, 1800), np.float32)
     large[400:1100, 500:1300:2] = 3
+    large[400:700, 501:1300:2] = 10
     monkeypatch.setattr("astro_yolo.image._MEMORY_PIXELS", 1000)
     image = read_image(large)
     assert image.is_lazy

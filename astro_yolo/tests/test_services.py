@@ -215,10 +215,11 @@ def test_sdss_columns_are_in_the_schema():
     ("ra", "dec", "inside", "outside"),
     [(0.0, 0.0, [(359.95, 0), (0.05, 0.05)], [(0.2, 0), (180, 0)]),
      (120.0, 89.99, [(300, 89.95), (0, 90)], [(120, 89.8)]),
+     (120.0, -89.99, [(300, -89.95), (0, -90)], [(120, -89.8)]),
      (200.0, 60.0, [(200.19, 60)], [(200.3, 60), (200, 60.2)])],
 )  # fmt: skip
 def test_the_box_of_sql_holds_the_cone(ra, dec, inside, outside):
-    """The condition for SkyServer holds the cone, across RA 0 and at the pole, and little else."""
+    """The condition for SkyServer holds the cone, across RA 0 and at the poles, and little else."""
     import sqlite3
 
     from astro_yolo._service_queries import _box
@@ -265,10 +266,20 @@ def test_without_astroquery_the_extra_is_named(monkeypatch, service):
         fetch_catalog(service, CENTER, 1 * u.arcmin)
 
 
+def test_a_catalogue_of_several_tables_is_refused(monkeypatch):
+    """VizieR may hold several tables under one name: those are named, none is taken."""
+    module = pytest.importorskip("astroquery.vizier")
+    tables = dict.fromkeys(("II/1/stars", "II/1/notes"))
+    monkeypatch.setattr(module.VizierClass, "query_region", lambda *_, **__: tables)
+    with pytest.raises(ServiceError, match="several tables: name one of II/1/stars, II/1/notes"):
+        fetch_catalog("vizier:II/1", CENTER, 1 * u.arcmin)
+
+
 def test_an_existing_file_is_no_service(tmp_path, monkeypatch):
     """A file that is called like a service is a file."""
     monkeypatch.chdir(tmp_path)
     assert is_service("gaia")
+    assert is_service("vizier:II/349/ps1")
     (tmp_path / "gaia").write_text("")
     assert not is_service("gaia")
     assert not is_service("vizier:")

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -8,7 +10,14 @@ from astropy.wcs.utils import proj_plane_pixel_scales
 
 from astro_yolo.catalog import CLASSES
 from astro_yolo.demo import example_paths
-from astro_yolo.simulation import BANDS, EXAMPLE_SEED, SKY_NOISE, simulate_field, write_example
+from astro_yolo.simulation import (
+    BANDS,
+    EXAMPLE_SEED,
+    SKY_NOISE,
+    _total_magnitude,
+    simulate_field,
+    write_example,
+)
 from astro_yolo.stretch import background_noise
 
 
@@ -28,6 +37,13 @@ def test_same_seed_same_field():
     for band in BANDS:
         np.testing.assert_array_equal(first[band].data, second[band].data)
         assert (first[band].data != other[band].data).mean() > 0.9
+
+
+def test_a_merger_has_the_light_of_its_parts():
+    """Two parts of 18 mag are one of 18 - 2.5 log10 2; what stands alone has its own."""
+    parts = [SimpleNamespace(group=group, mag_r=mag) for group, mag in ((3, 18), (3, 18), (-1, 15))]
+    found = [_total_magnitude(part, parts) for part in parts]
+    assert found == pytest.approx([17.247425, 17.247425, 15], abs=1e-6)
 
 
 def test_noise_is_that_of_sdss(field):

@@ -68,6 +68,7 @@ def test_noise_of_a_flat_picture_is_one_grey_level():
     plane = np.zeros((50, 50), np.float32)
     plane[10, 10:14] = [1, 2, 3, 200]
     assert background_noise(plane) == (0.0, 1.0)
+    assert background_noise(257 * plane) == (0.0, 257.0)
 
 
 def test_noise_above_a_black_sky():
@@ -195,3 +196,11 @@ def test_network_values_come_back(sky):
     found = from_network(to_network(sky, levels=levels))
     wanted = np.maximum((np.stack(sky[::-1]) - 10) / 2, 2 * np.sinh(-1.5))  # the network's 0
     np.testing.assert_allclose(found, wanted, rtol=1e-4, atol=1e-3)
+
+
+def test_levels_that_are_given():
+    """Levels measured elsewhere count: ``linear`` runs from -2 to 30 times their noise."""
+    planes = np.stack([np.full((4, 5), value, np.float32) for value in (10, 26, 200)])
+    unit = to_rgb(planes, "linear", levels=[(10.0, 2.0)] * 3, as_float=True)
+    assert unit.dtype == np.float32
+    np.testing.assert_allclose(unit[2, 3], [2 / 32, 10 / 32, 1], rtol=1e-6)

@@ -101,6 +101,7 @@ def test_votable_is_valid(tmp_path, n_rows):
     report = io.StringIO()
     assert votable.validate(str(path), report)
     assert "found no violations" in report.getvalue()
+    assert path.read_text(encoding="utf-8").count("<DATA>") == 1  # of no rows, too, for TOPCAT
     content = votable.parse_single_table(str(path), verify="exception")
     assert {field.name: field.ucd for field in content.fields} == {
         column.name: column.ucd for column in COLUMNS}

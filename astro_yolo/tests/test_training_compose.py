@@ -96,11 +96,15 @@ def test_added_objects_are_inside_and_repeatable(seed):
 
 
 def test_added_galaxy_brightens_its_own_box():
-    """The light of an added Galaxy Zoo galaxy falls inside the box that is returned."""
+    """Its light falls inside the box that is returned; it has its type if it can be seen."""
     for seed in range(8):
         field, rng = make_field(()), np.random.default_rng(seed)
         planes = field.planes.copy()
-        box, _ = compose._add_galaxy_zoo(planes, make_stamp(None), field, rng)
+        label, stamp, place = make_stamp(None)
+        box, kind = compose._add_galaxy_zoo(planes, (label, stamp, place), field, rng)
+        assert OBJECTS[kind] == ("elliptical" if box[2] - box[0] >= 15 else "unknown")
+        faint = label, 1e-6 * stamp, place
+        assert compose._add_galaxy_zoo(planes.copy(), faint, field, rng)[1] == IGNORE
         light = (planes - field.planes)[1]
         y, x = np.indices(light.shape) + 0.5
         inside = (x > box[0]) & (x < box[2]) & (y > box[1]) & (y < box[3])

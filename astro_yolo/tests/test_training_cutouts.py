@@ -5,6 +5,7 @@ import pytest
 
 from astro_yolo.exceptions import ImageError
 from astro_yolo.training.cutouts import (
+    _central,
     linearise,
     measure_cutout,
     read_labels,
@@ -76,10 +77,22 @@ def test_a_merger_is_one_box_round_both_nuclei():
     pytest.importorskip("sep", reason="needs the train extra")
     picture = picture_of([(200, 211, 9, 1), (232, 215, 9, 1)])
     x0, y0, x1, y1 = measure_cutout(picture, "merger")[0]
-    assert x0 < 190
-    assert x1 > 242
-    assert y0 < 200
-    assert y1 > 222
+    assert 100 < x0 < 190
+    assert 242 < x1 < 330
+    assert 100 < y0 < 200
+    assert 222 < y1 < 320
+
+
+def test_the_source_in_the_middle():
+    """It is the one on the middle, else the nearest within 15 pixels of it, else none."""
+    found = np.array([(58.0, 45.0), (90.0, 52.0)], dtype=[("x", float), ("y", float)])
+    segments = np.zeros((100, 100), int)
+    assert _central(found, segments) == 0
+    assert _central(found[1:], segments) is None
+    assert _central(found[:0], segments) is None
+    for number in (1, 2):
+        segments[48:52, 48:52] = number
+        assert _central(found[::-1], segments) == number - 1
 
 
 def test_an_empty_cutout_has_no_box():

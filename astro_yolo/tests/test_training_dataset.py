@@ -1,6 +1,7 @@
 """A small data set built from the real fields and cutouts, where they are at hand."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -35,6 +36,25 @@ def test_saved_samples_read_back(tmp_path):
     assert kind == OBJECTS.index("star")
     expected = np.array([11.75, 17.5, 17.5, 25]) / 64
     np.testing.assert_allclose([x, y, width, height], expected, atol=1e-5)
+
+
+def test_a_cutout_becomes_a_stamp(tmp_path):
+    """The galaxy's light fills its box in the stamp, upright or mirrored; beyond there is sky."""
+    picture = np.full((100, 120, 3), 10, np.uint8)
+    picture[60:70, 30:50] = 200
+    cv2.imwrite(str(tmp_path / "1.png"), picture)
+    cutout = SimpleNamespace(path=tmp_path / "1.png", box=np.array([30.0, 60, 50, 70]),
+                             others=np.empty((0, 4)), label="spiral", linear=True)  # fmt: skip
+    recipe, shapes = SimpleNamespace(class_shares=(("spiral", 1.0),)), set()
+    for seed in range(8):
+        label, light, box = dataset._stamp({"spiral": [cutout]}, recipe,
+                                           np.random.default_rng(seed))  # fmt: skip
+        assert label == "spiral"
+        y, x = np.nonzero(light[0] > 0.01 * light[0].max())
+        np.testing.assert_array_equal(box, [x.min(), y.min(), x.max() + 1, y.max() + 1])
+        assert light.min() >= -1e-6
+        shapes.add(light.shape[1:])
+    assert shapes == {(16, 30), (30, 16)}  # 1.5 times the box
 
 
 def test_an_existing_set_is_not_overwritten(tmp_path):

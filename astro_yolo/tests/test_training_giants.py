@@ -1,10 +1,12 @@
 """Labels of galaxies that a source finder breaks into pieces."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from astro_yolo.injection import add_stamp, moffat_kernel, sersic_stamp
-from astro_yolo.training.giants import label_giants
+from astro_yolo.training.giants import _inside, label_giants
 from astro_yolo.training.labels import find_sources, star_galaxy
 
 pytest.importorskip("sep", reason="needs the train extra")
@@ -42,7 +44,7 @@ def test_a_large_galaxy_is_one_box_and_its_knots_are_ignored(scene):
 
 
 def test_stars_stay_stars(scene):
-    """Nothing outside the galaxy changes, and what is saturated is never a galaxy."""
+    """Nothing outside the galaxy changes; what is saturated, or background, is never a galaxy."""
     plane, sources, kind = scene
     _, labelled = label_giants(plane, sources, sources.boxes(), kind, saturation=1e6)
     outside = np.hypot(sources.x - 250, sources.y - 250) > 120
@@ -50,3 +52,13 @@ def test_stars_stay_stars(scene):
     boxes, labelled = label_giants(plane, sources, sources.boxes(), kind, saturation=10)
     np.testing.assert_array_equal(labelled, kind)
     np.testing.assert_array_equal(boxes, sources.boxes())
+    ghost = np.where(outside, kind, -2)
+    _, labelled = label_giants(plane, sources, sources.boxes(), ghost, saturation=1e6)
+    np.testing.assert_array_equal(labelled, ghost)
+
+
+def test_sources_in_a_box():
+    """A source belongs to a box by the middle of its pixel, on all four sides."""
+    x, y = np.transpose([(30, 20), (30, 12), (21, 28), (10, 20), (45, 20), (30, 5), (30, 35)])
+    found = _inside(SimpleNamespace(x=x, y=y), np.array([20.0, 10, 40, 30]))
+    assert found.tolist() == [True] * 3 + [False] * 4

@@ -16,7 +16,7 @@ from astro_yolo.training.model_objects import (
     add_stars,
     draw_magnitudes,
 )
-from astro_yolo.training.samples import IGNORE, STAR
+from astro_yolo.training.samples import GALAXY, IGNORE, OBJECTS, STAR
 
 SIZE = 160
 
@@ -97,6 +97,21 @@ def test_the_faint_are_ignored(sky):
     rng = np.random.default_rng(3)
     assert add_star(planes, sky, rng, 25.0, place=np.array([80.0, 80.0]))[1] == IGNORE
     assert add_sersic(planes, sky, rng, 25.0)[1] == IGNORE
+
+
+@pytest.mark.parametrize(("index", "ratio", "arms", "side", "kind"), [
+    (1.0, 0.2, False, 30, "edge_on"), (1.0, 0.2, False, 14, "unknown"),
+    (1.0, 0.5, True, 50, "spiral"), (4.0, 0.8, False, 30, "elliptical"),
+])
+def test_kind_of_a_model(sky, index, ratio, arms, side, kind):
+    """Thin discs, arms and steep profiles have a type from a size on, below it they have none."""
+    stamps = np.full((3, 9, 9), 1.0, np.float32)
+    box = np.array([10.0, 10, 10 + side, 20])
+    found = model_objects._kind_of_model(stamps, box, index, ratio, arms, sky)
+    assert OBJECTS[found] == kind
+    plain = model_objects._kind_of_model(stamps, box, 2.5, ratio, False, sky)
+    assert plain == (GALAXY if side > 15 else found)
+    assert model_objects._kind_of_model(1e-4 * stamps, box, index, ratio, arms, sky) == IGNORE
 
 
 def test_faint_galaxies_are_redder_and_early_types_the_reddest():

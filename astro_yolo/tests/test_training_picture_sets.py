@@ -202,3 +202,15 @@ def test_a_split_without_any_object_is_told(tmp_path):
     (tmp_path / "labels").rename(tmp_path / "annotations")
     with pytest.raises(SetError, match=r"'train' must hold an object, got none.*labels.train.000"):
         check_labels(read_set(tmp_path), "train")
+
+
+@pytest.mark.parametrize("row", ["0 0.9 0.5 0.3 0.2", "0 0.5 0.1 0.2 0.3"])
+def test_boxes_beyond_the_picture(tmp_path, row):
+    """A box that reaches a twentieth of a side over the border is no rounding."""
+    marker = write_set(tmp_path)
+    pictures = read_set(tmp_path)
+    label_path(pictures.pictures("train")[0], "labels").write_text(f"{row}\n")
+    with pytest.raises(SetError, match=r"\.txt must lie in the picture, as shares of its sides"):
+        check_labels(pictures, "train")
+    with pytest.raises(SetError, match=r"nowhere.yaml does not exist"):
+        read_set(marker.with_name("nowhere.yaml"))

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from astropy.coordinates import SkyCoord
 
-from astro_yolo.training.sky_splits import SplitError, cell_split, check_apart, field_split
+from astro_yolo.training.sky_splits import (
+    SplitError,
+    _around,
+    cell_split,
+    check_apart,
+    field_split,
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +32,16 @@ def test_fields_of_two_splits_are_ten_arcmin_apart(fields):
         assert len(second)
         _, distance, _ = first.match_to_catalog_sky(second)
         assert distance.arcmin.min() >= 2 * 8.4 + 10
+
+
+@pytest.mark.parametrize("dec", [-89.8, -30.0, 0.0, 75.0])
+def test_places_around_a_field(dec):
+    """They are on a circle round it, by astropy's angles, at the poles too."""
+    ra, dec_around = _around(10.0, dec, np.radians(0.5))
+    center, places = SkyCoord(10, dec, unit="deg"), SkyCoord(ra, dec_around, unit="deg")
+    np.testing.assert_allclose(center.separation(places).deg, 0.5, rtol=1e-6)
+    steps = np.diff(np.unwrap(center.position_angle(places).rad))
+    np.testing.assert_allclose(steps, 2 * np.pi / len(ra), rtol=1e-6)
 
 
 def test_most_fields_are_kept(fields):

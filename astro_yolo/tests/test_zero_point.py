@@ -10,6 +10,7 @@ UNITS = {
     "nanomaggy": 22.5, "nanomaggies": 22.5, "10 nmgy": 20.0, "Jy/beam": None, "furlong": None,
     "nanomaggy/arcsec2": None, "***": None, "maggies": 0.0, "microJy": 23.90,
     "erg/s/cm2/Hz": -48.60, "W/m2/Hz": -56.10, "erg/s/cm2/A": None, "1e-20 erg/s/cm2/Hz": 1.40,
+    "Jy/pix": 8.90,
 }  # fmt: skip
 
 
@@ -54,6 +55,8 @@ def test_hubble_flux_is_no_count():
     """PHOTFLAM, which is about counts, says nothing of pixels in a flux that is not known."""
     assert zero_point({"BUNIT": "erg/s/cm2/A", "EXPTIME": 10.0, **HUBBLE}) is None
     assert zero_point({"BUNIT": "MJy/sr", **HUBBLE}) is None
+    for key, value in HUBBLE.items():  # nor does one of the two cards without the other
+        assert zero_point({key: value}) is None
 
 
 def test_surface_brightness_of_a_known_pixel():
@@ -78,6 +81,7 @@ SURVEYS = {
     "HSC coadd": ({"FLUXMAG0": 63095734448.0194}, 27.0),
     "HSC, broken": ({"FLUXMAG0": 0.0}, None),
     "Pan-STARRS stack": ({"FPA.ZP": 25.0, "EXPTIME": 1000.0}, 32.5),
+    "Pan-STARRS, one second": ({"FPA.ZP": 25.0, "EXPTIME": 1.0}, 25.0),
     "Pan-STARRS, without its time": ({"FPA.ZP": 25.0}, None),
     "ZTF": ({"MAGZP": 26.2, "INSTRUME": "ZTF/MOSAIC"}, 26.2),
     "2MASS, of Vega's system": ({"MAGZP": 20.9}, None),
@@ -95,3 +99,13 @@ def test_zero_points_of_surveys(survey):
     """Each survey's own cards give an AB magnitude; what is of Vega's system gives none."""
     cards, expected = SURVEYS[survey]
     assert zero_point({}, cards) == (None if expected is None else pytest.approx(expected))
+
+
+def test_unit_that_the_pixels_have_now():
+    """Numbers about the unit of BUNIT are brought to that of the pixels, which alone may do."""
+    counts = {"BUNIT": "electron", "MAGZERO": 25.0}
+    # one unit is 1000 electrons now: 7.5 magnitudes brighter
+    assert zero_point(counts, unit="1000 electron") == pytest.approx(17.5)
+    assert zero_point({"BUNIT": "electron"}, unit="1000 electron") is None
+    assert zero_point(counts, unit="uJy") == pytest.approx(23.90)
+    assert zero_point({"BUNIT": "uJy"}, unit="") == pytest.approx(23.90)
