@@ -70,10 +70,20 @@ class _Fit:
 
     def cost(self, parameters):
         """Return minus the logarithm of the likelihood of limit, log width and top."""
+        return self.cost_and_slope(parameters)[0]
+
+    def cost_and_slope(self, parameters):
+        """Return the same, and its derivatives by the three, (3,)."""
         limit, log_width, top = parameters
-        steps = np.clip((self.magnitude - limit) / np.exp(log_width), -500, 500)
-        chance = np.clip(top / (1 + (top / self.share - 1) * np.exp(steps)), _SAFE, 1 - _SAFE)
-        return -np.log(np.where(self.found, chance, 1 - chance)).sum()
+        width, beyond = np.exp(log_width), top / self.share - 1
+        steps = np.clip((self.magnitude - limit) / width, -500, 500)
+        flat = 1 / (1 + beyond * np.exp(steps))
+        chance, fallen = top * flat, 1 - flat
+        right = np.where(self.found, chance, 1 - chance)
+        by_top = flat - chance * fallen / (beyond * self.share)
+        slopes = np.stack([chance * fallen / width, chance * fallen * steps, by_top])
+        weight = np.where(self.found, -1, 1) * (right > _SAFE) / np.maximum(right, _SAFE)
+        return -np.log(np.maximum(right, _SAFE)).sum(), slopes @ weight
 
     def best(self):
         """Return the limit that fits best, and log width and top."""
@@ -87,7 +97,7 @@ class _Fit:
         for width in np.linspace(low, high, 8):  # a descent stays near the width that it begins at
             start = min(product(limits, [width], tops), key=self.cost)
             bounds = [beyond, *self._bounds]
-            found.append(minimize(self.cost, start, method="L-BFGS-B", bounds=bounds))
+            found.append(minimize(self.cost_and_slope, start, jac=True, bounds=bounds))
         best = min(found, key=lambda one: one.fun).x
         return best[0], best[1:]
 
@@ -96,13 +106,12 @@ class _Fit:
         from scipy.optimize import minimize
 
         def cost(others):
-            return self.cost((limit, *others))
+            value, slope = self.cost_and_slope((limit, *others))
+            return value, slope[1:]
 
         # far from the best limit the width that fits is another one
         starts = (start, (np.log(0.3), max(start[1], 0.9)), (np.log(2.0), 1.0))
-        return min(
-            minimize(cost, begin, method="L-BFGS-B", bounds=self._bounds).fun for begin in starts
-        )
+        return min(minimize(cost, begin, jac=True, bounds=self._bounds).fun for begin in starts)
 
     def crossing(self, best, others, level, end):
         """Return where the profile reaches a level between the best limit and an end."""
