@@ -3,7 +3,7 @@
 import numpy as np
 from astropy.table import MaskedColumn
 
-__all__ = ["of_fits", "text_of", "values_and_mask", "widened"]
+__all__ = ["of_fits", "text_of", "values_and_mask", "widened", "words_of"]
 
 
 def values_and_mask(column):
@@ -45,6 +45,24 @@ def of_fits(column):
         column = column.astype("uint8")
         column.fill_value = 255  # what stands for none; that of a boolean is true
     return widened(column, {"int8": "int16"})
+
+
+def words_of(column):
+    """
+    Return a column of text or bytes as text.
+
+    Parameters
+    ----------
+    column : `~astropy.table.Column`, masked or not
+        Of ASCII, where it is of bytes.
+
+    Returns
+    -------
+    array of str
+        Empty where masked.
+    """
+    values, mask = values_and_mask(column)
+    return np.where(mask, "", values.astype(str))
 
 
 def text_of(column):

@@ -7,7 +7,7 @@ import numpy as np
 from astropy.table import MaskedColumn, QTable, Row, Table
 from astropy.units import Quantity, Unit, UnitConversionError
 
-from astro_yolo._column_values import text_of, values_and_mask
+from astro_yolo._column_values import text_of, values_and_mask, words_of
 
 __all__ = [
     "CLASSES",
@@ -349,8 +349,7 @@ def _plain(values):
 
 def _text(values, dtype):
     """Return text of at least the registered length: a longer label is not cut."""
-    words, mask = values_and_mask(values)
-    array = np.where(mask, "", words.astype(str))
+    array = words_of(values)
     if not array.size:
         return array.astype(dtype)
     return array.astype(max(np.dtype(dtype), array.dtype, key=lambda kind: kind.itemsize))

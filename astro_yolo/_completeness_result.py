@@ -8,7 +8,8 @@ from astropy import units as u
 from astropy.stats import binom_conf_interval
 from astropy.table import QTable
 
-from astro_yolo._column_values import values_and_mask
+from astro_yolo._column_values import values_and_mask, words_of
+from astro_yolo._columns import floats
 from astro_yolo._files import replacing
 from astro_yolo._limits import falling_limit
 from astro_yolo._stamp_inputs import as_whole
@@ -78,14 +79,14 @@ class Completeness:
             raise ValueError(msg)
         values = self.table[column]
         if values.dtype.kind in "US":
-            values = _words(values)
+            values = words_of(values)
             if bins is not None:
                 msg = f"bins must be left out with {column}, whose words are the bins, got {bins}"
                 raise ValueError(msg)
             words = np.unique(values)
             return self._shares({column: words}, [values == word for word in words])
         unit = getattr(values, "unit", None) or u.dimensionless_unscaled
-        numbers = _numbers(values)
+        numbers = floats(values)
         edges = _edges(numbers, bins, unit, column)
         bin_of = np.searchsorted(edges, numbers, side="right") - 1
         bin_of[numbers == edges[-1]] = len(edges) - 2
@@ -129,12 +130,12 @@ class Completeness:
         if not 0 < share < 1:
             msg = f"share must be between 0 and 1, got {share}"
             raise ValueError(msg)
-        return falling_limit(_numbers(self.table["magnitude"]), self._found(), float(share))
+        return falling_limit(floats(self.table["magnitude"]), self._found(), float(share))
 
     def _found(self):
         """Return which galaxies were found, also of a table that was read from a text file."""
         found, _ = values_and_mask(self.table["found"])
-        return _words(found) == "True" if found.dtype.kind in "US" else found.astype(bool)
+        return words_of(found) == "True" if found.dtype.kind in "US" else found.astype(bool)
 
     def plot(self, path=None, *, column="magnitude", bins=None, overwrite=False):
         """
@@ -184,18 +185,6 @@ class Completeness:
 
     def _length(self):
         return self.table["half_light_radius"].unit
-
-
-def _words(column):
-    """Return text as str, which files may hold as bytes, and none where it is masked."""
-    values, mask = values_and_mask(column)
-    return np.where(mask, "", values.astype(str))
-
-
-def _numbers(column):
-    """Return numbers without their unit, NaN where they are masked."""
-    values, mask = values_and_mask(column)
-    return np.where(mask, np.nan, values.astype(float))
 
 
 def _draw(axes, rows, column):

@@ -12,6 +12,7 @@ from astropy.table import QTable
 
 from astro_yolo import _sphere as sphere
 from astro_yolo._angle_text import one_angle
+from astro_yolo._column_values import words_of
 from astro_yolo._files import replacing
 from astro_yolo._match_inputs import as_table, numbers_of, positions_of
 from astro_yolo._sky import field_border, pixel_to_sky, sky_to_pixel
@@ -302,9 +303,8 @@ def _classes_of(table, name):
     """Return a column of classes as text, or None without it."""
     if name is None or name not in table.colnames:
         return None
-    words = np.asarray(table[name]).astype(str)
-    nothing = np.asarray(getattr(table[name], "mask", False)) | (np.char.strip(words) == "")
-    return np.where(nothing, _NO_CLASS, words)
+    words = words_of(table[name])
+    return np.where(np.char.strip(words) == "", _NO_CLASS, words)
 
 
 def _ranges(magnitude, edges):

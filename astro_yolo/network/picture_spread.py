@@ -68,13 +68,18 @@ def picture_spread(planes, boxes, outputs):
     if not fits.any():
         return found
     brightness = np.log(_brightness(profiles).sum(axis=0))
-    middle, error = _scatter_of_stars(growth, brightness, stars)
+    values = np.column_stack([growth, waves])
+    middle, scatter, faintest = _of_stars(values, brightness, stars)
+    beyond = values - middle
+    # below the faintest stars by the noise, whose share is the larger the less light there is
+    fainter = np.exp(np.clip(faintest - brightness, 0, _FAINTER))
+    error = np.maximum(scatter[:, 0], _GROWTH) * fainter
+    elongation = np.hypot(*(beyond / np.hypot(scatter, _WAVE))[:, 1:].T)
     known = whole & fits
     for pixels in (_INNER, _AROUND):  # brighter than the stars, it has none to be held against
         light_there = (profiles @ pixels).sum(axis=0)
         known &= light_there <= np.sort(light_there[stars])[-1 - _TOP]
-    elongation = _elongation(waves, brightness, stars)
-    found[known] = np.stack([(growth - middle) / _UNIT, error / _UNIT, elongation], axis=1)[known]
+    found[known] = np.stack([beyond[:, 0] / _UNIT, error / _UNIT, elongation], axis=1)[known]
     return found
 
 
@@ -116,30 +121,16 @@ def _growth(profiles, stars):
     return growth, square - rest * growth < _MISFIT * number
 
 
-def _scatter_of_stars(growth, brightness, stars):
-    """Return the middle and the error of the stars' growths at each brightness, two (N,)."""
-    middle, error, faintest = _of_stars(growth, brightness, stars)
-    # below the faintest stars by the noise, whose share is the larger the less light there is
-    error = np.maximum(error, _GROWTH) * np.exp(np.clip(faintest - brightness, 0, _FAINTER))
-    return middle, error
-
-
-def _elongation(waves, brightness, stars):
-    """Return how much more the light goes with the angle than that of stars, in scatters, (N,)."""
-    beyond = []
-    for wave in waves.T:
-        middle, scatter, _ = _of_stars(wave, brightness, stars)
-        beyond.append((wave - middle) / np.hypot(scatter, _WAVE))
-    return np.hypot(*beyond)
-
-
 def _of_stars(values, brightness, stars):
-    """Return middle and scatter of the stars at each brightness, (N,), and their faintest one."""
+    """Return middle and scatter of stars' values at each brightness, (N, M), and the faintest."""
     own = np.sort(brightness[stars])
     grid = np.linspace(own[len(own) // 30], own[-1 - _TOP], _STEPS_OF_GROWTH)
     width = (grid[-1] - grid[0]) / 8
-    found = _regression(brightness[stars], values[stars, None], grid, width)
-    return *(np.interp(brightness, grid, column[:, 0]) for column in found), grid[0]
+    middle, scatter = (
+        np.stack([np.interp(brightness, grid, column) for column in found.T], axis=1)
+        for found in _regression(brightness[stars], values[stars], grid, width)
+    )
+    return middle, scatter, grid[0]
 
 
 @dataclass(frozen=True)

@@ -125,7 +125,7 @@ def draw_compact(rng, number):
     outcome, _ = draw_sources(rng, number)
     error = rng.uniform(0.05, 0.5, number)
     width = np.clip(rng.normal(0.3, 0.5, number), -5 * error, 5 * error)
-    outcome.spread = np.stack([width, error, rng.rayleigh(1, number)], axis=1)
+    outcome.spread = np.stack([width, error, rng.spawn(1)[0].rayleigh(1, number)], axis=1)
     galaxy, star = outcome.outputs[:, [6, 5]].T
     wanted = [0.2, 0.3, -0.4, 1.1, 0.5, 0.0, 0.0, 0.15]
     odds = np.exp(odds_terms(galaxy, star, outcome.spread) @ wanted)
@@ -140,9 +140,7 @@ def test_the_spread_has_odds_of_its_own():
     rng = np.random.default_rng(10)
     (outcome, wanted), (fields, _) = draw_compact(rng, 90_000), draw_compact(rng, 30_000)
     metadata = fit_calibration(outcome, fields)
-    off = metadata["spread"]["odds"] - np.array(wanted)
-    np.testing.assert_allclose(np.delete(off, [5, 6]), 0, atol=0.06)
-    np.testing.assert_allclose(off, 0, atol=0.3)  # of Z's products, a tenth of what they multiply
+    np.testing.assert_allclose(metadata["spread"]["odds"], wanted, atol=0.12)
     calibration = Calibration.from_metadata(metadata)
     score, p_star = calibration.scores(outcome.outputs, outcome.spread)
     for known in (True, False):
