@@ -31,7 +31,7 @@ _SIGNIFICANT = 6.0  # spread over its error, at most: a blend of two stars has m
 _LONG = 10.0  # elongation at most
 _COUNTED = 0.5  # output from which a galaxy or star counts in the balance of an image
 _MORE = 10  # of each: few sources say little
-_MOST = 1.0  # the balances that this was tried on lie within
+_LEAST, _MOST = -2.0, 1.0  # beyond, sure galaxies in star clusters would be lost
 _WITH_SPREAD = (7, 8)  # coefficients of the odds, the eighth of the elongation; without it 3
 _TINY = 1e-6  # keeps powers and quotients finite where an output is 0
 
@@ -348,10 +348,10 @@ def balance_of(raw):
     Returns
     -------
     float
-        The natural logarithm of the quotient, with 10 of each added, within -1 and 1.
+        The natural logarithm of the quotient, with 10 of each added, within -2 and 1.
     """
     galaxies, stars = ((raw[:, k] > _COUNTED).sum() for k in (_GALAXY, _STAR))
-    return float(np.clip(np.log((galaxies + _MORE) / (stars + _MORE)), -_MOST, _MOST))
+    return float(np.clip(np.log((galaxies + _MORE) / (stars + _MORE)), _LEAST, _MOST))
 
 
 def odds_terms(galaxy, star, spread=None):

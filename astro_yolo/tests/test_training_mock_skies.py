@@ -52,6 +52,35 @@ def test_mock_objects_are_fainter_than_labels_reach():
     assert planes[1].max() < 1.2 * seeing * 10 ** (0.4 * (22.5 - FAINTEST_STAR))
 
 
+def test_a_crowded_sky_has_bright_sources_and_more_stars():
+    """Three times the stars, from r = 15 on; the galaxies of the field, from r = 17 on."""
+    planes, field = np.zeros((3, 150, 150), np.float32), make_field()
+    _, kinds, magnitudes = mock_skies.mock_objects(planes, field, np.random.default_rng(2), 3)
+    stars = 3 / 16 * 40 * (10**3.675 - 10**2.25) / (10**2.925 - 10**2.625) * (1 + 1 / 40)
+    galaxies = 60 / 16 * (10**9.8 - 10**6.8) / (10**8.2 - 10**7.6)
+    for found, expected, brightest in (
+        (magnitudes[kinds == STAR], stars, 15), (magnitudes[kinds != STAR], galaxies, 17),
+    ):  # fmt: skip
+        assert abs(len(found) - expected) < 4 * np.sqrt(expected)
+        assert brightest <= found.min() < brightest + 5
+
+
+@pytest.mark.parametrize("way", [{}, {"band": 0}, {"pictures": True}])
+def test_a_crowded_sky_is_judged_by_itself(monkeypatch, way):
+    """The whole of one mock sky is looked at, with the balance of its own candidates."""
+    monkeypatch.setattr(mock_skies, "_SIDE", 160)
+    network = _Keeps()
+    network.boxes = np.array([[20.0, 20, 30, 30], [90.0, 80, 99, 90]])
+    field, rng = make_field(galaxies=1, stars=9), np.random.default_rng(1)
+    found = mock_skies.outcome_of_crowded_sky(network, field, rng, 2, **way)
+    assert len(found.truth_kind) > 0
+    np.testing.assert_allclose(found.balance, [np.log(12 / 10)] * 2)
+    (image,) = network.seen
+    assert image.shape == (3, 160, 160)
+    assert (image == image[0]).all() == ("band" in way)
+    assert (len(np.unique(image)) <= 3 * 255 + 1) == ("pictures" in way)
+
+
 def test_some_stars_have_another_beside_them(monkeypatch):
     """If all do, each has one within two FWHM that is at most 1.5 magnitudes fainter."""
     monkeypatch.setattr(mock_skies, "_PAIRS", 1.0)

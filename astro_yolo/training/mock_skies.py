@@ -21,8 +21,8 @@ from astro_yolo.training.network_input import PICTURES, through_picture
 from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
 __all__ = [
-    "ALSO", "WAYS", "mock_objects", "outcome_of_field", "outcome_of_fields", "outcome_of_mocks",
-    "outcome_of_sky", "whole_sky",
+    "ALSO", "WAYS", "mock_objects", "outcome_of_crowded_sky", "outcome_of_field",
+    "outcome_of_fields", "outcome_of_mocks", "outcome_of_sky", "whole_sky",
 ]  # fmt: skip
 
 #: Kinds of image that have score maps of their own: keywords of `outcome_of_sky`, one way of
@@ -40,6 +40,7 @@ ALSO = {"frames": ["band"], "band": ["frames"], "pictures": []}
 _GALAXY_SLOPE, _STAR_SLOPE = 0.4, 0.15
 _COUNTED_GALAXIES = 19.0, 20.5  # magnitudes that the density of a field is counted in
 _COUNTED_STARS = 17.5, 19.5
+_BRIGHTEST = 17.0, 15.0  # galaxies and stars of a sky without a field's own
 _PAIRS = 1 / 40  # of the stars: about as many among the bright ones of the fields, by eye
 _DEEPEST = 24.5  # fainter sources do not reach a score
 _SIDE = 736  # pixels of a mock sky, a multiple of the network's stride
@@ -135,6 +136,30 @@ def outcome_of_mocks(backend, model, rng, *, pictures=False, band=None):
     return sum((judge_one(rng) for _ in range(number)), Outcome())
 
 
+def outcome_of_crowded_sky(backend, model, rng, crowding, *, pictures=False, band=None):
+    """
+    Judge what a network finds in a mock sky with more stars than a field, and bright ones as well.
+
+    Parameters
+    ----------
+    backend, model, rng, pictures, band
+        As of `outcome_of_mocks`.
+    crowding : float
+        How many times the field's stars it holds.
+
+    Returns
+    -------
+    astro_yolo.training.evaluate.Outcome
+    """
+    planes, objects = _mock_sky(model, rng, (_SIDE, _SIDE), crowding)
+    if pictures:
+        seen, measure = _as_picture(planes, rng), picture_spread
+    else:
+        seen, measure = _as_frames(planes, band, levels=_levels(model)), spread_of
+    boxes, outputs = candidates(backend, seen)
+    return judge(boxes, outputs, *objects, spread=measure(seen, boxes, outputs))
+
+
 def _stars(backend, field, band):
     """Return the point-spread function and the balance that a network finds in a field."""
     seen = _as_frames(field.planes, band)
@@ -192,7 +217,7 @@ def outcome_of_field(backend, field, rng=None, *, band=None):
 def _outcome_of_mock(backend, field, rng, *, stars, balance, band):
     """Judge a mock sky, in which sources are as wide, and galaxies as frequent, as in a field."""
     planes, objects = _mock_sky(field, rng, (_SIDE, _SIDE))
-    seen = _as_frames(planes, band, levels=[(0.0, float(level)) for level in field.noise])
+    seen = _as_frames(planes, band, levels=_levels(field))
     boxes, outputs = candidates(backend, seen)
     spread = None if stars is None else stars.spread(seen, boxes, outputs)
     return judge(boxes, outputs, *objects, spread=spread, balance=balance)
@@ -216,10 +241,15 @@ def _outcome_of_mock_picture(backend, field, rng):
     )  # fmt: skip
 
 
-def _mock_sky(field, rng, shape):
-    """Return g, r, i planes with the noise of a field and faint objects, and what these are."""
+def _mock_sky(field, rng, shape, crowding=None):
+    """Return g, r, i planes with the noise of a field and objects, and what these are."""
     planes = rng.normal(0, 1, (3, *shape)).astype(np.float32) * field.noise[:, None, None]
-    return planes, mock_objects(planes, field, rng)
+    return planes, mock_objects(planes, field, rng, crowding)
+
+
+def _levels(field):
+    """Return sky and noise of a mock sky's planes."""
+    return [(0.0, float(level)) for level in field.noise]
 
 
 def _as_frames(planes, band, levels=None):
@@ -234,9 +264,9 @@ def _as_picture(planes, rng):
     return through_picture(planes[::-1], rng, stretches=PICTURES)
 
 
-def mock_objects(planes, field, rng):
+def mock_objects(planes, field, rng, crowding=None):
     """
-    Add the galaxies and stars that are too faint for labels.
+    Add the galaxies and stars that are too faint for labels, or all in a crowded sky.
 
     Parameters
     ----------
@@ -246,6 +276,8 @@ def mock_objects(planes, field, rng):
         Whose counts, PSF and noise they follow.
     rng : numpy.random.Generator
         Source of chance.
+    crowding : float, optional
+        Number of stars in units of the field's; then bright sources are added as well.
 
     Returns
     -------
@@ -253,13 +285,14 @@ def mock_objects(planes, field, rng):
         Kinds of `astro_yolo.training.samples.OBJECTS`; magnitudes in r.
     """
     share = planes[0].size / field.planes[0].size
+    galaxies, stars = _BRIGHTEST if crowding else (FAINTEST_GALAXY, FAINTEST_STAR)
     groups = (
-        (1, _add_galaxy, UNKNOWN, _COUNTED_GALAXIES, _GALAXY_SLOPE, FAINTEST_GALAXY),
-        (0, _add_stars, STAR, _COUNTED_STARS, _STAR_SLOPE, FAINTEST_STAR),
+        (1, _add_galaxy, UNKNOWN, _COUNTED_GALAXIES, _GALAXY_SLOPE, galaxies, 1),
+        (0, _add_stars, STAR, _COUNTED_STARS, _STAR_SLOPE, stars, crowding or 1),
     )
     boxes, kinds, magnitudes = [], [], []
-    for label, add, kind, counted, slope, bright in groups:
-        number = _extrapolated(field, label, counted, slope, bright) * share
+    for label, add, kind, counted, slope, bright, times in groups:
+        number = _extrapolated(field, label, counted, slope, bright) * share * times
         for magnitude in draw_magnitudes(rng, bright, _DEEPEST, slope, rng.poisson(number)):
             for box, own in add(planes, field, rng, magnitude):
                 boxes.append(box)
