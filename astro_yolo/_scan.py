@@ -21,6 +21,7 @@ from astro_yolo._sampling import Resampled, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.blanked import with_blanked_stars
 from astro_yolo.network.calibration import strength
+from astro_yolo.network.closer_look import closer_look, windows_with_light_left
 from astro_yolo.network.picture_spread import picture_spread
 from astro_yolo.network.pictures import to_picture
 from astro_yolo.network.singles import precedence, single_boxes
@@ -285,6 +286,11 @@ class _Finder:
         if self._finished:
             outputs = with_blanked_stars(bands, boxes, outputs)
         spread = self._spread(planes, boxes, outputs)
+        if self._suits_closer_look(spread):
+            windows = windows_with_light_left(planes, boxes, outputs)
+            if len(windows):
+                found = boxes, outputs, spread
+                boxes, outputs, spread = closer_look(self._backend, planes, *found, windows)
         return boxes, outputs, spread, self._types(planes, boxes, outputs, spread)
 
     def _boxes_of_picture(self, bands, mask, shape):
@@ -300,6 +306,13 @@ class _Finder:
         boxes, outputs = box_math.clip(boxes[kept], shape), outputs[kept]
         types = self._calibration.class_probabilities(outputs)
         return boxes, outputs, unknown_spread(len(boxes)), types
+
+    def _suits_closer_look(self, spread):
+        """Tell whether light without a source says that galaxies were passed over."""
+        if self._calibration.spread is None:
+            return False
+        # in pictures it lies round saturated stars as well: not where there are many stars
+        return not (self._finished and np.isfinite(spread).any())
 
     def _spread(self, planes, boxes, outputs):
         """Return the spreads of the candidates by the stars among them."""

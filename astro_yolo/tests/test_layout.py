@@ -27,7 +27,8 @@ LAYERS = (
     # 2: the network
     ("network", "network.priors", "network.calibration", "network._onnx_file",
      "network._neighbours", "network.spread", "network._profiles", "network.singles",
-     "network.picture_spread", "network.pictures", "network.blanked", "network.weights",
+     "network.picture_spread", "network.closer_look", "network.pictures", "network.blanked",
+     "network.weights",
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection

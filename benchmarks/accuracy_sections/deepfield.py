@@ -4,10 +4,12 @@ Its galaxies of a score of 0.9 or more must be found again when the picture is s
 turned or compressed, when bright stars with six spikes stand in it, when the light of a cluster
 lies over it, and when a lens in front of it draws them into arcs: an isothermal sphere with an
 Einstein radius of 110 pixels, whose primary image of a galaxy at a distance b from the middle lies
-at b + 110, drawn out by 1 + 110 / b along the circle.
+at b + 110, drawn out by 1 + 110 / b along the circle. Those are looked for that the network finds
+in the whole picture, without a closer look; what is found again is told with it and without.
 """
 
 from itertools import pairwise
+from unittest.mock import patch
 
 import cv2
 import numpy as np
@@ -43,20 +45,37 @@ def run(session):
     dict
     """
     picture = read_picture(session.data / DEEP).astype(np.float32)
-    table = session.detector.detect(_bytes(picture), score=session.score)
-    known = table[table["score"] >= SURE]
-    print(f"{'':<22}{'n':>5}  of {len(known)} sure ones found again")
-    print(f"{'as it is':<22}{len(table):>5}")
+    tables = _with_and_without(session, _bytes(picture))
+    known = tables[1][tables[1]["score"] >= SURE]
+    print(f"{'':<22}{'n':>5}  of {len(known)} sure ones found again{'':<6}without a closer look")
+    print(f"{'as it is':<22}{len(tables[0]):>5}{'':<34}{len(tables[1]):>5}")
     found = {}
     for name, (image, affine) in _variants(picture).items():
-        again = session.detector.detect(image, score=session.score)
-        places = np.stack([known["x"], known["y"]], axis=1) @ affine[:, :2].T + affine[:, 2]
-        inside = _inside(places, image.shape)
-        scale = np.sqrt(abs(np.linalg.det(affine[:, :2])))
-        hit = _distance(places[inside], again) < NEAR * max(1, scale)
-        found[name] = {"number": len(again), "again": rate(int(hit.sum()), len(hit))}
-        print(f"{name:<22}{len(again):>5}  {text(found[name]['again'])}")
+        tables = _with_and_without(session, image)
+        shares = [_again(known, table, image.shape, affine) for table in tables]
+        found[name] = {
+            "number": len(tables[0]), "again": shares[0],
+            "number_without": len(tables[1]), "again_without": shares[1],
+        }  # fmt: skip
+        cells = zip(map(len, tables), map(text, shares), strict=True)
+        print(f"{name:<22}" + "  ".join(f"{number:>5}  {share:<30}" for number, share in cells))
     return found | {"lensed": _lensed(session, picture, known)}
+
+
+def _with_and_without(session, image):
+    """Return what is found with a closer look and without one."""
+    with_it = session.detector.detect(image, score=session.score)
+    with patch("astro_yolo._scan.windows_with_light_left", return_value=[]):
+        return with_it, session.detector.detect(image, score=session.score)
+
+
+def _again(known, table, shape, affine):
+    """Return how many of the known ones within a variant of the picture are found in it."""
+    places = np.stack([known["x"], known["y"]], axis=1) @ affine[:, :2].T + affine[:, 2]
+    inside = _inside(places, shape)
+    scale = np.sqrt(abs(np.linalg.det(affine[:, :2])))
+    hit = _distance(places[inside], table) < NEAR * max(1, scale)
+    return rate(int(hit.sum()), len(hit))
 
 
 def _bytes(picture):
@@ -144,22 +163,23 @@ def _lensed(session, picture, known):
     drawn_out, hits = [], []
     for k, lens in enumerate(LENSES):
         image = _through_lens(picture, lens, np.random.default_rng(k))
-        table = session.detector.detect(image, score=session.score)
+        tables = _with_and_without(session, image)
         distance = np.hypot(*(places - lens).T)
         factor = (distance + EINSTEIN) / distance
         images = lens + (places - lens) * factor[:, None]
         inside = _inside(images, image.shape)
         drawn_out.append(factor[inside])
-        hits.append(_covered(images[inside], pixel_boxes(table)))
+        hits.append([_covered(images[inside], pixel_boxes(table)) for table in tables])
         if session.out and k == _DRAWN:
-            _draw(session.out / "sheet-lensed.jpg", image, table, lens)
-    drawn_out, hits = np.concatenate(drawn_out), np.concatenate(hits)
+            _draw(session.out / "sheet-lensed.jpg", image, tables[0], lens)
+    drawn_out, hits = np.concatenate(drawn_out), np.concatenate(hits, axis=1)
     found = {}
     for low, high in pairwise(DRAWN_OUT):
         some = (drawn_out >= low) & (drawn_out < high)
         name = f"drawn out {low:g}-{high:g}"
-        found[name] = rate(int(hits[some].sum()), int(some.sum()))
-        print(f"{'lensed, ' + name:<29}{text(found[name])}")
+        shares = [rate(int(hit[some].sum()), int(some.sum())) for hit in hits]
+        found[name], found[f"{name}, without"] = shares
+        print(f"{'lensed, ' + name:<29}{text(shares[0]):<30}{'':<9}{text(shares[1])}")
     return found
 
 
