@@ -38,13 +38,21 @@ def read_catalog(path, name, *, wanted):
 
     Raises
     ------
+    FileNotFoundError
+        If there is no such file.
     MatchError
         If it cannot be read.
     """
     try:
         return _read(path, wanted)
-    except (FileNotFoundError, MissingExtraError):
+    except MissingExtraError:
         raise
+    except FileNotFoundError as error:
+        if Path(path).suffix:
+            raise
+        # such as "gaia", which the command line takes
+        said = "No such file, and services are asked by astro_yolo.fetch_catalog"
+        raise FileNotFoundError(error.errno, said, str(path)) from error
     except Exception as error:  # readers of many formats raise as many classes
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         msg = f"{name} must be a table that Astropy reads, got {path}: {reason}"

@@ -87,6 +87,8 @@ def guarded(work):
         except CommandError as error:
             complain(error)
             return 2
+        except BrokenPipeError:  # the reader of our output has gone, "head" say: nobody is told
+            raise
         except (AstroYoloError, OSError, ValueError) as error:
             complain(by_options(error))
             return 1

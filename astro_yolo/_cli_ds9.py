@@ -201,11 +201,12 @@ def _detect(options):
     """Find the galaxies of what the frame shows."""
     from astro_yolo import detect
     from astro_yolo.catalog import write_table
+    from astro_yolo.ds9._grid import image_of
     from astro_yolo.exceptions import NoDetectionsWarning
 
     bridge = _bridge(options)
     _check_output(bridge, options)
-    image = bridge.read(frame=options.frame)
+    image = image_of(bridge.read(frame=options.frame))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NoDetectionsWarning)
         table = detect(image, model=options.model, score=options.score)
@@ -241,6 +242,7 @@ def _match(options):
 def _review(options):
     """Ask about detections until all are decided, or the person stops."""
     from astro_yolo.catalog import read_table
+    from astro_yolo.ds9._grid import image_of
     from astro_yolo.ds9.label_set import write_labels, write_reviewed
     from astro_yolo.ds9.review import Review
     from astro_yolo.ds9.reviewing import ReviewLoop, from_all, keys_of_ds9, keys_of_terminal
@@ -266,8 +268,9 @@ def _review(options):
             print(written)
     if options.labels:
         print(write_labels(
-            table, bridge.read(frame=options.frame), options.labels, options.name or path.stem,
-            split=options.split, stretch=options.stretch, overwrite=options.overwrite,
+            table, image_of(bridge.read(frame=options.frame)), options.labels,
+            options.name or path.stem, split=options.split, stretch=options.stretch,
+            overwrite=options.overwrite,
         ))  # fmt: skip
 
 

@@ -16,7 +16,6 @@ from astro_yolo._fits_scan import HDUEntry, choose, mask_beside, scan, trim
 from astro_yolo._headers import (
     facts,
     filter_name,
-    pixel_scale,
     plane_filters,
     saturation_level,
     wcs_or_error,
@@ -299,7 +298,7 @@ def _planes(pixels, label, headers, wcs, digest):
         "wcs": wcs[0],
         "wcs_error": wcs[1],
         "saturation": saturation_level(*headers),
-        "zero_point": zero_point(*headers, scale=partial(pixel_scale, wcs[0], pixels.shape[-2:])),
+        "magnitude": partial(zero_point, *headers),
         "digest": digest,
     }
     if len(pixels.shape) == 2:

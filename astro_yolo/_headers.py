@@ -19,6 +19,7 @@ from astro_yolo.exceptions import InputWarning, WCSError, warn_user
 
 _SCALE_ERROR = 0.01  # of the matrix of a WCS, from which the scale is that of the image's centre
 _TABLE_DISTORTION = re.compile(r"(?:CPDIS|D2IMDIS)\d")
+_POLYNOMIALS = ("-TPV", "-TPU")
 _COORDINATES = "equatorial, galactic or ecliptic coordinates"
 _ON_SKY = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
 _INHERITS = re.compile(r"(?:.{80})*INHERIT = +T[ /]", re.DOTALL)
@@ -164,6 +165,7 @@ def _build(header, hdus=None):
     # astropy takes distortions for two axes alone, and a cube of colours has a third
     deep = max(header.get("NAXIS", 0), header.get("WCSAXES", 0)) > 2 or "CTYPE3" in header
     distorted = hdus is not None or any(key in header for key in SIP)
+    distorted |= any(str(header.get(key)).endswith(_POLYNOMIALS) for key in ("CTYPE1", "CTYPE2"))
     axes = [WCSSUB_CELESTIAL] if deep and distorted else None
     with _WARNING_LOCK, warnings.catch_warnings():
         warnings.simplefilter("ignore", FITSFixedWarning)

@@ -19,7 +19,6 @@ from astro_yolo._headers import (
     facts,
     filter_name,
     is_wcs,
-    pixel_scale,
     plane_filters,
     saturation_level,
 )
@@ -256,11 +255,11 @@ def _load_nddata(image):
     if isinstance(meta, fits.Header):
         meta = facts(meta.tostring(endcard=False, padding=False), field.title)
     wcs = as_wcs(image.wcs, "the WCS of image")
-    scale, number = partial(pixel_scale, wcs, field.planes[0].shape), len(field.planes)
+    number = len(field.planes)
     known = {
         "wcs": wcs,
         "saturation": saturation_level(meta),
-        "zero_point": zero_point(meta, unit=image.unit, scale=scale),
+        "magnitude": partial(zero_point, meta, unit=image.unit),
     }
     filters = plane_filters(number, meta) if number > 1 else [filter_name(meta)]
     planes = tuple(
@@ -274,9 +273,8 @@ def _load_nddata(image):
 
 def _in_unit(field, unit):
     """Field whose pixels are in a unit."""
-    found = zero_point(unit=unit)
-    planes = tuple(replace(plane, zero_point=found) for plane in field.planes)
-    return replace(field, planes=planes)
+    told = partial(zero_point, unit=unit)
+    return replace(field, planes=tuple(replace(plane, magnitude=told) for plane in field.planes))
 
 
 def _load_array(array, mask=None):

@@ -12,7 +12,7 @@ from astro_yolo.catalog import LABELS, pixel_boxes, table_wcs
 from astro_yolo.filters import white_of
 from astro_yolo.stretch import to_channels, to_rgb
 
-__all__ = ["plot_overlay", "write_png"]
+__all__ = ["as_shown", "plot_overlay", "write_png"]
 
 _DPI = 100
 _STRIP = 1 << 22  # pixels of a band read at a time
@@ -58,9 +58,9 @@ def plot_overlay(image, table, *, stretch="asinh", min_score=None, title=None, w
 
     Parameters
     ----------
-    image : SkyImage or array
-        An image as `~astro_yolo.image.read_image` returns it, or a (ny, nx, 3) picture of type
-        uint8. Row 0 is the bottom.
+    image : path, HDUList, HDU, NDData, SkyImage, array, dict or list
+        Anything that `~astro_yolo.image.read_image` reads; of arrays only a (ny, nx, 3) picture of
+        type uint8. Row 0 is the bottom.
     table : `~astropy.table.Table` or one row of it
         Result table; boxes are coloured by label.
     stretch : str, optional
@@ -82,12 +82,15 @@ def plot_overlay(image, table, *, stretch="asinh", min_score=None, title=None, w
     Raises
     ------
     ValueError
-        If the image is neither of the two, the table has no boxes, or the stretch is not known.
+        If the image is none of these, the table has no boxes, or the stretch is not known.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    from astro_yolo.image import read_image  # it needs cv2
+
     table = whole(table)
+    image = image if isinstance(image, np.ndarray) else read_image(image)
     rgb, (ny, nx) = _rgb(image, stretch)
     if wcs is None:
         wcs = getattr(image, "wcs", None)
@@ -117,13 +120,24 @@ def _rgb(image, stretch):
     factor = max(1, max(image.shape) // _SIDES[1])
     channels = to_channels(np.stack([_binned(band, factor) for band in image.data]))
     if image.kind == "picture":
-        return _shown(channels), image.shape
+        return as_shown(channels), image.shape
     mask = None if image.mask is None else _binned(image.mask, factor) > 0
     return to_rgb(channels, stretch, mask=mask), image.shape
 
 
-def _shown(channels):
-    """Return display values of 8 or 16 bits as the picture that they came from."""
+def as_shown(channels):
+    """
+    Return display values of 8 or 16 bits as the picture that they came from.
+
+    Parameters
+    ----------
+    channels : sequence of three (ny, nx) arrays
+        Red, green, blue.
+
+    Returns
+    -------
+    (ny, nx, 3) uint8 array
+    """
     values = np.nan_to_num(np.stack(channels))
     return np.moveaxis(np.clip(values * (255 / white_of(values)), 0, 255).astype(np.uint8), 0, -1)
 

@@ -123,7 +123,7 @@ def _sidecar_wcs(path, shape):
 
 
 def _header_text(sidecar):
-    """Cards of the first header with a WCS in a FITS file, or of a text file of one card a line."""
+    """Cards of the first header with a WCS in a FITS file, or of a file of bare cards or lines."""
     with sidecar.open("rb") as stream:
         head = stream.read(80)
     if head.startswith(b"SIMPLE  =") and b"\n" not in head:
@@ -133,7 +133,9 @@ def _header_text(sidecar):
         except (OSError, ValueError, TypeError):
             return None
         return headers[0].tostring(endcard=False, padding=False) if headers else None
-    lines = sidecar.read_bytes().decode("latin-1").splitlines()
+    text = sidecar.read_bytes().decode("latin-1")
+    cards = (text[at : at + 80] for at in range(0, len(text), 80))
+    lines = text.splitlines() if "\n" in text else cards  # as Header.tofile writes them
     return "".join(line[:80].ljust(80) for line in lines if line.strip() != "END")
 
 

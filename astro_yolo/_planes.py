@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
 
+from astro_yolo._headers import pixel_scale
 from astro_yolo._no_data import filled_region
 from astro_yolo.exceptions import ImageError
 
@@ -146,8 +147,8 @@ class Plane:
         Values from here on are saturated.
     digest : FileDigest or ArrayDigest
         Where its checksum comes from.
-    zero_point : float, optional
-        AB magnitude of one unit of its pixels.
+    magnitude : callable, optional
+        `~astro_yolo._zero_point.zero_point` of its headers and unit, which asks for ``scale``.
     fill : float, optional
         The value of regions that hold no data.
     wcs_error : WCSError, optional
@@ -161,7 +162,7 @@ class Plane:
     band: str | None = None
     saturation: float | None = None
     digest: object = None
-    zero_point: float | None = None
+    magnitude: object = None
     fill: float | None = None
     wcs_error: Exception | None = None
 
@@ -169,6 +170,12 @@ class Plane:
     def shape(self):
         """Rows and columns."""
         return self.pixels.shape
+
+    def zero_point(self, wcs):
+        """Return the AB magnitude of one unit of its pixels, as large as a WCS says, or None."""
+        if self.magnitude is None:
+            return None
+        return self.magnitude(scale=partial(pixel_scale, wcs, self.shape))
 
     def bad_in(self, window):
         """Return which pixels of a window are masked or in a gap, NaN aside, or None."""

@@ -86,6 +86,8 @@ def ask_vizier(region, name):
         found = service.query_region(
             region.center, radius=region.radius, catalog=name, cache=False
         )
+    if found is None:  # astroquery has warned that it could not be parsed
+        raise ValueError("what came is no table")
     if len(found) > 1:
         msg = f"{name!r} holds several tables: name one of {', '.join(map(str, found.keys()))}"
         raise ValueError(msg)

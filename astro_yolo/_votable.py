@@ -60,7 +60,9 @@ def write_votable(table, path, meta):
             field.arraysize = "x".join(str(side) for side in table[field.name].shape[:0:-1])
     for number, (key, value) in enumerate(meta.items(), 1):
         content.params.append(_param(document, f"meta{number}", key, value))
-    document.to_xml(str(path))
+    # not by Astropy's writer in C: where a row of text just fills its memory, 256 or 512 letters,
+    # it writes one behind (8.0.2), and Python may crash at any time after that
+    document.to_xml(str(path), _debug_python_based_parser=True)
     if not len(table):
         _say_that_it_is_empty(Path(path))
 
@@ -189,6 +191,13 @@ def _numbers(values):
     return MaskedColumn(numbers, mask=mask) if mask.any() else numbers
 
 
+class _Text(tree.Param):
+    """A PARAM of text: Astropy's own escapes an ampersand twice."""
+
+    def to_xml(self, w, **kwargs):
+        tree.Field.to_xml(self, w, **kwargs)
+
+
 def _param(document, identifier, key, value):
     """Return one PARAM; its name is free, its XML identifier is not."""
     kind = next((name for known, name in _DATATYPES.items() if type(value) is known), None)
@@ -196,8 +205,7 @@ def _param(document, identifier, key, value):
         return tree.Param(document, ID=identifier, name=key, datatype=kind, value=value)
     text = str(value) or _EMPTY
     kind = "char" if text.isascii() else "unicodeChar"
-    return tree.Param(document, ID=identifier, name=key, datatype=kind, arraysize="*",
-                      value=text)
+    return _Text(document, ID=identifier, name=key, datatype=kind, arraysize="*", value=text)
 
 
 def _value(param):

@@ -1,5 +1,6 @@
 """What the tests of the package share."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -26,6 +27,17 @@ def pytest_configure(config):
     PYTEST_HEADER_MODULES.clear()
     PYTEST_HEADER_MODULES.update(_HEADER_MODULES)
     TESTED_VERSIONS["astro_yolo"] = __version__
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Collect without looking for garbage among millions of objects in use; keep those apart."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -269,7 +269,10 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
         checksums=Checksums(
             {name: p.digest for name, p in zip(given.names, given.planes, strict=True)}
         ),
-        zero_points=tuple(plane.zero_point for plane in given.planes),
+        zero_points=tuple(
+            band.plane.zero_point(grid if band.mapping is None else band.plane.wcs)
+            for band in bands
+        ),
         mappings=tuple(band.mapping for band in bands),
     )
 

@@ -166,8 +166,8 @@ def crossmatch(
     measured = _measured(first[pairs[:, 0]], second[pairs[:, 1]])
     return Match(
         matched=_joined(table, catalog, numbers, {**measured, "p_chance": chance}),
-        unmatched=table[np.setdiff1d(rows, numbers[:, 0])],
-        unmatched_catalog=catalog[np.setdiff1d(places, numbers[:, 1])],
+        unmatched=table[_others(good, numbers[:, 0])],
+        unmatched_catalog=catalog[_others(theirs.good, numbers[:, 1])],
         rejected=table[~good],
         rejected_catalog=catalog[~theirs.good],
         ambiguous=_ambiguous(first, second, reach, rows, places),
@@ -182,6 +182,13 @@ def _side(given, name, unit, epoch):
     # a SkyCoord may know more of its motion than a table holds
     place = given if isinstance(given, SkyCoord) else table
     return table, positions_of(place, name, epoch=epoch)
+
+
+def _others(good, taken):
+    """Return the usable rows that are not taken."""
+    free = good.copy()
+    free[taken] = False
+    return np.flatnonzero(free)
 
 
 def _radius_of(radius, table):
@@ -234,9 +241,9 @@ def _pairs(first, second, reach, mode):
     chosen = angle <= reach
     if mode == "one-to-one":
         # only the catalogue's sources that somebody chose need look back
-        candidates, place = np.unique(index, return_inverse=True)
-        back, _ = sphere.nearest(second[candidates], first)
-        chosen &= back[place] == np.arange(len(first))
+        candidates, back = np.flatnonzero(np.bincount(index)), np.full(len(second), -1)
+        back[candidates], _ = sphere.nearest(second[candidates], first)
+        chosen &= back[index] == np.arange(len(first))
     rows = np.flatnonzero(chosen)
     return np.stack([rows, index[rows]], axis=1)
 

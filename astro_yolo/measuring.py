@@ -85,8 +85,8 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
       major axis counter-clockwise from +x;
     * ``a``, ``b``, ``pa``: the same on the sky, in arcsec, and the position angle north through
       east; with sky coordinates only;
-    * ``axis_ratio``: minor over major axis; without the PSF if ``psf`` was given: then 0 where the
-      minor axis, NaN where the major axis is not larger than the PSF;
+    * ``axis_ratio``: minor over major axis, in pixels; without the PSF if ``psf`` was given: then 0
+      where the minor axis, NaN where the major axis is not larger than the PSF;
     * ``kron_radius``, ``half_light_radius``: semi-major axis of the Kron aperture (3 first
       moments), and radius of the circle with half of its light; pixels;
     * ``concentration``: 5 log10 of the ratio of the radii with 80 and 20 % of the light;
@@ -284,22 +284,26 @@ def _on_sky(shape, wcs):
     """Return centre, semi-axes and position angle on the sky; nothing without sky coordinates."""
     if wcs is None:
         return {}
-    x, y, a, b, theta = shape.T
+    x, y, _, _, theta = shape.T
     good = np.isfinite(shape).all(axis=1)
     place = np.full((2, len(shape)), np.nan)
     if good.any():
         place[:, good] = pixel_to_sky(wcs, x[good], y[good])
-    moved = np.full((len(shape), 2, 2), np.nan)  # east and north per pixel along both axes
+    axes = np.full((len(shape), 2, 2), np.nan)  # both semi-axes: east and north
     if good.any():
-        moved[good] = _tangents(wcs, x[good], y[good], theta[good])
-    length = np.hypot(moved[..., 0], moved[..., 1]) * 3600
-    angle = np.degrees(np.arctan2(moved[:, 0, 0], moved[:, 0, 1])) % 180
+        axes[good] = _tangents(wcs, x[good], y[good], theta[good])
+    axes *= 3600 * shape[:, 2:4, None]
+    # on pixels that are not square, the axes of an ellipse become radii of it that are no axes
+    (east, cross), (_, north) = np.moveaxis(np.swapaxes(axes, 1, 2) @ axes, 0, -1)
+    major = np.sqrt((east + north) / 2 + np.hypot((north - east) / 2, cross))
+    minor = np.abs(axes[:, 0, 0] * axes[:, 1, 1] - axes[:, 0, 1] * axes[:, 1, 0]) / major
+    angle = np.degrees(np.arctan2(2 * cross, north - east) / 2) % 180
     return {
         # not ra_..., dec_...: Astropy could not tell them from ra and dec of the box
         "alpha_centroid": (place[0], "deg", "pos.eq.ra", "right ascension of the light's centre"),
         "delta_centroid": (place[1], "deg", "pos.eq.dec", "declination of the light's centre"),
-        "a": (a * length[:, 0], "arcsec", "phys.angSize.smajAxis", "rms semi-major axis"),
-        "b": (b * length[:, 1], "arcsec", "phys.angSize.sminAxis", "rms semi-minor axis"),
+        "a": (major, "arcsec", "phys.angSize.smajAxis", "rms semi-major axis"),
+        "b": (minor, "arcsec", "phys.angSize.sminAxis", "rms semi-minor axis"),
         "pa": (angle, "deg", "pos.posAng", "position angle of the major axis, north through east"),
     }
 

@@ -96,6 +96,8 @@ def _client(samp):
             raise SampError(msg) from error
         try:
             yield client
+        except SampError:  # an OSError too
+            raise
         except (XmlRpcError, OSError) as error:
             msg = f"the SAMP hub does not answer any more: {error}"
             raise SampError(msg) from error

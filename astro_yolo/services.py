@@ -132,8 +132,9 @@ def _errors_named(service):
     except MissingExtraError:
         raise
     except Exception as error:
-        # astroquery's own "failed to parse" says less than what it failed with
-        unread = type(error).__name__ == "TableParseError"
+        # astroquery's own "failed to parse" says less than what it failed with; of a page where
+        # Gaia should have begun a job it says "OK", the page's status
+        unread = type(error).__name__ == "TableParseError" or str(error) == "OK"
         cause = error.__context__ if unread and error.__context__ else error
         text = " ".join(str(cause).split())[:300] or type(cause).__name__
         msg = f"{service} gave no catalogue: {'what came is no table: ' * unread}{text}"

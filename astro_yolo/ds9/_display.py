@@ -43,13 +43,13 @@ class Display:
         ----------
         image : path-like, HDUList, HDU, CCDData, NDData, (ny, nx) array, or sequence or dict
             A sequence or dict of three bands, from short to long wavelength, is shown as an RGB
-            frame.
+            frame, and so is a picture: a file (JPEG, PNG, TIFF), or uint8 (ny, nx, 3).
         hdu : int or str, optional
             Which HDU of a file or list; by default its first image.
         wcs : WCS, optional
-            Sky coordinates of an array.
+            Sky coordinates of an array, of three bands or of a picture.
         stretch : str, optional
-            Of three bands: one of `~astro_yolo.stretch.STRETCHES`.
+            Of three bands: one of `~astro_yolo.stretch.STRETCHES`. A picture is shown as it is.
         frame : int, optional
             Number of the frame that shows it instead of what it showed. One of colours takes three
             bands alone, and three bands replace it by a frame of a new number.
@@ -67,24 +67,28 @@ class Display:
             If bands cannot be read or aligned.
         """
         with self._lock:
-            if isinstance(image, (list, tuple, dict)) and not isinstance(image, fits.HDUList):
-                return self._show_bands(image, stretch, frame, hdu)
+            several = isinstance(image, list | tuple | dict) and not isinstance(image, fits.HDUList)
+            if several or _is_picture(image):
+                return self._show_bands(image, stretch, frame, hdu, wcs)
             with self._new_frame(frame):
                 self._load(image, hdu, wcs)
                 self._require_image()
             self.set("scale mode zscale")  # from the faintest to the brightest pixel all is black
             return int(self.get("frame"))
 
-    def _show_bands(self, bands, stretch, frame, hdu):
-        """Show three bands in colour."""
+    def _show_bands(self, bands, stretch, frame, hdu, wcs):
+        """Show three bands, or a picture, in colour."""
+        from astro_yolo._picture import as_shown
         from astro_yolo.image import read_image
         from astro_yolo.stretch import to_channels, to_rgb
 
-        image = read_image(bands, hdu=hdu)
-        if image.n_bands != 3:
+        image = read_image(bands, hdu=hdu, wcs=wcs)
+        painted = image.kind == "picture"
+        if image.n_bands != 3 and not painted:
             raise DS9Error(f"image must have three bands for a colour frame, got {image.n_bands}")
         data, _ = image.window(0, image.shape[0], 0, image.shape[1])
-        rgb = to_rgb(to_channels(data), stretch)
+        channels = to_channels(data)
+        rgb = as_shown(channels) if painted else to_rgb(channels, stretch)
         if frame is not None:
             self._require_frame(frame)
             self.set(f"frame {frame}")
@@ -350,3 +354,15 @@ class Display:
                 f" picture, got {width} x {height} at ({x}, {y}): move the window, or shrink it"
             )
             raise DS9Error(msg)
+
+
+def _is_picture(image):
+    """Say whether an image is a picture, of which DS9 does not make three colours by itself."""
+    from astro_yolo._picture_input import is_picture
+
+    if isinstance(image, np.ndarray):
+        return image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
+    if not isinstance(image, str | PathLike) or not Path(image).is_file():
+        return False
+    with Path(image).open("rb") as file:
+        return is_picture(file.read(8))

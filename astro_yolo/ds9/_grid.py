@@ -9,8 +9,9 @@ from astro_yolo._headers import wcs_from_text
 from astro_yolo._mapping import convert
 from astro_yolo.catalog import pixel_boxes
 from astro_yolo.exceptions import InputWarning, WCSError
+from astro_yolo.image import read_image
 
-__all__ = ["frame_wcs", "same_grid"]
+__all__ = ["frame_wcs", "image_of", "same_grid"]
 
 _SAME = 0.02  # pixels that the corners of two grids may differ
 
@@ -41,6 +42,29 @@ def frame_wcs(bridge):
     if wcs is not None:
         wcs.pixel_shape = header.get("NAXIS1"), header.get("NAXIS2")
     return wcs
+
+
+def image_of(shown):
+    """
+    Return what a frame shows as an image to detect in.
+
+    Parameters
+    ----------
+    shown : HDUList or list of them
+        Of `DS9Bridge.read`.
+
+    Returns
+    -------
+    SkyImage
+        A picture where the frame has three colours of 8 bits each: such come from a picture, or
+        were stretched for people, and values are no light in either.
+    """
+    image = read_image(shown)
+    if isinstance(shown, fits.HDUList) or any(hdus[0].data.dtype != np.uint8 for hdus in shown):
+        return image
+    planes, _ = image.window(0, image.shape[0], 0, image.shape[1])
+    painted = np.stack([np.nan_to_num(plane).astype(np.uint8) for plane in planes[::-1]], axis=2)
+    return read_image(painted, wcs=image.wcs)
 
 
 def same_grid(wcs, other, table=None):

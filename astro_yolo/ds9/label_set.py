@@ -77,7 +77,8 @@ def write_labels(table, image, folder, name, *, split="train", stretch="LH", ove
     split : {"train", "val"}, optional
         Part of the set.
     stretch : str, optional
-        One of `~astro_yolo.stretch.STRETCHES`.
+        One of `~astro_yolo.stretch.STRETCHES`. A picture is taken as it is: give the stretch that
+        it was made by.
     overwrite : bool, optional
         Replace an image of the same name.
 
@@ -95,6 +96,7 @@ def write_labels(table, image, folder, name, *, split="train", stretch="LH", ove
     """
     import cv2
 
+    from astro_yolo._picture import as_shown
     from astro_yolo.image import read_image
     from astro_yolo.stretch import to_channels, to_rgb
 
@@ -111,7 +113,8 @@ def write_labels(table, image, folder, name, *, split="train", stretch="LH", ove
     for part in ("images", "labels"):
         for each in _SPLITS:
             (folder / part / each).mkdir(parents=True, exist_ok=True)
-    rgb = to_rgb([np.nan_to_num(plane) for plane in to_channels(image.data)], stretch)
+    channels = [np.nan_to_num(plane) for plane in to_channels(image.data)]
+    rgb = as_shown(channels) if image.kind == "picture" else to_rgb(channels, stretch)
     _, code = cv2.imencode(".png", rgb[..., ::-1])
     lines = "".join(f"{line}\n" for line in label_lines(kinds, boxes, image.shape))
     _write(folder / "labels" / split / f"{picture.stem}.txt", lines)

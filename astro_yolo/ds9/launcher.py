@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from astro_yolo.ds9._transport import LOOPBACK
 from astro_yolo.ds9.bridge import DS9Bridge
-from astro_yolo.exceptions import DS9Error, DS9NotFoundError, DS9TimeoutError
+from astro_yolo.exceptions import DS9AmbiguousError, DS9Error, DS9NotFoundError, DS9TimeoutError
 
 __all__ = ["end_process", "launch"]
 
@@ -32,7 +32,7 @@ def launch(title=None, *, options=(), backend="auto", timeout=30.0):
     Parameters
     ----------
     title : str, optional
-        Its title; by default one that no other has.
+        Its title, which no other may have; by default there is none that has it.
     options : sequence of str, optional
         More options of DS9, such as ``["-geometry", "800x800"]``.
     backend : {"auto", "pyds9", "xpa"}, optional
@@ -51,6 +51,8 @@ def launch(title=None, *, options=(), backend="auto", timeout=30.0):
         If DS9 is not installed, or ends at once.
     DS9Error
         If there is no display.
+    DS9AmbiguousError
+        If another DS9 has the title.
     DS9TimeoutError
         If it does not answer in time.
     TypeError
@@ -66,6 +68,8 @@ def launch(title=None, *, options=(), backend="auto", timeout=30.0):
     if not os.environ.get("DISPLAY"):
         msg = "DS9 needs a display: set DISPLAY, or run under xvfb-run"
         raise DS9Error(msg)
+    if title:
+        _require_free(title, backend, timeout)
     title = title or f"astro_yolo_{secrets.token_hex(3)}"
     command = [program, "-title", title, *_ALONE, *options]
     process, bridge = _start(command, title, backend, timeout)
@@ -73,6 +77,16 @@ def launch(title=None, *, options=(), backend="auto", timeout=30.0):
         yield bridge
     finally:
         end_process(process)
+
+
+def _require_free(title, backend, timeout):
+    """Raise if a DS9 of that title runs: that one would be found instead of the new one."""
+    try:
+        other = DS9Bridge(title, backend=backend, timeout=timeout)
+    except DS9NotFoundError:
+        return
+    msg = f"title must be one that no DS9 has, got {title!r}, which runs at {other.address}"
+    raise DS9AmbiguousError(msg)
 
 
 def _start(command, title, backend, timeout):

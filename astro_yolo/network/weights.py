@@ -316,7 +316,11 @@ def _pt_metadata(path):
     """Return the metadata beside a ``.pt`` file, which has no safe place for them inside."""
     sidecar = path.with_suffix(".json")
     if not sidecar.is_file():
-        msg = f"{path} must come with its metadata in {sidecar.name}, which is missing"
+        msg = (
+            f"{path} must come with its metadata in {sidecar.name}, which is missing;"
+            " astro_yolo.training.export_stock.export_stock makes an .onnx file of a checkpoint,"
+            " which needs none"
+        )
         raise WeightsError(msg)
     return _parse(path, sidecar.read_text(encoding="utf-8"))
 

@@ -1,7 +1,8 @@
 """Write ``data/blobs.onnx``: a network without training, whose answers can be worked out by hand.
 
 It has the interface of the real networks. On each isolated point-like source it puts a box of
-`BOX` pixels at the centroid of the light; on each uniform bright square wider than
+`BOX` pixels at the centroid of the light (pixels of equal light are two peaks: without noise no
+source may be midway between two); on each uniform bright square wider than
 some 30 pixels, a box of the square's area. Label and score follow from the colour and the
 peak. Run ``python -m astro_yolo.tests.blob_network`` after a change (needs ``onnx``).
 """
@@ -76,7 +77,13 @@ class _Graph:
 
     def window_max(self, x, half):
         size = 2 * half + 1
-        return self.add("MaxPool", x, kernel_shape=(size, size), pads=(half,) * 4)
+        x = self.add("MaxPool", x, kernel_shape=(1, size), pads=(0, half, 0, half))
+        return self.add("MaxPool", x, kernel_shape=(size, 1), pads=(half, 0, half, 0))
+
+    def sinh(self, x):
+        """Return the hyperbolic sine: that of ONNX Runtime is slow."""
+        x = self.add("Exp", x)
+        return self.add("Mul", self.add("Sub", x, self.add("Reciprocal", x)), 0.5)
 
     def weighted(self, x, weights, axis):
         """Return the sum along an axis with the given odd number of weights."""
@@ -91,7 +98,8 @@ class _Graph:
         return self.add("Cast", self.add("GreaterOrEqual", x, other), to=1)
 
     def position(self, like, axis, pixel):
-        """Return edge coordinates of the centres of cells of ``pixel`` pixels."""
+        """Return edge coordinates of the centres of cells of ``pixel`` pixels, along an axis."""
+        like = self.add("Slice", like, [0], [1], [5 - axis])  # one row or column
         ones = self.add("Add", self.add("Mul", like, 0.0), 1.0)
         count = self.add("CumSum", ones, axis)
         return self.add("Mul", self.add("Sub", count, 0.5), float(pixel))
@@ -182,7 +190,7 @@ def build():
     graph = _Graph()
     # undo the network's stretch: the signal in units of the noise
     signal = graph.add("Mul", graph.add("Sub", "images", 0.125), 12.0)
-    signal = graph.add("Mul", graph.add("Sinh", signal), 2.0)
+    signal = graph.add("Mul", graph.sinh(signal), 2.0)
     light = graph.add("ReduceMean", signal, axes=[1], keepdims=1)
     rows = graph.add("Concat", _point_sources(graph, signal, light), _squares(graph, light), axis=2)
     graph.nodes.append(helper.make_node("Identity", [rows], ["output0"]))

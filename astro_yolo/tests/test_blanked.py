@@ -70,6 +70,7 @@ def test_detect(value, label):
     picture = np.random.default_rng(1).normal(40, 4, (160, 160, 3))
     picture[77:84, 77:84] = 200, 220, 250
     picture[79:82, 79:82] = value
+    picture[78, 80] += 5  # one pixel is the brightest
     picture = np.clip(picture, 0, 255).astype(np.uint8)
     table = Detector(MODEL, backend="onnxruntime").detect(
         picture, score=0.3, include_stars=True, zoom=1

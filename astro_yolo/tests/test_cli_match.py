@@ -1,5 +1,8 @@
 """The commands match and compare, as a user calls them."""
 
+import os
+from contextlib import redirect_stdout
+
 import numpy as np
 import pytest
 from astropy import units as u
@@ -168,3 +171,12 @@ def test_an_epoch_that_moves_nothing_is_told(files, capsys):
     said = capsys.readouterr()
     # 10 arcsec to the north in a year: nothing is within 2 arcsec any more
     assert (said.err, said.out.splitlines()[0].split()) == ("", ["matched:", "0"])
+
+
+def test_a_reader_that_has_gone_is_told_nothing(files, capsys):
+    """Where only the head of the answer is read, the command ends without a word about a pipe."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w", buffering=1) as output, redirect_stdout(output):
+        assert main(["match", *files[:2], "--unit", "deg"]) == 1
+    assert "pipe" not in capsys.readouterr().err

@@ -24,7 +24,7 @@ from .test_ds9_bridge import bridge, edges, sky_image  # noqa: F401
 from .test_region_text import example
 from .wcs_cases import CASES, make_wcs
 
-TIMEOUT = 2
+TIMEOUT = 1
 SLACK = 3  # seconds for a process to be found and to end, on a machine that is busy
 
 # Does what it is told, a line at a time, and says how that ended.
@@ -110,7 +110,7 @@ def test_one_that_is_stopped(own, tell):
 def test_one_that_is_killed(own, tell):
     """One that goes, even in the middle of a call, is named as such by every call."""
     os.kill(own.pid, signal.SIGSTOP)
-    killer = subprocess.Popen(["sh", "-c", f"sleep 1; kill -9 {own.pid}"])
+    killer = subprocess.Popen(["sh", "-c", f"sleep 0.5; kill -9 {own.pid}"])
     name, words, seconds = tell(CALLS[0])
     assert name in ("DS9NotFoundError", "DS9TimeoutError")
     assert seconds < TIMEOUT + SLACK
@@ -144,7 +144,7 @@ def test_no_name_server(alone, monkeypatch, tmp_path):  # noqa: F811
     monkeypatch.setenv("PATH", str(tmp_path))
     with (
         pytest.raises(DS9TimeoutError, match=r"XPA does not list it.*xpans must be on PATH"),
-        launch(backend="xpa", timeout=3),
+        launch(backend="xpa", timeout=1),
     ):
         pass
     # what DS9 forks to look for xpans bears DS9's own command until it ends

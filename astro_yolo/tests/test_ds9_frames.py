@@ -1,9 +1,12 @@
 """Frames of a real DS9 that show blocks, a mosaic, or colours: regions are where they belong."""
 
+import cv2
+import numpy as np
 import pytest
 from astropy.io import fits
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
+from astro_yolo.ds9._grid import image_of
 from astro_yolo.ds9.review import Review
 from astro_yolo.ds9.reviewing import ReviewLoop
 from astro_yolo.exceptions import DS9Error
@@ -73,6 +76,24 @@ def test_regions_of_a_mosaic(bridge, tmp_path):  # noqa: F811
     assert set(bridge.diff(table)["change"]) == {"kept"}
     bridge.select([1, 2, 3, 4])
     assert_allclose(edges(bridge.selected()), edges(table)[:4], atol=0.01)
+
+
+def test_a_picture_and_its_sky(bridge, tmp_path):  # noqa: F811
+    """A JPG or PNG is shown in its own colours, the right way up, with the sky that is given."""
+    rows = np.arange(24 * 30 * 3, dtype=np.uint8).reshape(24, 30, 3)  # top first
+    path, wcs = tmp_path / "a picture.png", make_wcs(turn=30)
+    assert cv2.imwrite(str(path), rows)
+    bridge.show(path, wcs=wcs)
+    bridge.set("crosshair 4 3 image")  # pixel (3, 2)
+    place = map(float, bridge.get("crosshair wcs icrs").split())
+    assert_allclose(list(place), wcs.all_pix2world(3, 2, 0), atol=1e-6)
+    for k, hdus in enumerate(bridge.read()):
+        assert_array_equal(hdus[0].data, rows[::-1, :, k])
+    seen = image_of(bridge.read())  # as `astro-yolo ds9 detect` takes it
+    assert (seen.kind, seen.bands) == ("picture", ("blue", "green", "red"))
+    assert_array_equal(seen.data, np.moveaxis(rows[::-1], 2, 0))
+    bridge.show(rows)  # an array is never flipped, and runs from red to blue
+    assert_array_equal(bridge.read()[2][0].data, rows[..., 0])
 
 
 def test_an_image_is_no_colour_of_another(bridge):  # noqa: F811

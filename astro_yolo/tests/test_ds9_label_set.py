@@ -42,6 +42,13 @@ def test_the_pipeline_reads_it(table, tmp_path):
     assert np.unravel_index(shown.argmax(), shown.shape) == (1, 100)
 
 
+def test_a_picture_is_stretched_once(table, tmp_path):
+    """What is a picture already goes into the set pixel by pixel; the stretch is its name alone."""
+    rgb = np.random.default_rng(1).integers(0, 256, (100, 120, 3), dtype=np.uint8)
+    picture = write_labels(table, rgb, tmp_path / "set", "one")
+    np.testing.assert_array_equal(cv2.imread(str(picture))[..., ::-1], rgb)
+
+
 def test_coco_form(table, tmp_path):
     """The COCO file holds all images of a split; one that is replaced is there once."""
     for name in ("one", "two", "one"):

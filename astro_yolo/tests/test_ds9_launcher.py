@@ -40,7 +40,7 @@ def running(title):
 
 @pytest.mark.parametrize("backend", ["pyds9", "xpa"])
 def test_it_runs_for_a_block(screen, backend):
-    """It is there inside the block, listens on this machine alone, and is gone afterwards."""
+    """It is there in the block, alone of its title, on this machine alone, and gone afterwards."""
     require_backend(backend)
     with launch(TITLE, backend=backend) as bridge:
         assert bridge.title == TITLE
@@ -49,6 +49,9 @@ def test_it_runs_for_a_block(screen, backend):
         assert {place.partition(".")[0] for place in listening([pid])} == {"127"}
         with pytest.raises(DS9AmbiguousError, match=TITLE):
             DS9Bridge(backend=backend)
+        taken = f"title must be one that no DS9 has, got '{TITLE}', which runs at {bridge.address}"
+        with pytest.raises(DS9AmbiguousError, match=taken), launch(TITLE, backend=backend):
+            pass
     assert running(TITLE) == []
     with pytest.raises(DS9NotFoundError):
         bridge.get("version")

@@ -227,7 +227,7 @@ def test_stack_of_pan_starrs(tmp_path, monkeypatch, make):
     with fits.open(path) as hdus:
         for plane in (whole, windows, *read_hdu_list(hdus), *read_hdu(hdus[1])):
             np.testing.assert_allclose(plane.pixels.read(), flux, rtol=1e-5)
-            assert (plane.band, plane.zero_point) == ("r", 30.0)
+            assert (plane.band, plane.zero_point(None)) == ("r", 30.0)
 
 
 def test_cutout_of_the_legacy_surveys(tmp_path):
@@ -235,7 +235,7 @@ def test_cutout_of_the_legacy_surveys(tmp_path):
     unit = fits.PrimaryHDU(np.stack([DATA, DATA + 1]))
     unit.header.update(BANDS="gz", BAND0="g", BAND1="z", SURVEY="LegacySurvey")
     planes = read_fits_file(write(tmp_path / "a.fits", unit))
-    assert [(plane.band, plane.zero_point) for plane in planes] == [("g", 22.5), ("z", 22.5)]
+    assert [(plane.band, plane.zero_point(None)) for plane in planes] == [("g", 22.5), ("z", 22.5)]
     single = fits.PrimaryHDU(DATA, fits.Header([("BANDS", "r"), ("BAND0", "r")]))
     assert read_fits_file(write(tmp_path / "b.fits", single))[0].band == "r"
 
@@ -247,7 +247,7 @@ def test_surface_brightness_without_its_area(tmp_path):
                   CDELT2=0.6 / 3600, CROTA2=30.0, CRVAL1=10.0, CRVAL2=60.0)  # fmt: skip
     (plane,) = read_fits_file(write(tmp_path / "a.fits", fits.PrimaryHDU(DATA, header)))
     # 0.36 square arcsec are 8.4616e-12 sr, on which 1 MJy/sr is 8.4616 uJy
-    assert plane.zero_point == pytest.approx(23.90 - 2.5 * np.log10(8.4616), abs=1e-4)
+    assert plane.zero_point(plane.wcs) == pytest.approx(23.90 - 2.5 * np.log10(8.4616), abs=1e-4)
 
 
 def test_layout_of_an_sdss_frame(tmp_path):

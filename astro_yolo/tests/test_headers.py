@@ -111,6 +111,18 @@ def test_distortion_of_a_cube(third):
     assert wcs.naxis == 2
 
 
+@pytest.mark.parametrize("third", [{}, {"CTYPE3": "RGB"}, {"WCSAXES": 3}])
+def test_polynomial_of_a_cube(third):
+    """A cube of colours keeps the polynomials of TPV, as DECam, MegaCam and ZTF have them."""
+    cards = {"NAXIS": 3, "NAXIS1": 100, "NAXIS2": 80, "NAXIS3": 3, "PV1_1": 1.01, "PV2_1": 1.02}
+    header = tan_header(**cards, **third)
+    header.update(CTYPE1="RA---TPV", CTYPE2="DEC--TPV")
+    wcs = _headers.wcs_from_text(header.tostring(), label="x")
+    # the polynomials are those of xi and eta, which are along x and y here
+    expected = WCS(tan_header()).all_pix2world(49 + 20 * 1.01, 39 + 10 * 1.02, 0)
+    np.testing.assert_allclose(wcs.all_pix2world(69, 49, 0), expected, atol=1e-9)
+
+
 def test_distortion_without_celestial_axes():
     """A header of a detector's axes has no WCS, whatever its distortion."""
     header = tan_header(**SIP)

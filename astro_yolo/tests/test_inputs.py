@@ -224,6 +224,17 @@ def test_unit_of_the_object_gives_the_zero_point():
     assert zero_points(counted) == (27.5,)
 
 
+def test_surface_brightness_and_the_wcs_that_is_given():
+    """The area of a pixel is that of the WCS, with the image or beside it; the latter counts."""
+    wcs, other, given = make_wcs(), make_wcs(), DATA * u.MJy / u.sr
+    wcs.wcs.cd = np.degrees(1e-11**0.5) * np.eye(2)  # 1e-11 sr
+    hdu = fits.ImageHDU(DATA, fits.Header({"BUNIT": "MJy/sr"}))
+    read = [read_image((given, wcs)), read_image(CCDData(given, wcs=wcs))]
+    beside = [given, hdu, CCDData(given), CCDData(given, wcs=other), {"r": given, "g": given}]
+    read += [read_image(image, wcs=wcs) for image in beside]
+    assert [image.zero_points[0] for image in read] == pytest.approx([8.90 + 12.5] * 7, abs=1e-4)
+
+
 @pytest.mark.parametrize(
     ("names", "bands", "firsts"),
     [("grz", ("g", "r", "z"), [0, 5, 9]), ("zrg", ("g", "r", "z"), [9, 5, 0]),

@@ -171,6 +171,13 @@ def test_a_broken_file_says_what_is_wrong_with_it(tmp_path, name):
         crossmatch(tmp_path / f"no{name}", THERE)
 
 
+def test_a_service_is_not_asked_unasked(tmp_path, monkeypatch):
+    """The name of a service is no file, and the error names what asks services."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FileNotFoundError, match=r"asked by astro_yolo.fetch_catalog: 'simbad'"):
+        crossmatch(THERE, "simbad")
+
+
 def test_files_of_other_endings(tmp_path):
     """Astropy reads what our own tables are not written as; what it cannot read is an error."""
     place = QTable({"ra": THERE.ra, "dec": THERE.dec})

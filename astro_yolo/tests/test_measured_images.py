@@ -40,6 +40,27 @@ def test_an_image_on_another_grid_is_refused(off, away, options):
         measure(table_of(BOXES), image, psf=table)
 
 
+@pytest.mark.parametrize(
+    "pixel", [[[1.12, 0], [0, 1]], [[-1, 0.1], [0, 1]], [[0.3, 1], [0.5, 0]]]
+)
+def test_axes_on_the_sky_where_pixels_are_not_square(pixel):
+    """Sizes and angle are those of the ellipse on the sky, where pixels are long or skewed too."""
+    wcs = make_wcs()
+    wcs.wcs.cd = SCALE / 3600 * np.array(pixel)
+    wcs.wcs.set()
+    pa = np.radians(30)
+    turn = np.array([[np.sin(pa), np.cos(pa)], [np.cos(pa), -np.sin(pa)]])  # axes to east, north
+    on_sky = turn @ np.diag([5.0**2, 3.0**2]) @ turn.T
+    back = np.linalg.inv(pixel)
+    squares = np.linalg.inv(back @ on_sky @ back.T)
+    places = np.stack(np.mgrid[-60:61, -60:61][::-1])
+    light = 1000 * np.exp(-0.5 * np.einsum("iyx,ij,jyx->yx", places, squares, places))
+    light += np.random.default_rng(3).normal(size=light.shape)
+    found = measure(table_of(np.array([[45, 45, 75, 75]])), read_image(light, wcs=wcs))[0]
+    assert found["pa"].to_value(u.deg) == pytest.approx(30, abs=0.5)
+    assert [found[k].to_value(u.arcsec) / SCALE for k in "ab"] == pytest.approx([5, 3], rel=0.01)
+
+
 def test_an_image_turned_a_little_is_refused():
     """The place that is most off counts: a corner, for an image turned by 0.05 degrees."""
     corners = [np.hypot(x - 250, y - 200) for y in (0, IMAGE.shape[0] - 1)

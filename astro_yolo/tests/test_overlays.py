@@ -6,6 +6,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from astropy.io import fits
 from astropy.table import Table
 from matplotlib.collections import PolyCollection
 from numpy.testing import assert_allclose, assert_array_equal
@@ -252,6 +253,19 @@ def test_large_images_are_binned(monkeypatch):
     noise = np.random.default_rng(3).normal(0, 1, (200, 3204)).astype(np.float32)
     expected = noise.reshape(100, 2, 1602, 2).mean(axis=(1, 3))
     assert_allclose(_binned(noise, 2), expected, atol=1e-5)
+
+
+def test_what_is_drawn_may_be_files(tmp_path):
+    """Files are drawn as the image that they are read as, with its sky; so are HDUs."""
+    path, wcs = tmp_path / "plane.fits", make_wcs()
+    data = np.random.default_rng(5).normal(0, 1, (20, 30)).astype(np.float32)
+    hdu = fits.PrimaryHDU(data, wcs.to_header())
+    hdu.writeto(path)
+    expected = plot_overlay(read_image(data, wcs=wcs), example(0)).axes[0]
+    for image in (path, hdu):
+        drawn = plot_overlay(image, example(0)).axes[0]
+        assert (drawn.images[0].get_array() == expected.images[0].get_array()).all()
+        assert drawn.coords[0].get_axislabel() == "RA"
 
 
 @pytest.mark.parametrize("wrong", [np.zeros((4, 5)), np.zeros((4, 5, 3))])

@@ -167,16 +167,19 @@ def test_hostile_xmp_is_ignored():
     assert avm_tags(b"") == {}
 
 
-@pytest.mark.parametrize("ending", [".wcs", ".hdr", ".fits", ".txt"])
-def test_sidecar(tmp_path, ending):
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [(".wcs", "FITS"), (".hdr", "lines"), (".fits", "FITS"), (".txt", "lines"), (".wcs", "cards")],
+)
+def test_sidecar(tmp_path, ending, kind):
     """A header beside the picture gives its sky coordinates, and stands above AVM tags."""
     sidecar = tmp_path / f"a{ending}"
     header = tan_header()
     header["CRVAL1"] = 10.0
-    if ending in {".hdr", ".txt"}:
-        header.totextfile(sidecar)
-    else:
+    if kind == "FITS":
         fits.PrimaryHDU(header=header).writeto(sidecar)
+    else:
+        (header.totextfile if kind == "lines" else header.tofile)(sidecar)
     _, planes = read_picture(write(tmp_path / "a.png", rotation=0))
     np.testing.assert_allclose(planes[0].wcs.all_pix2world(29.5, 19.5, 0), (10, 2), atol=1e-10)
 

@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.coordinates import SkyCoord
 from astropy.io import fits, votable
-from astropy.table import MaskedColumn, QTable, Table
+from astropy.table import Column, MaskedColumn, QTable, Table
+from astropy.time import Time
 from astropy.utils.masked import Masked
 from numpy.testing import assert_array_equal
 
+from astro_yolo import crossmatch
 from astro_yolo._columns import floats
 from astro_yolo.catalog import read_table, write_table
 from astro_yolo.exceptions import InputWarning
@@ -116,6 +119,37 @@ def test_lists_of_parquet(tmp_path):
         parquet.write_table(arrow.table({"a": values}), path)
         with pytest.raises(ValueError, match="column 'a' of the file must have arrays of one"):
             read_table(path)
+
+
+@pytest.mark.parametrize("name", ["t.ecsv", "t.parquet"])
+def test_positions_and_times_come_back(tmp_path, name):
+    """A SkyCoord and a Time are such again, and text keeps what is said about it."""
+    skip_without_pyarrow(name)
+    place, when = SkyCoord([1, 2], [3, 4], unit="deg"), Time([5e4, 6e4], format="mjd")
+    table = QTable({"place": place, "when": when, "note": Column(["a", ""], description="by eye")})
+    write_table(table, tmp_path / name)
+    again = read_table(tmp_path / name)
+    assert again["place"].dec.deg.tolist() == [3, 4]
+    assert again["when"].mjd.tolist() == [5e4, 6e4]
+    assert again["note"].info.description == "by eye"
+    found = crossmatch(tmp_path / name, SkyCoord(2, 4, unit="deg"))
+    assert found.matched["row"].tolist() == [1]
+
+
+def test_rows_of_votable_do_not_go_through_c(tmp_path, monkeypatch):
+    """Astropy's writer in C is not used: it damages memory where a row just fills its own."""
+    monkeypatch.setattr(votable.tree, "tablewriter", None, raising=False)
+    write_table(QTable({"note": ["a", "b"], "x": [1.5, 2.5]}), tmp_path / "t.vot")
+    assert read_table(tmp_path / "t.vot")["note"].tolist() == ["a", "b"]
+
+
+@pytest.mark.parametrize("name", WITH_META)
+def test_meta_keeps_every_sign(tmp_path, name):
+    """An ampersand or bracket, as in the name of an image, is itself again."""
+    skip_without_pyarrow(name)
+    said = 'M 51 & <NGC 5195> "r".fits'
+    write_table(QTable({"id": [1]}, meta={"IMAGE": said}), tmp_path / name)
+    assert read_table(tmp_path / name).meta["IMAGE"] == said
 
 
 def test_descriptions_are_one_line(tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from astropy import units as u
+from astropy.io import fits
 from astropy.table import MaskedColumn, QTable, Table
 
 from astro_yolo._sky import pixel_to_sky
@@ -17,15 +18,20 @@ from astro_yolo.training.recipes import RECIPES
 FRAME = "sas/dr17/eboss/photoObj/frames/301/94/1/frame-r-000094-1-0012.fits.bz2"
 
 
+@pytest.fixture(scope="module")
+def frame(shared_data):
+    """The image of frame 94-1-12."""
+    return read_image(shared_data / FRAME)
+
+
 @pytest.fixture
-def spirals(shared_data):
+def spirals(frame):
     """Three spirals on frame 94-1-12 whose boxes are 47.7 pixels wide; the frame's image."""
-    image = read_image(shared_data / FRAME)
-    ra, dec = pixel_to_sky(image.wcs, np.array([500.0, 800, 1100]), np.full(3, 700.0))
+    ra, dec = pixel_to_sky(frame.wcs, np.array([500.0, 800, 1100]), np.full(3, 700.0))
     catalog = QTable({"objID": [1, 2, 3], "ra": ra, "dec": dec, "petroRad_r": [9.0] * 3})
     for name in GZ1_COLUMNS:
         catalog[name] = [float(name == "p_cw")] * 3
-    return catalog, image
+    return catalog, frame
 
 
 def labels_of(catalog, image, votes=None):
@@ -150,11 +156,15 @@ def test_votes_that_are_no_numbers_are_named():
 
 
 @pytest.fixture
-def frames(shared_data, tmp_path):
-    """A folder of downloads that holds field 94-1-12."""
+def frames(frame, tmp_path):
+    """A folder of downloads that holds field 94-1-12; nearly empty, so that it unpacks at once."""
     place = tmp_path / "dr17" / "301" / "94" / "1"
-    place.parent.mkdir(parents=True)
-    place.symlink_to((shared_data / FRAME).parent)
+    place.mkdir(parents=True)
+    pixels = np.zeros(frame.shape, "f4")
+    pixels[700:720] = np.random.default_rng(0).normal(0, 0.02, (20, pixels.shape[1]))
+    for band in "gri":
+        path = place / f"frame-{band}-000094-1-0012.fits.bz2"
+        fits.PrimaryHDU(pixels, frame.wcs.to_header()).writeto(path)
     return tmp_path
 
 

@@ -34,7 +34,7 @@ def test_fields_of_two_splits_are_ten_arcmin_apart(fields):
         assert distance.arcmin.min() >= 2 * 8.4 + 10
 
 
-@pytest.mark.parametrize("dec", [-89.8, -30.0, 0.0, 75.0])
+@pytest.mark.parametrize("dec", [-90.0, -89.8, -30.0, 0.0, 75.0, 90.0])
 def test_places_around_a_field(dec):
     """They are on a circle round it, by astropy's angles, at the poles too."""
     ra, dec_around = _around(10.0, dec, np.radians(0.5))

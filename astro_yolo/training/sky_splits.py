@@ -108,11 +108,10 @@ def field_split(ra, dec, radius):
 
 def _around(ra, dec, reach):
     """Return points on a circle round a place, radians away; degrees."""
-    dec = np.radians(dec)
-    sin_dec = np.sin(dec) * np.cos(reach) + np.cos(dec) * np.sin(reach) * np.cos(_DIRECTIONS)
-    east = np.arctan2(
-        np.sin(_DIRECTIONS) * np.sin(reach) * np.cos(dec), np.cos(reach) - np.sin(dec) * sin_dec
-    )
+    sin, cos = np.sin(np.radians(dec)), np.cos(np.radians(dec))
+    toward, aside = np.sin(reach) * np.cos(_DIRECTIONS), np.sin(reach) * np.sin(_DIRECTIONS)
+    sin_dec = sin * np.cos(reach) + cos * toward
+    east = np.arctan2(aside, cos * np.cos(reach) - sin * toward)
     return ra + np.degrees(east), np.degrees(np.arcsin(sin_dec))
 
 
