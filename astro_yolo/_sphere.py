@@ -196,7 +196,7 @@ def _asked(others, vectors, question, *given, **keywords):
     Return what a k-d tree of the other positions answers for each position.
 
     Positions are asked for in the order of a tree of their own: what one needs of the other tree is
-    in the processor's cache when the next one does. That is three times faster for a million.
+    in the processor's cache when the next one does: with a million that decides how long it takes.
     """
     from scipy.spatial import cKDTree
 
