@@ -258,7 +258,9 @@ class _Finder:
         if mask is not None and mask.all():
             boxes, *values = (np.empty((0, n)) for n in (4, 7, 3, 5))
         else:
-            boxes, *values = self._boxes(bands, mask, tile.shape, levels)
+            # what only windows show is smaller than what binned copies answer for
+            closely = level.factor == 1
+            boxes, *values = self._boxes(bands, mask, tile.shape, levels, closely=closely)
         marks = _marks(boxes, mask, level.saturated(*window) if len(boxes) else None)
         boxes = box_math.shift(boxes, tile.x0, tile.y0)
         binning = np.full(len(boxes), level.factor)
@@ -271,7 +273,7 @@ class _Finder:
         ranks = precedence(found.outputs)
         return found.take(box_math.nms(found.boxes, ranks, groups=tile, **box_math.DOUBLES))
 
-    def _boxes(self, bands, mask, shape, levels=None):
+    def _boxes(self, bands, mask, shape, levels=None, *, closely=True):
         """Return the boxes of a window in its own edge pixels, outputs, spreads and types."""
         if self._backend.weights.takes_pictures:
             return self._boxes_of_picture(bands, mask, shape)
@@ -286,7 +288,7 @@ class _Finder:
         if self._finished:
             outputs = with_blanked_stars(bands, boxes, outputs)
         spread = self._spread(planes, boxes, outputs)
-        if self._suits_closer_look(spread):
+        if closely and self._suits_closer_look(spread):
             windows = windows_with_light_left(planes, boxes, outputs)
             if len(windows):
                 found = boxes, outputs, spread

@@ -5,8 +5,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from astro_yolo import Detector, _scan
+from astro_yolo.network.calibration import Calibration
 from astro_yolo.network.closer_look import closer_look, windows_with_light_left
+from astro_yolo.network.spread import unknown_spread
 from astro_yolo.stretch import to_network
+from astro_yolo.tests.blob_network import PATH as MODEL
 
 SHAPE = 300, 420
 GALAXY = [0, 0, 0, 0, 0.5, 0.01, 0.6]
@@ -113,3 +117,37 @@ def test_what_is_explained_or_faint_is_not_added(place, peak, old, output):
     boxes, outputs, _ = look(Network(), image_with([place], peak), old, [output])
     np.testing.assert_array_equal(boxes, old)
     np.testing.assert_array_equal(outputs, [output])
+
+
+@pytest.mark.parametrize(
+    ("knows_spreads", "picture", "stars", "suits"),
+    [(True, True, False, True), (True, True, True, False), (True, False, True, True),
+     (False, False, False, False)],
+)  # fmt: skip
+def test_which_images_are_asked(knows_spreads, picture, stars, suits):
+    """Not pictures with stars enough, nor what weights see that do not know how wide stars are."""
+    calibration = Calibration(spread=Calibration() if knows_spreads else None)
+    finder = SimpleNamespace(_calibration=calibration, _finished=picture)
+    spread = unknown_spread(3)
+    spread[0] = 1 if stars else np.nan
+    assert _scan._Finder._suits_closer_look(finder, spread) == suits
+
+
+def test_detection_takes_what_is_added(monkeypatch):
+    """A galaxy that a window shows is in the table; binned copies are not looked at again."""
+    shapes = []
+
+    def found(_network, planes, boxes, outputs, spread, windows):
+        shapes.append(planes[0].shape)
+        assert windows == "some"
+        boxes = np.vstack([boxes, [30, 40, 44, 50]])
+        return boxes, np.vstack([outputs, GALAXY]), np.vstack([spread, unknown_spread(1)])
+
+    monkeypatch.setattr(_scan._Finder, "_suits_closer_look", lambda *_: True)
+    monkeypatch.setattr(_scan, "windows_with_light_left", lambda *_: "some")
+    monkeypatch.setattr(_scan, "closer_look", found)
+    monkeypatch.setattr(_scan, "has_giants", lambda *_: True)
+    image = np.random.default_rng(1).normal(0, 1, (640, 700))
+    table = Detector(MODEL, backend="onnxruntime").detect(image, score=0.3, zoom=1)
+    assert shapes == [(640, 700)]
+    assert [(row["x"], row["y"]) for row in table] == [(36.5, 44.5)]
