@@ -7,7 +7,7 @@ import pytest
 
 from astro_yolo import Detector, _scan
 from astro_yolo.network.calibration import Calibration
-from astro_yolo.network.closer_look import closer_look, windows_with_light_left
+from astro_yolo.network.closer_look import _are_clear, closer_look, windows_with_light_left
 from astro_yolo.network.spread import unknown_spread
 from astro_yolo.stretch import to_network
 from astro_yolo.tests.blob_network import PATH as MODEL
@@ -20,12 +20,12 @@ WEAK = [0, 0, 0, 0, 0.1, 0.01, 0.1]
 
 
 class Network:
-    """Takes each peak for a galaxy of 8 pixels, in windows only."""
+    """Takes each peak for a galaxy of 8 pixels of the image, in windows of some sides only."""
 
     weights = SimpleNamespace(border=0.0)
 
-    def __init__(self):
-        self.sides = []
+    def __init__(self, sees=(192, 288)):
+        self.sees, self.sides = sees, []
 
     def predict(self, x, min_score):
         side = x.shape[1]
@@ -34,7 +34,7 @@ class Network:
         assert min_score == 0.25
         self.sides.append(side)
         inner = x[0, 1:-1, 1:-1]
-        peak = (inner > 0.3) & np.logical_and.reduce([
+        peak = (side in self.sees) & (inner > 0.3) & np.logical_and.reduce([
             inner >= x[0, 1 + dy : side - 1 + dy, 1 + dx : side - 1 + dx]
             for dy in (-1, 0, 1) for dx in (-1, 0, 1)
         ])  # fmt: skip
@@ -89,11 +89,12 @@ def test_little_light_without_a_source_is_chance():
     assert windows_with_light_left(two, boxes, outputs).tolist() == [[0, 128], [384, 128]]
 
 
-def test_what_windows_show_is_added():
-    """In whatever window it lies, also at the border; a weak candidate of the same one goes."""
+@pytest.mark.parametrize("sees", [(192,), (288,), (192, 288)])
+def test_what_windows_show_is_added(sees):
+    """In whatever window and size of it, also at the border; a weak candidate of it goes."""
     seen, missed = (60.0, 60.0), [(127.0, 100.0), (300.0, 129.0), (410.0, 290.0), (8.0, 200.0)]
     weak = missed[1]
-    planes, network = image_with([seen, *missed]), Network()
+    planes, network = image_with([seen, *missed]), Network(sees)
     old = boxes_about([seen, weak])
     boxes, outputs, spread = look(network, planes, old, [GALAXY, WEAK])
     found = (boxes[:, :2] + boxes[:, 2:]) / 2 - 0.5
@@ -109,15 +110,26 @@ def test_what_windows_show_is_added():
     ("place", "peak", "old", "output"),
     [
         ((200, 150), 40.0, boxes_about([(195, 150)], half=20), GALAXY),  # a part of a galaxy
-        ((200, 150), 40.0, boxes_about([(202, 151)], half=2), STAR),
+        ((200, 150), 40.0, boxes_about([(202, 151), (60, 60)], half=2), STAR),
         ((200, 150), 6.0, boxes_about([(60, 60)]), GALAXY),  # 13 times the noise
     ],
 )
 def test_what_is_explained_or_faint_is_not_added(place, peak, old, output):
     """A part of a sure galaxy, a sure star, and light of less than 20 times the noise."""
-    boxes, outputs, _ = look(Network(), image_with([place], peak), old, [output])
+    boxes, outputs, _ = look(Network(), image_with([place], peak), old, [output] * len(old))
     np.testing.assert_array_equal(boxes, old)
-    np.testing.assert_array_equal(outputs, [output])
+    np.testing.assert_array_equal(outputs, [output] * len(old))
+
+
+def test_clear_light():
+    """The sum of a box over the root of its pixels, 20 times the noise at least."""
+    light = np.random.default_rng(2).normal(2.2, 2, (40, 60))
+    for box in ([3, 5, 11, 12], [20, 0, 29, 9], [50, 30, 60, 40], [0, 31, 7, 40]):
+        x0, y0, x1, y1 = box
+        part = light[y0:y1, x0:x1]
+        light *= 20 * np.sqrt(part.size) / part.sum()
+        assert _are_clear(light * 1.001, np.array([box])).all()
+        assert not _are_clear(light * 0.999, np.array([box])).any()
 
 
 @pytest.mark.parametrize(
