@@ -22,7 +22,7 @@ from astro_yolo._headers import (
     plane_filters,
     saturation_level,
 )
-from astro_yolo._picture_input import RGB_BANDS, is_picture, read_picture
+from astro_yolo._picture_input import RGB_BANDS, is_picture, is_picture_array, read_picture
 from astro_yolo._planes import ArrayDigest, Pixels, Plane
 from astro_yolo._zero_point import zero_point
 from astro_yolo.exceptions import BandError, ImageError, InputWarning, warn_user
@@ -281,7 +281,7 @@ def _load_array(array, mask=None):
     """Load an array, taken as given: row 0 is the bottom of the sky image."""
     data, own = _unmasked(array)
     digest = ArrayDigest(data)
-    picture = data.ndim == 3 and data.shape[2] == 3 and data.dtype == np.uint8
+    picture = is_picture_array(data)
     if picture:
         cube, names, kind = np.moveaxis(data, 2, 0)[::-1], RGB_BANDS, "picture"
     else:

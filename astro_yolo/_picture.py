@@ -12,7 +12,7 @@ from astro_yolo.catalog import LABELS, pixel_boxes, table_wcs
 from astro_yolo.filters import white_of
 from astro_yolo.stretch import to_channels, to_rgb
 
-__all__ = ["as_shown", "plot_overlay", "write_png"]
+__all__ = ["painted", "plot_overlay", "write_png"]
 
 _DPI = 100
 _STRIP = 1 << 22  # pixels of a band read at a time
@@ -111,33 +111,40 @@ def plot_overlay(image, table, *, stretch="asinh", min_score=None, title=None, w
 
 def _rgb(image, stretch):
     """Return the (ny, nx, 3) picture to show, and the shape of the image it stands for."""
+    from astro_yolo._picture_input import is_picture_array  # it needs cv2
+
     if not hasattr(image, "bands"):
         picture = np.asarray(image)
-        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+        if not is_picture_array(picture):
             got = f"{picture.dtype} of shape {picture.shape}"
             raise ValueError(f"image must be a SkyImage or a uint8 (ny, nx, 3) array, got {got}")
         return picture, picture.shape[:2]
     factor = max(1, max(image.shape) // _SIDES[1])
     channels = to_channels(np.stack([_binned(band, factor) for band in image.data]))
-    if image.kind == "picture":
-        return as_shown(channels), image.shape
     mask = None if image.mask is None else _binned(image.mask, factor) > 0
-    return to_rgb(channels, stretch, mask=mask), image.shape
+    return painted(channels, image.kind, stretch, mask=mask), image.shape
 
 
-def as_shown(channels):
+def painted(channels, kind, stretch, mask=None):
     """
-    Return display values of 8 or 16 bits as the picture that they came from.
+    Return the picture that shows an image: of a picture itself, whatever the stretch.
 
     Parameters
     ----------
-    channels : sequence of three (ny, nx) arrays
-        Red, green, blue.
+    channels, stretch, mask
+        As of `~astro_yolo.stretch.to_rgb`.
+    kind : str
+        ``kind`` of the `~astro_yolo.image.SkyImage`.
 
     Returns
     -------
     (ny, nx, 3) uint8 array
     """
+    return _shown(channels) if kind == "picture" else to_rgb(channels, stretch, mask=mask)
+
+
+def _shown(channels):
+    """Return display values of 8 or 16 bits as the picture that they came from."""
     values = np.nan_to_num(np.stack(channels))
     return np.moveaxis(np.clip(values * (255 / white_of(values)), 0, 255).astype(np.uint8), 0, -1)
 

@@ -29,6 +29,11 @@ def is_picture(head):
     return head.startswith(_MAGIC)
 
 
+def is_picture_array(data):
+    """Whether an array is a red, green, blue picture, and not several bands."""
+    return data.ndim == 3 and data.shape[2] == 3 and data.dtype == np.uint8
+
+
 def read_picture(path):
     """
     Read a picture file, its first row of data being the bottom row of the picture.

@@ -287,10 +287,9 @@ def _on_sky(shape, wcs):
     x, y, _, _, theta = shape.T
     good = np.isfinite(shape).all(axis=1)
     place = np.full((2, len(shape)), np.nan)
-    if good.any():
-        place[:, good] = pixel_to_sky(wcs, x[good], y[good])
     axes = np.full((len(shape), 2, 2), np.nan)  # both semi-axes: east and north
     if good.any():
+        place[:, good] = pixel_to_sky(wcs, x[good], y[good])
         axes[good] = _tangents(wcs, x[good], y[good], theta[good])
     axes *= 3600 * shape[:, 2:4, None]
     # on pixels that are not square, the axes of an ellipse become radii of it that are no axes

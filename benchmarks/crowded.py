@@ -55,7 +55,7 @@ def main():
     head = [f"{name}, {least:g}" for least in LEAST for name in ("found", "pure", "loss")]
     print(f"{'':<18}" + "".join(f"{cell:>11}" for cell in head))
     for kind, way in WAYS.items():
-        calibration = getattr(weights.calibration, kind, None) or weights.calibration
+        calibration = weights.calibration.of_kind(kind)
         for crowding in CROWDING:
             outcome = seen(network, fields, crowding, way)
             row = cells(outcome, calibration, weights.default_score)

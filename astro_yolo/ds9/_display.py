@@ -78,17 +78,15 @@ class Display:
 
     def _show_bands(self, bands, stretch, frame, hdu, wcs):
         """Show three bands, or a picture, in colour."""
-        from astro_yolo._picture import as_shown
+        from astro_yolo._picture import painted
         from astro_yolo.image import read_image
-        from astro_yolo.stretch import to_channels, to_rgb
+        from astro_yolo.stretch import to_channels
 
         image = read_image(bands, hdu=hdu, wcs=wcs)
-        painted = image.kind == "picture"
-        if image.n_bands != 3 and not painted:
+        if image.n_bands != 3 and image.kind != "picture":
             raise DS9Error(f"image must have three bands for a colour frame, got {image.n_bands}")
         data, _ = image.window(0, image.shape[0], 0, image.shape[1])
-        channels = to_channels(data)
-        rgb = as_shown(channels) if painted else to_rgb(channels, stretch)
+        rgb = painted(to_channels(data), image.kind, stretch)
         if frame is not None:
             self._require_frame(frame)
             self.set(f"frame {frame}")
@@ -358,10 +356,10 @@ class Display:
 
 def _is_picture(image):
     """Say whether an image is a picture, of which DS9 does not make three colours by itself."""
-    from astro_yolo._picture_input import is_picture
+    from astro_yolo._picture_input import is_picture, is_picture_array
 
     if isinstance(image, np.ndarray):
-        return image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
+        return is_picture_array(image)
     if not isinstance(image, str | PathLike) or not Path(image).is_file():
         return False
     with Path(image).open("rb") as file:

@@ -96,9 +96,9 @@ def write_labels(table, image, folder, name, *, split="train", stretch="LH", ove
     """
     import cv2
 
-    from astro_yolo._picture import as_shown
+    from astro_yolo._picture import painted
     from astro_yolo.image import read_image
-    from astro_yolo.stretch import to_channels, to_rgb
+    from astro_yolo.stretch import to_channels
 
     if split not in _SPLITS:
         msg = f"split must be one of {', '.join(_SPLITS)}, got {split!r}"
@@ -114,7 +114,7 @@ def write_labels(table, image, folder, name, *, split="train", stretch="LH", ove
         for each in _SPLITS:
             (folder / part / each).mkdir(parents=True, exist_ok=True)
     channels = [np.nan_to_num(plane) for plane in to_channels(image.data)]
-    rgb = as_shown(channels) if image.kind == "picture" else to_rgb(channels, stretch)
+    rgb = painted(channels, image.kind, stretch)
     _, code = cv2.imencode(".png", rgb[..., ::-1])
     lines = "".join(f"{line}\n" for line in label_lines(kinds, boxes, image.shape))
     _write(folder / "labels" / split / f"{picture.stem}.txt", lines)

@@ -212,7 +212,11 @@ class Calibration:
         Calibration
             This one, or that of pictures or of one band.
         """
-        return getattr(self, kind_of(image), None) or self
+        return self.of_kind(kind_of(image))
+
+    def of_kind(self, kind):
+        """Return the calibration of one of the kinds of `kind_of`: this one, or one of its own."""
+        return getattr(self, kind, None) or self
 
     def lowest_raw(self, probability):
         """

@@ -113,7 +113,8 @@ def _in_windows(backend, planes, windows, zoom):
             window = [cv2.resize(part, size, interpolation=cv2.INTER_CUBIC) for part in window]
         boxes, outputs = single_boxes(*backend.predict(np.stack(window), SURE))
         boxes = boxes / zoom - _MARGIN
-        own = ((pixel_centers(boxes) >= -0.5) & (pixel_centers(boxes) < _CORE - 0.5)).all(axis=1)
+        center = pixel_centers(boxes)
+        own = ((center >= -0.5) & (center < _CORE - 0.5)).all(axis=1)
         found.append((box_math.shift(boxes[own], x, y), outputs[own]))
     boxes, outputs = (np.concatenate(values) for values in zip(*found, strict=True))
     inside = (pixel_centers(boxes) < np.array(shape[::-1]) - 0.5).all(axis=1)

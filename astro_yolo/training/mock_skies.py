@@ -152,12 +152,8 @@ def outcome_of_crowded_sky(backend, model, rng, crowding, *, pictures=False, ban
     astro_yolo.training.evaluate.Outcome
     """
     planes, objects = _mock_sky(model, rng, (_SIDE, _SIDE), crowding)
-    if pictures:
-        seen, measure = _as_picture(planes, rng), picture_spread
-    else:
-        seen, measure = _as_frames(planes, band, levels=_levels(model)), spread_of
-    boxes, outputs = candidates(backend, seen)
-    return judge(boxes, outputs, *objects, spread=measure(seen, boxes, outputs))
+    *found, spread = _found_in(backend, planes, rng if pictures else None, band, _levels(model))
+    return judge(*found, *objects, spread=spread)
 
 
 def _stars(backend, field, band):
@@ -205,13 +201,21 @@ def outcome_of_field(backend, field, rng=None, *, band=None):
     -------
     astro_yolo.training.evaluate.Outcome
     """
-    seen = _as_frames(field.planes, band) if rng is None else _as_picture(field.planes, rng)
-    found = candidates(backend, seen)
-    spread = spread_of(seen, *found) if rng is None else picture_spread(seen, *found)
+    *found, spread = _found_in(backend, field.planes, rng, band)
     labelled = field.kind > -2
     boxes = field.boxes[labelled]
     kinds = field_kinds(field.kind[labelled], boxes)
     return judge(*found, boxes, kinds, spread=spread)
+
+
+def _found_in(backend, planes, rng, band, levels=None):
+    """Return boxes, outputs and spreads of what a network finds, in a picture if there is a rng."""
+    if rng is None:
+        seen, measure = _as_frames(planes, band, levels), spread_of
+    else:
+        seen, measure = _as_picture(planes, rng), picture_spread
+    boxes, outputs = candidates(backend, seen)
+    return boxes, outputs, measure(seen, boxes, outputs)
 
 
 def _outcome_of_mock(backend, field, rng, *, stars, balance, band):
