@@ -12,6 +12,7 @@ from astro_yolo import __version__, tiling
 from astro_yolo import boxes as box_math
 from astro_yolo._loaded import Loaded, loaded_here
 from astro_yolo._scan import scan
+from astro_yolo._stamp_inputs import as_number
 from astro_yolo.catalog import CLASSES, FLAGS, LABELS, make_table
 from astro_yolo.config import conf
 from astro_yolo.exceptions import NoDetectionsWarning, warn_user
@@ -168,6 +169,8 @@ class Detector:
         ValueError
             If ``score``, ``min_purity``, ``classes``, ``priors``, ``zoom`` or ``background`` is
             outside its range, or ``score`` and ``min_purity`` are both given.
+        TypeError
+            If ``score`` or ``min_purity`` is no number.
         ImageError
             If the image cannot be used.
         ModelError
@@ -218,9 +221,7 @@ class Detector:
             return self.weights.score_for_purity(min_purity)
         if score is None:
             return self.weights.default_score
-        if not 0 <= score <= 1:
-            raise ValueError(f"score must be in 0..1, got {score}")
-        return float(score)
+        return as_number("score", score, "in 0..1", lambda share: 0 <= share <= 1)
 
     def _table(self, frame, found, threshold, provenance):
         """Return the result table of the candidates whose label is wanted."""

@@ -66,6 +66,8 @@ class Display:
         ImageError
             If bands cannot be read or aligned.
         """
+        if isinstance(image, str | PathLike):
+            image = Path(image).expanduser()
         with self._lock:
             several = isinstance(image, list | tuple | dict) and not isinstance(image, fits.HDUList)
             if several or _is_picture(image):
@@ -360,7 +362,7 @@ def _is_picture(image):
 
     if isinstance(image, np.ndarray):
         return is_picture_array(image)
-    if not isinstance(image, str | PathLike) or not Path(image).is_file():
+    if not isinstance(image, Path) or not image.is_file():
         return False
-    with Path(image).open("rb") as file:
+    with image.open("rb") as file:
         return is_picture(file.read(8))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from astro_yolo._stamp_inputs import as_number
 from astro_yolo.exceptions import WeightsError
 from astro_yolo.network._onnx_file import onnx_properties
 from astro_yolo.network.calibration import OUTPUTS, Calibration, kind_of
@@ -156,8 +157,10 @@ class Weights:
 
         Raises
         ------
+        TypeError
+            If the purity is no number.
         ValueError
-            If the purity is outside the table.
+            If it is outside the table.
         """
         tables = _purity_tables(self.metadata["thresholds"])
         table = tables.get("frames" if image is None else kind_of(image), tables["frames"])
@@ -165,6 +168,7 @@ class Weights:
         if not len(table):
             msg = f"min_purity needs a purity table, which the weights {self.name!r} do not have"
             raise ValueError(msg)
+        purity = as_number("min_purity", purity, "a share", lambda _: True)
         # a higher score must never promise less, whatever the noise of the table says
         reached = np.maximum.accumulate(table[:, 1])
         if not reached[0] <= purity <= reached[-1]:

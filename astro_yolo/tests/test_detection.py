@@ -265,6 +265,13 @@ def test_options_out_of_range(detector, options, rule):
         detector.detect("there is no such file.fits", **options)
 
 
+@pytest.mark.parametrize("name", ["score", "min_purity"])
+def test_thresholds_that_are_no_numbers(detector, name):
+    """A threshold that is no number is refused by name."""
+    with pytest.raises(TypeError, match=f"{name} must be .*, as a plain number, got 'high'"):
+        detector.detect("there is no such file.fits", **{name: "high"})
+
+
 def test_score_thresholds(detector):
     """The default comes from the weights; score and min_purity override it."""
     # the test network's score is m / (m + 20), m the mean of the 5 x 5 pixels round the peak

@@ -78,12 +78,13 @@ def test_regions_of_a_mosaic(bridge, tmp_path):  # noqa: F811
     assert_allclose(edges(bridge.selected()), edges(table)[:4], atol=0.01)
 
 
-def test_a_picture_and_its_sky(bridge, tmp_path):  # noqa: F811
+def test_a_picture_and_its_sky(bridge, tmp_path, monkeypatch):  # noqa: F811
     """A JPG or PNG is shown in its own colours, the right way up, with the sky that is given."""
+    monkeypatch.setenv("HOME", str(tmp_path))
     rows = np.arange(24 * 30 * 3, dtype=np.uint8).reshape(24, 30, 3)  # top first
     path, wcs = tmp_path / "a picture.png", make_wcs(turn=30)
     assert cv2.imwrite(str(path), rows)
-    bridge.show(path, wcs=wcs)
+    bridge.show("~/a picture.png", wcs=wcs)
     bridge.set("crosshair 4 3 image")  # pixel (3, 2)
     place = map(float, bridge.get("crosshair wcs icrs").split())
     assert_allclose(list(place), wcs.all_pix2world(3, 2, 0), atol=1e-6)
