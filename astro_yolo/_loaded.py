@@ -10,10 +10,11 @@ from threading import Lock
 from astro_yolo.config import conf
 from astro_yolo.network.backends import load_backend
 from astro_yolo.network.types import TypeClassifier
+from astro_yolo.network.weights import load_weights
 
 __all__ = ["Loaded", "loaded_here"]
 
-_KEPT = 4  # networks; a detector has two
+_KEPT = 6  # networks; a detector has three
 
 
 class Loaded:
@@ -38,6 +39,12 @@ class Loaded:
     def classifier(self, weights):
         """Return the network of types that goes with the weights."""
         return self._once(weights.types_sha256, lambda: TypeClassifier(weights.types))
+
+    def deep(self, weights, choice, device):
+        """Return what returns the weights' network for deep fields; None where they have none."""
+        if weights.deep is None:
+            return None
+        return lambda: self.backend(load_weights(weights.deep), choice, device)
 
     def _once(self, key, load):
         """Return the network of a key; the oldest one makes room for it."""

@@ -21,7 +21,7 @@ from astro_yolo._sampling import Resampled, suitable_zoom
 from astro_yolo.centering import recenter
 from astro_yolo.network.blanked import with_blanked_stars
 from astro_yolo.network.calibration import strength
-from astro_yolo.network.closer_look import closer_look, windows_with_light_left
+from astro_yolo.network.closer_look import closer_look, needs_closer_look
 from astro_yolo.network.picture_spread import picture_spread
 from astro_yolo.network.pictures import to_picture
 from astro_yolo.network.singles import precedence, single_boxes
@@ -145,8 +145,8 @@ def _sample_spans(side):
 
 
 def scan(
-    image, backend, min_score, *, classifier=None, max_pixels=tiling.ONE_PASS, progress=False,
-    meanwhile=None, zoom=None, background=None,
+    image, backend, min_score, *, classifier=None, deep=None, max_pixels=tiling.ONE_PASS,
+    progress=False, meanwhile=None, zoom=None, background=None,
 ):  # fmt: skip
     """
     Find the candidates of an image.
@@ -161,6 +161,8 @@ def scan(
         Smallest calibrated probability of a galaxy or a star.
     classifier : TypeClassifier, optional
         Network that tells the types of large galaxies; without it the first network does.
+    deep : callable, optional
+        Returns the loaded network that looks again at what shows little but galaxies.
     max_pixels : int, optional
         Number of pixels up to which an image goes through in one pass.
     progress : bool, optional
@@ -192,7 +194,7 @@ def scan(
     warn_of_uneven_sky(image)
     if zoom is None:  # networks for pictures have a zoom of their own
         zoom = 1.0 if backend.weights.takes_pictures else suitable_zoom(image)
-    find = _Finder(backend, min_score, classifier, image=image, meanwhile=meanwhile)
+    find = _Finder(backend, min_score, classifier, deep, image=image, meanwhile=meanwhile)
     given, shape = image, image.shape
     image = image if zoom == 1 else Resampled(image, zoom)
     factors = tiling.pyramid_factors(image.shape, max_pixels)
@@ -229,8 +231,8 @@ def _as_given(found, shape, zoom):
 class _Finder:
     """Runs the network on windows of an image."""
 
-    def __init__(self, backend, min_score, classifier, *, image, meanwhile):
-        self._backend, self._classifier = backend, classifier
+    def __init__(self, backend, min_score, classifier, deep, *, image, meanwhile):
+        self._backend, self._classifier, self._deep = backend, classifier, deep
         self._finished = image.kind == "picture"
         # of the noise: a dark picture that is resampled or binned has next to none
         self.floor = finest_step(image) if self._finished else 0.0
@@ -258,7 +260,7 @@ class _Finder:
         if mask is not None and mask.all():
             boxes, *values = (np.empty((0, n)) for n in (4, 7, 3, 5))
         else:
-            # what only windows show is smaller than what binned copies answer for
+            # what a closer look finds is smaller than what binned copies answer for
             closely = level.factor == 1
             boxes, *values = self._boxes(bands, mask, tile.shape, levels, closely=closely)
         marks = _marks(boxes, mask, level.saturated(*window) if len(boxes) else None)
@@ -280,19 +282,20 @@ class _Finder:
         if levels is None:
             levels = levels_of(to_channels(bands), mask, floor=self.floor)
         x = to_network(bands, mask, levels=levels, out=self._backend.buffer(shape))
+        planes = [plane[: shape[0], : shape[1]] for plane in x]
         boxes, outputs = self._backend.predict(x, self._min_raw, shape=shape)
         self._meanwhile()
         boxes, outputs = single_boxes(boxes, outputs)
-        planes = [plane[: shape[0], : shape[1]] for plane in x]
         boxes = box_math.clip(recenter(boxes, planes, NETWORK_SKY), shape)
         if self._finished:
             outputs = with_blanked_stars(bands, boxes, outputs)
         spread = self._spread(planes, boxes, outputs)
-        if closely and self._suits_closer_look(spread):
-            windows = windows_with_light_left(planes, boxes, outputs)
-            if len(windows):
-                found = boxes, outputs, spread
-                boxes, outputs, spread = closer_look(self._backend, planes, *found, windows)
+        closely = closely and self._suits_closer_look(spread)
+        if closely and needs_closer_look(planes, boxes, outputs):
+            boxes, outputs = closer_look(self._deep(), planes, self._min_raw)
+            if self._finished:
+                outputs = with_blanked_stars(bands, boxes, outputs)
+            spread = unknown_spread(len(boxes))  # what passes for stars here may be small galaxies
         return boxes, outputs, spread, self._types(planes, boxes, outputs, spread)
 
     def _boxes_of_picture(self, bands, mask, shape):
@@ -311,7 +314,7 @@ class _Finder:
 
     def _suits_closer_look(self, spread):
         """Tell whether light without a source says that galaxies were passed over."""
-        if self._calibration.spread is None:
+        if self._deep is None:
             return False
         # in pictures it lies round saturated stars as well: not where there are many stars
         return not (self._finished and np.isfinite(spread).any())

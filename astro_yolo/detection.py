@@ -190,6 +190,7 @@ class Detector:
             begin = getattr(frame.checksums, "begin", None)
             found, passes = scan(
                 frame, self.backend, threshold, classifier=self.classifier,
+                deep=self._loaded.deep(self.weights, self._choice, self._device),
                 max_pixels=self.max_pixels, progress=progress, meanwhile=begin, zoom=zoom,
                 background=background,
             )  # fmt: skip
@@ -281,6 +282,7 @@ class Detector:
                 "sha256": weights.sha256,
                 "license": str(weights.metadata["license"]),
                 **({"types_sha256": weights.types_sha256} if weights.types else {}),
+                **({"deep_sha256": weights.deep_sha256} if weights.deep else {}),
             },
             "backend": {
                 "name": backend.name,

@@ -14,8 +14,9 @@ import numpy as np
 from astro_yolo._stamp_inputs import as_number
 from astro_yolo.exceptions import WeightsError
 from astro_yolo.network._onnx_file import onnx_properties
-from astro_yolo.network.calibration import OUTPUTS, Calibration, kind_of
-from astro_yolo.stretch import NETWORK_SKY, NETWORK_STRETCH, STRETCHES
+from astro_yolo.network._weight_checks import checked_calibration, pair, purity_tables
+from astro_yolo.network.calibration import Calibration, kind_of
+from astro_yolo.stretch import NETWORK_SKY, NETWORK_STRETCH
 
 __all__ = [
     "METADATA_KEY",
@@ -54,6 +55,8 @@ class WeightsEntry:
         One line for people.
     types, types_sha256 : str
         File name and checksum of the network of types that goes with it, if there is one.
+    deep, deep_sha256 : str
+        The same of the network for deep fields.
     """
 
     file: str
@@ -63,6 +66,8 @@ class WeightsEntry:
     description: str = ""
     types: str = ""
     types_sha256: str = ""
+    deep: str = ""
+    deep_sha256: str = ""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,10 @@ class Weights:
         The network that tells the types of large galaxies.
     types_sha256 : str
         Its checksum; empty without it.
+    deep : pathlib.Path or None
+        The network that looks again at images of little but galaxies.
+    deep_sha256 : str
+        Its checksum; empty without it.
     """
 
     path: Path
@@ -92,6 +101,8 @@ class Weights:
     calibration: Calibration
     types: Path | None = None
     types_sha256: str = ""
+    deep: Path | None = None
+    deep_sha256: str = ""
 
     @property
     def name(self):
@@ -126,12 +137,12 @@ class Weights:
     @property
     def pixel_scale(self):
         """Trained range of pixel scales in arcsec, or None when not stated."""
-        return _pair(self.metadata.get("pixel_scale"))
+        return pair(self.metadata.get("pixel_scale"))
 
     @property
     def size(self):
         """Trained range of the longer box side in pixels, or None when not stated."""
-        return _pair(self.metadata.get("size"))
+        return pair(self.metadata.get("size"))
 
     @property
     def default_score(self):
@@ -162,30 +173,21 @@ class Weights:
         ValueError
             If it is outside the table.
         """
-        tables = _purity_tables(self.metadata["thresholds"])
+        tables = purity_tables(self.metadata["thresholds"])
         table = tables.get("frames" if image is None else kind_of(image), tables["frames"])
         table = np.array(sorted(table), dtype=float)
         if not len(table):
             msg = f"min_purity needs a purity table, which the weights {self.name!r} do not have"
             raise ValueError(msg)
-        purity = as_number("min_purity", purity, "a share", lambda _: True)
         # a higher score must never promise less, whatever the noise of the table says
         reached = np.maximum.accumulate(table[:, 1])
-        if not reached[0] <= purity <= reached[-1]:
-            msg = (
-                f"min_purity must be within {reached[0]:.3g}..{reached[-1]:.3g}, the range measured"
-                f" for the weights {self.name!r}, got {purity}"
-            )
-            raise ValueError(msg)
+        low, high = reached[[0, -1]]
+        rule = f"within {low:.3g}..{high:.3g}, the range measured for the weights {self.name!r}"
+        purity = as_number("min_purity", purity, rule, lambda share: low <= share <= high)
         k = int(np.searchsorted(reached, purity, side="left"))
         if k == 0:
             return float(table[0, 0])
         return float(np.interp(purity, reached[k - 1 : k + 1], table[k - 1 : k + 1, 0]))
-
-
-def _purity_tables(thresholds):
-    """Return the [score, purity] pairs by kind of image; those of frames serve where none are."""
-    return {"frames": thresholds.get("purity", [])} | thresholds.get("purity_of", {})
 
 
 def _read_registry():
@@ -232,12 +234,18 @@ def load_weights(name_or_path="default"):
         raise WeightsError(msg)
     sha256 = _checked_sha256(path, entry.sha256 if entry else "")
     metadata = metadata_of(path)
-    calibration = _check(path, metadata)
-    if not (entry and entry.types):
-        return Weights(path, sha256, metadata, calibration)
-    types = _FOLDER / entry.types
-    types_sha256 = _checked_sha256(types, entry.types_sha256)
-    return Weights(path, sha256, metadata, calibration, types, types_sha256)
+    calibration = checked_calibration(path, metadata)
+    return Weights(path, sha256, metadata, calibration, **_companions(entry))
+
+
+def _companions(entry):
+    """Return the networks that go with a registry entry, checked, and their checksums."""
+    found = {}
+    for name in ("types", "deep"):
+        if file := getattr(entry, name, ""):
+            sha256 = _checked_sha256(_FOLDER / file, getattr(entry, f"{name}_sha256"))
+            found |= {name: _FOLDER / file, f"{name}_sha256": sha256}
+    return found
 
 
 def _checked_sha256(path, expected):
@@ -340,60 +348,3 @@ def _parse(path, text):
         msg = f"{path}: the metadata must be a JSON object, got {type(metadata).__name__}"
         raise WeightsError(msg)
     return metadata
-
-
-def _check(path, metadata):
-    """Return the calibration of metadata that fit this version; raise where they do not."""
-    needed = ("name", "version", "outputs", "stretch", "stride", "license", "thresholds")
-    missing = [key for key in needed if key not in metadata]
-    if missing:
-        _reject(path, f"the metadata must have {', '.join(missing)}")
-    if tuple(metadata["outputs"]) != OUTPUTS:
-        _reject(path, f"outputs must be {list(OUTPUTS)}, got {metadata['outputs']}")
-    if metadata["stretch"] not in (NETWORK_STRETCH, *STRETCHES):
-        _reject(
-            path,
-            f"stretch must be {NETWORK_STRETCH!r}, the input scaling of this version, or one of"
-            f" {', '.join(STRETCHES)}, got {metadata['stretch']!r}",
-        )
-    stride = metadata["stride"]
-    if not isinstance(stride, int) or stride < 1:
-        _reject(path, f"stride must be a positive integer, got {stride!r}")
-    try:
-        _check_numbers(metadata)
-        return Calibration.from_metadata(metadata.get("calibration", {}))
-    except (KeyError, TypeError, ValueError) as error:
-        _reject(path, f"thresholds, calibration, zoom, pixel_scale or size: {error!r}")
-
-
-def _check_numbers(metadata):
-    """Raise unless the numbers of the metadata are in their range."""
-    default = float(metadata["thresholds"]["default"])
-    if not 0 < default < 1:
-        msg = f"the default threshold must be in 0..1, got {default}"
-        raise ValueError(msg)
-    if not 0.01 <= float(metadata.get("zoom", 1)) <= 16:
-        msg = f"zoom must be in 0.01..16, got {metadata['zoom']}"
-        raise ValueError(msg)
-    for table in _purity_tables(metadata["thresholds"]).values():
-        for row in table:
-            _pair(row)
-    for key in ("pixel_scale", "size"):
-        low, high = _pair(metadata.get(key)) or (0, 1)
-        if not low < high:
-            msg = f"{key} must be [low, high], got {metadata[key]}"
-            raise ValueError(msg)
-
-
-def _pair(values):
-    """Return two floats, or None for None."""
-    if values is None:
-        return None
-    low, high = values
-    return float(low), float(high)
-
-
-def _reject(path, reason):
-    """Raise a `WeightsError` about a file."""
-    msg = f"{path}: {reason}"
-    raise WeightsError(msg)

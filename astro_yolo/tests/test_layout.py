@@ -28,7 +28,7 @@ LAYERS = (
     ("network", "network.priors", "network.calibration", "network._onnx_file",
      "network._neighbours", "network.spread", "network._profiles", "network.singles",
      "network.picture_spread", "network.closer_look", "network.pictures", "network.blanked",
-     "network.weights",
+     "network._weight_checks", "network.weights",
      "network._backend", "network.stamps", "network.types",
      "network.openvino_backend", "network.ultralytics_backend", "network.backends"),
     # 3: detection
@@ -44,7 +44,8 @@ LAYERS = (
      "training.giants", "training.fields", "training.artefacts",
      "training.samples", "training.network_input", "training.model_objects", "training.model_sky",
      "training.compose", "training.other_surveys",
-     "training.deep", "training.evaluate", "training.second_opinion",
+     "training._deep_objects", "training.deep", "training.crowded",
+     "training.evaluate", "training.second_opinion",
      "training.dataset", "training.picture_sets", "training.scored", "training.metrics",
      "training._typed_loss", "training._warm_start", "training._trainer", "training._type_samples",
      "training._type_variation",

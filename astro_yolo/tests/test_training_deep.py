@@ -6,6 +6,7 @@ from astropy.io import fits
 
 from astro_yolo.injection import sersic_stamp
 from astro_yolo.training import deep
+from astro_yolo.training._deep_objects import box_of_light, turned
 from astro_yolo.training.other_surveys import split_of_name
 from astro_yolo.training.samples import GALAXY, IGNORE, STAR, UNKNOWN
 
@@ -13,7 +14,7 @@ from astro_yolo.training.samples import GALAXY, IGNORE, STAR, UNKNOWN
 def test_box_of_a_stamp_is_that_of_its_ellipse():
     """The box of a Sersic galaxy is centred on it and has its axis ratio and angle."""
     stamp = sersic_stamp(1.0, 6, 1, 0.4, 0.0, psf=np.ones((1, 1)))
-    x0, y0, x1, y1 = deep._box(stamp)
+    x0, y0, x1, y1 = box_of_light(stamp)
     middle = stamp.shape[0] / 2
     np.testing.assert_allclose([(x0 + x1) / 2, (y0 + y1) / 2], middle, atol=0.1)
     assert (y1 - y0) / (x1 - x0) == pytest.approx(0.4, abs=0.05)
@@ -23,9 +24,9 @@ def test_turned_stamps_keep_their_light():
     """Whatever the angle and the scale, the light stays in the stamp, and scales as its area."""
     stamp = sersic_stamp(1.0, 5, 1, 0.6, 0.3, psf=np.ones((1, 1)))
     for seed, zoom in enumerate((0.3, 0.8, 1.2)):
-        turned = deep._turned(stamp, zoom, np.random.default_rng(seed))
-        assert turned.shape[0] == turned.shape[1]
-        assert turned.sum() == pytest.approx(zoom**2, rel=0.12)
+        made = turned(stamp, zoom, np.random.default_rng(seed))
+        assert made.shape[0] == made.shape[1]
+        assert made.sum() == pytest.approx(zoom**2, rel=0.12)
 
 
 def test_every_kind_of_object_is_made():

@@ -14,11 +14,12 @@ PICTURES = *FILTERS, *FILTERS, *_OWN_RANGE, "asinh", "log", "zscale"
 # of the samples; those to a picture's own range twice as well, as they are the hardest
 _OF_SAMPLES = *FILTERS, *FILTERS, *_OWN_RANGE * 2, "asinh", "log", "zscale"
 _PICTURE_SHARE = 0.45
+_BAND_SHARE = 8 / 55  # of what is no picture
 _JPEG_SHARE = 0.3
 _QUALITIES = 70, 98
 
 
-def to_input(planes, noise, rng, *, frame=None):
+def to_input(planes, noise, rng, *, frame=None, pictures=_PICTURE_SHARE):
     """
     Bring planes to network units the way detection does, or through a picture.
 
@@ -33,6 +34,8 @@ def to_input(planes, noise, rng, *, frame=None):
     frame : (3, n, nx) array, optional
         Other pixels of the frame that ``planes`` was cut from: some conversions take their black
         and white points from the whole of it.
+    pictures : float, optional
+        Chance of a picture.
 
     Returns
     -------
@@ -40,11 +43,11 @@ def to_input(planes, noise, rng, *, frame=None):
         Red, green, blue.
     """
     chance = rng.random()
-    if chance < _PICTURE_SHARE:
+    if chance < pictures:
         frame = None if frame is None else frame[::-1]
         return through_picture(np.stack(planes)[::-1], rng, frame=frame)
     planes = list(planes)
-    if chance < _PICTURE_SHARE + 0.08:  # one band
+    if chance < pictures + _BAND_SHARE * (1 - pictures):
         band = int(rng.integers(0, 3))
         planes, noise = [planes[band]], noise[[band]]
     levels = [

@@ -65,7 +65,8 @@ class Session:
             own = options.types != "none"
             weights = replace(weights, types=Path(options.types) if own else None)
         elif weights.types is None:  # a candidate: with the shipped network of types
-            weights = replace(weights, types=load_weights("default").types)
+            default = load_weights("default")
+            weights = replace(weights, types=default.types, deep=default.deep)
         score = weights.default_score if options.score is None else options.score
         out = None if options.no_pictures else options.out
         for folder in filter(None, (out, options.cache)):
