@@ -290,12 +290,12 @@ class _Finder:
         if self._finished:
             outputs = with_blanked_stars(bands, boxes, outputs)
         spread = self._spread(planes, boxes, outputs)
-        closely = closely and self._suits_closer_look(spread)
-        if closely and needs_closer_look(planes, boxes, outputs):
-            boxes, outputs = closer_look(self._deep(), planes, self._min_raw)
-            if self._finished:
-                outputs = with_blanked_stars(bands, boxes, outputs)
-            spread = unknown_spread(len(boxes))  # what passes for stars here may be small galaxies
+        if closely and self._needs_closer_look(planes, boxes, outputs, spread):
+            seen = closer_look(self._deep(), planes, boxes, outputs, self._min_raw)
+            if seen is not None:
+                boxes, outputs = seen
+                # what passes for stars in a deep field may be small galaxies
+                spread = unknown_spread(len(boxes))
         return boxes, outputs, spread, self._types(planes, boxes, outputs, spread)
 
     def _boxes_of_picture(self, bands, mask, shape):
@@ -312,12 +312,12 @@ class _Finder:
         types = self._calibration.class_probabilities(outputs)
         return boxes, outputs, unknown_spread(len(boxes)), types
 
-    def _suits_closer_look(self, spread):
-        """Tell whether light without a source says that galaxies were passed over."""
+    def _needs_closer_look(self, planes, boxes, outputs, spread):
+        """Tell whether there is a network for deep fields, and it should be asked."""
         if self._deep is None:
             return False
-        # in pictures it lies round saturated stars as well: not where there are many stars
-        return not (self._finished and np.isfinite(spread).any())
+        by_light = not (self._finished and np.isfinite(spread).any())
+        return needs_closer_look(planes, boxes, outputs, by_light=by_light)
 
     def _spread(self, planes, boxes, outputs):
         """Return the spreads of the candidates by the stars among them."""

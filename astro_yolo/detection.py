@@ -43,7 +43,7 @@ class Detector:
     ----------
     max_pixels : int
         Images up to this size go through the network in one pass; larger ones by tiles. Lower it
-        where memory is short: a pass needs about 150 bytes per pixel.
+        where memory is short: a pass needs about 150 bytes per pixel, of a deep field 250.
 
     Raises
     ------
