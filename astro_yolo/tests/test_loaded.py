@@ -4,6 +4,8 @@ import os
 
 from astro_yolo import _loaded
 from astro_yolo._loaded import Loaded, loaded_here
+from astro_yolo.network.weights import load_weights
+from astro_yolo.training.ship import DEEP_NAME
 
 
 def test_the_oldest_network_makes_room(monkeypatch):
@@ -13,6 +15,18 @@ def test_the_oldest_network_makes_room(monkeypatch):
     for key in "aababcca":
         assert loaded._once(key, lambda key=key: calls.append(key) or key.upper()) == key.upper()
     assert calls == ["a", "b", "c", "a"]
+
+
+def test_the_network_for_deep_fields_is_loaded_when_asked():
+    """Once, with the runtime of the first; weights without one have none."""
+    loaded, weights = Loaded(), load_weights()
+    ask = loaded.deep(weights, "onnxruntime", "cpu")
+    assert not loaded._networks
+    network = ask()
+    assert network is ask()
+    assert network.weights.sha256 == weights.deep_sha256
+    assert network.weights.name == DEEP_NAME
+    assert loaded.deep(load_weights("astro-yolo-n1"), "onnxruntime", "cpu") is None
 
 
 def test_a_forked_process_starts_anew(monkeypatch):
