@@ -294,6 +294,8 @@ class _Finder:
             seen = closer_look(self._deep(), planes, boxes, outputs, self._min_raw)
             if seen is not None:
                 boxes, outputs = seen
+                if self._finished:
+                    outputs = with_blanked_stars(bands, boxes, outputs)
                 # what passes for stars in a deep field may be small galaxies
                 spread = unknown_spread(len(boxes))
         return boxes, outputs, spread, self._types(planes, boxes, outputs, spread)
