@@ -5,6 +5,7 @@ take longer than most images do.
 """
 
 import os
+from functools import partial
 from threading import Lock
 
 from astro_yolo.config import conf
@@ -33,8 +34,7 @@ class Loaded:
 
     def backend(self, weights, choice, device):
         """Return what `~astro_yolo.network.backends.load_backend` returns for the arguments."""
-        key = weights.sha256, choice, device, conf.openvino_precision
-        return self._once(key, lambda: load_backend(weights, choice, device))
+        return self._backend(weights.sha256, lambda: weights, choice, device)
 
     def classifier(self, weights):
         """Return the network of types that goes with the weights."""
@@ -44,7 +44,13 @@ class Loaded:
         """Return what returns the weights' network for deep fields; None where they have none."""
         if weights.deep is None:
             return None
-        return lambda: self.backend(load_weights(weights.deep), choice, device)
+        read = partial(load_weights, weights.deep)  # the file only where it is not loaded yet
+        return partial(self._backend, weights.deep_sha256, read, choice, device)
+
+    def _backend(self, sha256, read, choice, device):
+        """Return the network of a checksum in a runtime; ``read`` returns its weights."""
+        key = sha256, choice, device, conf.openvino_precision
+        return self._once(key, lambda: load_backend(read(), choice, device))
 
     def _once(self, key, load):
         """Return the network of a key; the oldest one makes room for it."""

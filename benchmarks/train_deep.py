@@ -17,17 +17,17 @@ import os
 import time
 from multiprocessing import get_context
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
+from train_on_gpu import as_batch, begun, descend, optimiser_of, save
 
-from astro_yolo.network.calibration import OUTPUTS
 from astro_yolo.network.weights import load_weights, metadata_of
 from astro_yolo.training import crowded, dataset
 from astro_yolo.training.deep import read_stamps
 from astro_yolo.training.export import export_onnx, write_metadata
 from astro_yolo.training.ship import DEEP_NAME, DEEP_VERSION, NAME
+from astro_yolo.training.train import TrainRecipe
 
 KINDS = "full", "full", "full", "stars"  # of the new samples, in turn
 OLD = {"field": 0.45, "cutout": 0.28, "deep": 0.05, "model": 0.22}  # of the detector's
@@ -94,51 +94,31 @@ class Batches:
     """Draws images and labels, flipped and of slightly other strength."""
 
     def __init__(self, torch, store, labels):
-        self.torch, self.store, self.labels = torch, store, labels
-        self.new, self.chance = len(store) // 2, np.random.default_rng(SEED)
+        self.torch, self.store = torch, store
+        self.labels, self.new = list(map(torch.from_numpy, labels)), len(store) // 2
+        self.chance = np.random.default_rng(SEED)
 
     def old(self, size):
         """Return images of the detector's own kind."""
-        images, _ = self._images(self.chance.integers(self.new, len(self.store), size))
-        return images
+        return self._batch(self.new, len(self.store), size)["img"]
 
     def labelled(self, size):
         """Return a batch of new samples as ultralytics' loss wants it."""
-        torch, slots = self.torch, np.sort(self.chance.integers(0, self.new, size))
-        images, flips = self._images(slots)
-        rows = [torch.from_numpy(self.labels[slot]) for slot in slots]
+        return self._batch(0, self.new, size)
+
+    def _batch(self, low, high, size):
+        """Draw a batch from some of the samples."""
+        torch, slots = self.torch, np.sort(self.chance.integers(low, high, size))
+        rows = [self.labels[slot] for slot in slots]
         index = torch.repeat_interleave(torch.arange(size), torch.tensor([len(r) for r in rows]))
-        rows = torch.cat(rows)
-        for column, flipped in zip((1, 2), flips, strict=True):
-            place = rows[:, column]
-            rows[:, column] = torch.where(flipped[index], 1 - place, place)
-        return {
-            "img": images, "cls": rows[:, :1], "bboxes": rows[:, 1:], "batch_idx": index.float(),
-        }  # fmt: skip
-
-    def _images(self, slots):
-        """Return images, and which of them are flipped across and down."""
-        torch = self.torch
-        x = torch.from_numpy(self.store[np.sort(slots)]).float() / 255
-        top, by = x.amax(dim=1, keepdim=True), 2 * torch.rand(2, len(x), 1, 1, 1) - 1
-        x = ((top - (top - x) * (1 + 0.1 * by[0])) * (1 + 0.08 * by[1])).clamp(0, 1)
-        flips = torch.rand(2, len(x)) < 0.5
-        for axis, flipped in zip((3, 2), flips, strict=True):
-            x = torch.where(flipped[:, None, None, None], x.flip(axis), x)
-        return x, flips
+        images = torch.from_numpy(self.store[slots]).float() / 255
+        flips, by = torch.rand(2, size) < 0.5, torch.rand(2, size, 1, 1, 1)
+        return as_batch(torch, images, torch.cat(rows), index, flips, by)
 
 
-def networks(torch, batches, start):
+def networks(torch, batches, recipe):
     """Return the network that learns and the one that it learns from, alike at first."""
-    from astro_yolo.training import _trainer
-    from astro_yolo.training._warm_start import begin_with
-
-    layers = Path(_trainer.__file__).with_name("yolo_p34_n.yaml")
-    model = _trainer.TypedModel(str(layers), nc=len(OUTPUTS), ch=3, verbose=False)
-    model.names = dict(enumerate(OUTPUTS))
-    size = dataset.DatasetRecipe.size
-    model.args = SimpleNamespace(box=7.5, cls=1.0, dfl=1.5, batch=BATCH, imgsz=size)
-    begin_with(model, load_weights(start).path, torch.cat([batches.old(32), batches.old(32)]))
+    model = begun(recipe, BATCH, torch.cat([batches.old(32), batches.old(32)]))
     model = model.made_fast(torch.device("cpu")).train()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -170,12 +150,11 @@ def part(out, some):
     }
 
 
-def train(torch, batches, start, seconds, out):
+def train(torch, batches, recipe, seconds, out):
     """Train by the clock; ``out`` gets a checkpoint of the running mean of the weights."""
-    from train_on_gpu import optimiser_of, save
     from ultralytics.utils.torch_utils import ModelEMA
 
-    model, teacher = networks(torch, batches, start)
+    model, teacher = networks(torch, batches, recipe)
     mean, optimiser, half = ModelEMA(model), optimiser_of(torch, model, RATE), BATCH // 2
     criterion, begin, step = model.init_criterion(), time.monotonic(), 0
     while (past := (time.monotonic() - begin) / seconds) < 1:
@@ -188,10 +167,7 @@ def train(torch, batches, start, seconds, out):
         seen = model(torch.cat([old, new["img"]]))
         loss = criterion(part(seen, slice(half, None)), new)[0].sum() / half
         loss = loss + distance(torch, part(seen, slice(half)), wanted)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimiser.step()
+        descend(torch, model, optimiser, loss)
         mean.update(model)
         step += 1
         if step % SAVED_EVERY == 0:
@@ -208,7 +184,8 @@ def main():
     import torch
 
     torch.manual_seed(SEED)
-    train(torch, Batches(torch, store, labels), args.start, args.seconds, args.out)
+    recipe = TrainRecipe(start=args.start)
+    train(torch, Batches(torch, store, labels), recipe, args.seconds, args.out)
     path = Path(args.out) / f"{DEEP_NAME}.onnx"
     export_onnx(
         Path(args.out) / "last.pt", path, name=DEEP_NAME, version=DEEP_VERSION, overwrite=True

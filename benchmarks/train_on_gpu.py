@@ -130,28 +130,31 @@ class Pool:
         index = torch.repeat_interleave(torch.arange(size, device=self.device), lengths)
         rows = torch.cat(rows)
         x = self.images[torch.tensor(slots, device=self.device)].float() / 255
-        across, down = torch.rand((2, size), generator=self.flips, device=self.device) < 0.5
-        x = torch.where(across[:, None, None, None], x.flip(3), x)
-        x = torch.where(down[:, None, None, None], x.flip(2), x)
-        boxes = rows[:, 1:].clone()
-        for column, flipped in ((0, across), (1, down)):
-            place = boxes[:, column]
-            boxes[:, column] = torch.where(flipped[index], 1 - place, place)
-        return {
-            "img": self._varied(x), "cls": rows[:, :1], "bboxes": boxes,
-            "batch_idx": index.float(),
-        }  # fmt: skip
-
-    def _varied(self, x):
-        """Change saturation by up to 10 % and brightness by up to 8 %."""
-        shape = 2, len(x), 1, 1, 1
-        by = 2 * self.torch.rand(shape, generator=self.flips, device=self.device) - 1
-        top = x.amax(dim=1, keepdim=True)
-        return ((top - (top - x) * (1 + 0.1 * by[0])) * (1 + 0.08 * by[1])).clamp(0, 1)
+        flips = torch.rand((2, size), generator=self.flips, device=self.device) < 0.5
+        by = torch.rand((2, size, 1, 1, 1), generator=self.flips, device=self.device)
+        return as_batch(torch, x, rows, index, flips, by)
 
 
-def network(torch, pool, recipe, batch):
-    """Return the network with the weights that it begins with."""
+def as_batch(torch, images, rows, index, flips, by):
+    """
+    Return images and their objects as ultralytics' loss wants them.
+
+    Objects are rows of kinds and boxes, the images that they are in, ``index``. Images are flipped
+    across and down where ``flips`` (2, N) says so; ``by`` (2, N, 1, 1, 1), 0 to 1, changes their
+    saturation by up to 10 % and their brightness by up to 8 %.
+    """
+    boxes = rows[:, 1:].clone()
+    for axis, column, flipped in zip((3, 2), (0, 1), flips, strict=True):
+        images = torch.where(flipped[:, None, None, None], images.flip(axis), images)
+        place = boxes[:, column]
+        boxes[:, column] = torch.where(flipped[index], 1 - place, place)
+    top, by = images.amax(dim=1, keepdim=True), 2 * by - 1
+    images = ((top - (top - images) * (1 + 0.1 * by[0])) * (1 + 0.08 * by[1])).clamp(0, 1)
+    return {"img": images, "cls": rows[:, :1], "bboxes": boxes, "batch_idx": index.float()}
+
+
+def begun(recipe, batch, images):
+    """Return a network with the weights that it begins with, and some images to begin with."""
     from astro_yolo.training import _trainer
     from astro_yolo.training._warm_start import begin_with
 
@@ -159,9 +162,15 @@ def network(torch, pool, recipe, batch):
     model = _trainer.TypedModel(str(layers), nc=len(OUTPUTS), ch=3, verbose=False)
     model.names = dict(enumerate(OUTPUTS))
     model.args = SimpleNamespace(box=7.5, cls=1.0, dfl=1.5, batch=batch, imgsz=recipe.image_size)
-    model.bfloat16 = True
+    begin_with(model, load_weights(recipe.start).path, images)
+    return model
+
+
+def network(torch, pool, recipe, batch):
+    """Return the network as it begins, on the device."""
     some = pool.images[torch.tensor(pool.ready[:64], device=pool.device)]
-    begin_with(model, load_weights(recipe.start).path, some.float().cpu() / 255)
+    model = begun(recipe, batch, some.float().cpu() / 255)
+    model.bfloat16 = True
     return model.to(pool.device, memory_format=torch.channels_last).train()
 
 
@@ -174,6 +183,14 @@ def optimiser_of(torch, model, rate):
             (plain if free else decaying).append(weight)
     groups = [{"params": plain, "weight_decay": 0.0}, {"params": decaying, "weight_decay": 5e-4}]
     return torch.optim.AdamW(groups, lr=rate, betas=(0.937, 0.999))
+
+
+def descend(torch, model, optimiser, loss):
+    """Take a step down."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
+    optimiser.step()
 
 
 def train(torch, pool, recipe, args, end):
@@ -189,10 +206,7 @@ def train(torch, pool, recipe, args, end):
         for group in optimiser.param_groups:
             group["lr"] = recipe.learning_rate * rate * min(1, (step + 1) / WARM_UP)
         loss = model.loss(pool.batch(args.batch))[0].sum()
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-        optimiser.step()
+        descend(torch, model, optimiser, loss)
         mean.update(model)
         step += 1
         if step % 250 == 0:

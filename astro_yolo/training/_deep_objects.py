@@ -5,9 +5,9 @@ import numpy as np
 
 from astro_yolo.injection import add_stamp
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
-from astro_yolo.training.samples import IGNORE, STAR
+from astro_yolo.training.samples import GALAXY, IGNORE, SMALL, STAR, UNKNOWN
 
-__all__ = ["FAINTEST", "add_spiked_star", "bands_of", "box_of_light", "drawn_bands", "grain",
+__all__ = ["add_spiked_star", "bands_of", "box_of_light", "drawn_bands", "grain", "lay_galaxy",
            "turned"]
 
 FAINTEST = 7.0  # signal-to-noise, all bands together; what is fainter is ignored
@@ -63,6 +63,16 @@ def box_of_light(stamp):
     theta = np.arctan2(vectors[1, 1], vectors[0, 1])
     ratio = np.sqrt(max(values[0], 0.1) / values[1])
     return ellipse_box(cx, cy, BOX_RADII * radius, ratio, theta)
+
+
+def lay_galaxy(planes, stamp, bands, signal, pixel):
+    """Add a stamp in three bands about a pixel; return its box and kind."""
+    for plane, band in zip(planes, bands, strict=True):
+        add_stamp(plane, band, *pixel)
+    box = box_of_light(stamp) + np.tile(pixel - np.array(stamp.shape[::-1]) // 2, 2)
+    if signal < FAINTEST:
+        return box, IGNORE
+    return box, GALAXY if max(box[2] - box[0], box[3] - box[1]) >= SMALL else UNKNOWN
 
 
 def add_spiked_star(planes, noise, width, rng):

@@ -8,13 +8,12 @@ of the Galaxy has nothing but stars.
 import cv2
 import numpy as np
 
-from astro_yolo.injection import add_stamp, moffat_kernel, sersic_stamp
+from astro_yolo.injection import moffat_kernel, sersic_stamp
 from astro_yolo.training._deep_objects import (
-    FAINTEST,
     add_spiked_star,
     bands_of,
-    box_of_light,
     grain,
+    lay_galaxy,
     turned,
 )
 from astro_yolo.training.artefacts import add_artefacts
@@ -27,7 +26,7 @@ from astro_yolo.training.model_objects import (
 )
 from astro_yolo.training.model_sky import ModelSky
 from astro_yolo.training.network_input import to_input
-from astro_yolo.training.samples import GALAXY, IGNORE, SMALL, UNKNOWN, visible_sample
+from astro_yolo.training.samples import visible_sample
 
 __all__ = ["compose_full_field", "compose_star_field"]
 
@@ -113,12 +112,7 @@ def _add_galaxy(planes, noise, stamps, optics, lens, rng):
     stamp = cv2.GaussianBlur(np.pad(stamp, 6), (0, 0), width)
     colour = np.exp(rng.normal(0, 0.35, 3) + rng.normal(0.05, 0.5) * np.array([-1, 0, 1]))
     bands = bands_of(stamp / stamp.sum(), noise, colour, signal)
-    for plane, band in zip(planes, bands, strict=True):
-        add_stamp(plane, band, *pixel)
-    box = box_of_light(stamp) + np.tile(pixel - np.array(stamp.shape[::-1]) // 2, 2)
-    if signal < FAINTEST:
-        return box, IGNORE
-    return box, GALAXY if max(box[2] - box[0], box[3] - box[1]) >= SMALL else UNKNOWN
+    return lay_galaxy(planes, stamp, bands, signal, pixel)
 
 
 def _model(zoom, rng):

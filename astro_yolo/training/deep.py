@@ -7,25 +7,17 @@ import cv2
 import numpy as np
 from astropy.io import fits
 
-from astro_yolo.injection import add_stamp
 from astro_yolo.training._deep_objects import (
-    FAINTEST,
     add_spiked_star,
-    box_of_light,
     drawn_bands,
     grain,
+    lay_galaxy,
     turned,
 )
 from astro_yolo.training.model_objects import SDSS_NOISE, add_blanked_star, add_bright_star
 from astro_yolo.training.network_input import to_input
 from astro_yolo.training.other_surveys import split_of_name
-from astro_yolo.training.samples import (
-    GALAXY,
-    IGNORE,
-    SMALL,
-    UNKNOWN,
-    visible_sample,
-)
+from astro_yolo.training.samples import visible_sample
 
 __all__ = ["compose_deep", "deep_planes", "read_stamps"]
 
@@ -118,9 +110,4 @@ def _add_galaxy(planes, noise, stamp, optics, rng):
     stamp = cv2.GaussianBlur(np.pad(stamp, 6), (0, 0), width)
     pixel = rng.integers(0, planes.shape[1], 2)
     bands, signal = drawn_bands(stamp / stamp.sum(), noise, rng)
-    for plane, band in zip(planes, bands, strict=True):
-        add_stamp(plane, band, *pixel)
-    box = box_of_light(stamp) + np.tile(pixel - np.array(stamp.shape[::-1]) // 2, 2)
-    if signal < FAINTEST:
-        return box, IGNORE
-    return box, GALAXY if max(box[2] - box[0], box[3] - box[1]) >= SMALL else UNKNOWN
+    return lay_galaxy(planes, stamp, bands, signal, pixel)

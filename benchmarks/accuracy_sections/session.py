@@ -64,9 +64,10 @@ class Session:
         if options.types:
             own = options.types != "none"
             weights = replace(weights, types=Path(options.types) if own else None)
-        elif weights.types is None:  # a candidate: with the shipped network of types
+        elif weights.types is None:  # a candidate: with the shipped others
             default = load_weights("default")
-            weights = replace(weights, types=default.types, deep=default.deep)
+            deep = {"deep": default.deep, "deep_sha256": default.deep_sha256}
+            weights = replace(weights, types=default.types, **deep)
         score = weights.default_score if options.score is None else options.score
         out = None if options.no_pictures else options.out
         for folder in filter(None, (out, options.cache)):
