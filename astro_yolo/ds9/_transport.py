@@ -39,7 +39,10 @@ LOOPBACK = {"XPA_METHOD": "localhost"}
 
 _PROGRAMS = ("xpaget", "xpaset")
 _LONGEST = 4000  # characters of a command that XPA carries
-_NAME_SERVER = "the program xpans must be on PATH (Debian: xpa-tools)"
+_NAME_SERVER = (
+    "the program xpans must be on PATH (Debian: xpa-tools), and no other program may hold its ports"
+    " (14285 and 14286, or that of XPA_NSINET and the next)"
+)
 # class, title, access, address, user. A title of several words moves what follows to the right and
 # off the end: "my field" loses the user, of "my large field" the name server knows "my large"
 _REGISTERED = re.compile(r"^DS9 +(\S.*?)(?: +([gsi]+))? +([0-9a-f]+:\d+|/.*?)(?: +(\S+))?$",

@@ -7,6 +7,7 @@ fail when the environment variable ``ASTRO_YOLO_REQUIRE_DS9`` is ``1``.
 """
 
 import os
+import secrets
 import shutil
 import socket
 import subprocess
@@ -83,15 +84,16 @@ class DS9Session:
 
 
 def _free_port_pair():
-    """Return the first of two neighbouring free ports: xpans takes both."""
+    """Return the first of two neighbouring free ports: xpans takes both.
+
+    They are below those that the kernel hands out itself (32768 and up on Linux): until the name
+    server starts, one of those may go to any other connection, and then it never starts.
+    """
     for _ in range(50):
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = first.getsockname()[1]
-            try:
-                second.bind(("127.0.0.1", port + 1))
-            except OSError:
-                continue
+        port = 20000 + 2 * secrets.randbelow(5000)
+        with socket.socket() as first, socket.socket() as second, suppress(OSError):
+            first.bind(("127.0.0.1", port))
+            second.bind(("127.0.0.1", port + 1))
             return port
     pytest.fail("no pair of free ports on 127.0.0.1")
 

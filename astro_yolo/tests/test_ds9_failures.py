@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -149,6 +150,16 @@ def test_no_name_server(alone, monkeypatch, tmp_path):  # noqa: F811
         pass
     # what DS9 forks to look for xpans bears DS9's own command until it ends
     assert wait_for(lambda: all("-title" not in words for words in own_programs(alone)))
+
+
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_port_that_is_taken(alone, step):  # noqa: F811
+    """Where another program holds a port of the name server that is named as a possible cause."""
+    host, port = os.environ["XPA_NSINET"].split(":")
+    with socket.create_server((host, int(port) + step)), \
+            pytest.raises(DS9TimeoutError, match="no other program may hold its ports"), \
+            launch(backend="xpa", timeout=1):  # fmt: skip
+        pass
 
 
 def test_a_list_that_ds9_reads_in_part(bridge):  # noqa: F811
