@@ -13,7 +13,6 @@ ultralytics.
 # ruff: noqa: SLF001 - it takes the training of the package apart
 
 import argparse
-import copy
 import math
 import mmap
 import multiprocessing
@@ -21,13 +20,10 @@ import os
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
 
-from astro_yolo.network.calibration import OUTPUTS
-from astro_yolo.network.weights import load_weights
 from astro_yolo.training import dataset
 from astro_yolo.training.train import TrainRecipe
 
@@ -75,12 +71,11 @@ class Maker:
     def __call__(self, job):
         """Store the image of a sample; return its slot and (N, 5) kinds and boxes."""
         slot, job = job
-        sample = dataset._make_sample(
+        sample = dataset.make_sample(
             job, data=self.args.data, out=self.args.out, recipe=self.recipe
         )
-        self.store[slot] = dataset._bytes_of(sample)
-        rows = np.column_stack([sample.kinds, dataset._shares_of(sample)])
-        return slot, rows.astype(np.float32)
+        self.store[slot], rows = dataset.packed(sample)
+        return slot, rows
 
 
 MAKER = None  # of this run: processes that part from it need not be sent it
@@ -123,6 +118,8 @@ class Pool:
 
     def batch(self, size):
         """Return a batch as ultralytics' loss wants it, flipped and of slightly other strength."""
+        from astro_yolo.training import _steps
+
         torch, some = self.torch, self.chance.integers(0, len(self.ready), size)
         slots = [self.ready[k] for k in some]
         rows = [self.labels[slot] for slot in slots]
@@ -132,99 +129,42 @@ class Pool:
         x = self.images[torch.tensor(slots, device=self.device)].float() / 255
         flips = torch.rand((2, size), generator=self.flips, device=self.device) < 0.5
         by = torch.rand((2, size, 1, 1, 1), generator=self.flips, device=self.device)
-        return as_batch(torch, x, rows, index, flips, by)
-
-
-def as_batch(torch, images, rows, index, flips, by):
-    """
-    Return images and their objects as ultralytics' loss wants them.
-
-    Objects are rows of kinds and boxes, the images that they are in, ``index``. Images are flipped
-    across and down where ``flips`` (2, N) says so; ``by`` (2, N, 1, 1, 1), 0 to 1, changes their
-    saturation by up to 10 % and their brightness by up to 8 %.
-    """
-    boxes = rows[:, 1:].clone()
-    for axis, column, flipped in zip((3, 2), (0, 1), flips, strict=True):
-        images = torch.where(flipped[:, None, None, None], images.flip(axis), images)
-        place = boxes[:, column]
-        boxes[:, column] = torch.where(flipped[index], 1 - place, place)
-    top, by = images.amax(dim=1, keepdim=True), 2 * by - 1
-    images = ((top - (top - images) * (1 + 0.1 * by[0])) * (1 + 0.08 * by[1])).clamp(0, 1)
-    return {"img": images, "cls": rows[:, :1], "bboxes": boxes, "batch_idx": index.float()}
-
-
-def begun(recipe, batch, images):
-    """Return a network with the weights that it begins with, and some images to begin with."""
-    from astro_yolo.training import _trainer
-    from astro_yolo.training._warm_start import begin_with
-
-    layers = Path(_trainer.__file__).with_name(recipe.model)
-    model = _trainer.TypedModel(str(layers), nc=len(OUTPUTS), ch=3, verbose=False)
-    model.names = dict(enumerate(OUTPUTS))
-    model.args = SimpleNamespace(box=7.5, cls=1.0, dfl=1.5, batch=batch, imgsz=recipe.image_size)
-    begin_with(model, load_weights(recipe.start).path, images)
-    return model
+        return _steps.as_batch(x, rows, index, flips, by)
 
 
 def network(torch, pool, recipe, batch):
     """Return the network as it begins, on the device."""
+    from astro_yolo.training._steps import begun
+
     some = pool.images[torch.tensor(pool.ready[:64], device=pool.device)]
     model = begun(recipe, batch, some.float().cpu() / 255)
     model.bfloat16 = True
     return model.to(pool.device, memory_format=torch.channels_last).train()
 
 
-def optimiser_of(torch, model, rate):
-    """Return AdamW; biases and normalisations do not decay."""
-    plain, decaying = [], []
-    for module in model.modules():
-        for name, weight in module.named_parameters(recurse=False):
-            free = name == "bias" or isinstance(module, torch.nn.BatchNorm2d)
-            (plain if free else decaying).append(weight)
-    groups = [{"params": plain, "weight_decay": 0.0}, {"params": decaying, "weight_decay": 5e-4}]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.937, 0.999))
-
-
-def descend(torch, model, optimiser, loss):
-    """Take a step down."""
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    torch.nn.utils.clip_grad_norm_(model.parameters(), 10.0)
-    optimiser.step()
-
-
 def train(torch, pool, recipe, args, end):
-    """Return the running mean of the network's weights when the time is over."""
+    """Train until the time is over; write the running mean of the network's weights."""
     from ultralytics.utils.torch_utils import ModelEMA
 
+    from astro_yolo.training._steps import descend, optimiser_of, save, set_rate
+
     model = network(torch, pool, recipe, args.batch)
-    mean, optimiser = ModelEMA(model), optimiser_of(torch, model, recipe.learning_rate)
+    mean, optimiser = ModelEMA(model), optimiser_of(model, recipe.learning_rate)
     begin, step = time.monotonic(), 0
     while time.monotonic() < end:
         past = (time.monotonic() - begin) / (end - begin)
-        rate = 0.01 + 0.99 * (1 + math.cos(math.pi * min(past, 1))) / 2
-        for group in optimiser.param_groups:
-            group["lr"] = recipe.learning_rate * rate * min(1, (step + 1) / WARM_UP)
+        set_rate(optimiser, recipe.learning_rate, step, past, warm_up=WARM_UP, last=0.01)
         loss = model.loss(pool.batch(args.batch))[0].sum()
-        descend(torch, model, optimiser, loss)
+        descend(model, optimiser, loss)
         mean.update(model)
         step += 1
         if step % 250 == 0:
             loss = float(loss.detach()) / args.batch
             print(f"{step} steps, {len(pool.ready)} samples, loss {loss:.3f}", flush=True)
         if step % SAVED_EVERY == 0:
-            save(torch, mean.ema, args.out)
+            save(mean.ema, args.out)
     print(f"{step} steps of {args.batch}, {len(pool.ready)} samples")
-    return mean.ema
-
-
-def save(torch, model, out):
-    """Write a checkpoint in one go."""
-    model = copy.deepcopy(model).cpu()
-    model.criterion = None
-    part = Path(out) / "last.part"
-    torch.save({"ema": model, "model": None}, part)
-    part.replace(part.with_suffix(".pt"))
+    save(mean.ema, args.out)
 
 
 def main():
@@ -244,7 +184,7 @@ def main():
     torch.backends.cudnn.benchmark = True
     pool = Pool(MAKER, results, torch, torch.device(args.device))
     pool.wait(min(args.first, len(MAKER.jobs)))
-    save(torch, train(torch, pool, recipe, args, begin + args.seconds), args.out)
+    train(torch, pool, recipe, args, begin + args.seconds)
     makers.terminate()
 
 

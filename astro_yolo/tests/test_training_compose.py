@@ -202,10 +202,10 @@ def test_mostly_hidden_objects_are_ignored():
 def test_half_of_the_crops_have_the_psf_of_one_place():
     """What is added to a crop is seen through the field's mean PSF, or through one of its stars."""
     field = make_field()
-    assert compose._with_psf_of_a_star(field, np.random.default_rng(1)) is field
+    assert compose.with_psf_of_a_star(field, np.random.default_rng(1)) is field
     stars = np.stack([np.stack(field.psf)] * 3) * np.arange(1, 4)[:, None, None, None]
     starry = replace(field, stars=stars)
-    places = [compose._with_psf_of_a_star(starry, np.random.default_rng(k)) for k in range(60)]
+    places = [compose.with_psf_of_a_star(starry, np.random.default_rng(k)) for k in range(60)]
     assert 15 < sum(place is starry for place in places) < 45
     found = {round(float(np.sum(place.psf[1]))) for place in places}
     assert found == {1, 2, 3}

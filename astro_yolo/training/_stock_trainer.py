@@ -17,7 +17,7 @@ from ultralytics.utils import LOGGER, ops
 from ultralytics.utils.loss import E2ELoss, v8DetectionLoss
 
 from astro_yolo.training._trainer import FastModel
-from astro_yolo.training._typed_loss import _inside_any, _known_first
+from astro_yolo.training._typed_loss import _known_first, inside_any
 from astro_yolo.training.metrics import astrocv_protocol, mean_precision
 from astro_yolo.training.picture_sets import SetError, label_path, read_boxes
 from astro_yolo.training.scored import ScoredPicture
@@ -37,7 +37,7 @@ class IgnoringLoss(v8DetectionLoss):
         """Assign cells to objects, and remember those inside an ignored box."""
         kinds = labels.long()
         ignored = (kinds >= self.nc) & mask.bool()
-        skip = _inside_any(points, targets, ignored.squeeze(-1))
+        skip = inside_any(points, targets, ignored.squeeze(-1))
         kinds, targets, known = _known_first(kinds, targets, mask.bool() & ~ignored)
         kinds = kinds.clamp(max=self.nc - 1)  # ignored ones that fill up a picture's row
         result = self._assign(scores, boxes, points, kinds, targets, known.to(mask.dtype))

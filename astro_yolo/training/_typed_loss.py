@@ -44,7 +44,7 @@ class TypedDetectionLoss(v8DetectionLoss):
         """Assign cells to galaxies and stars; remember types and ignored cells."""
         kinds = labels.long()
         ignored = (kinds == IGNORE) & mask.bool()
-        skip = _inside_any(points, targets, ignored.squeeze(-1))
+        skip = inside_any(points, targets, ignored.squeeze(-1))
         kinds, targets, known = _known_first(kinds, targets, mask.bool() & ~ignored)
         coarse = torch.where(kinds == STAR, STAR, GALAXY)
         result = self._assign(scores, boxes, points, coarse, targets, known.to(mask.dtype))
@@ -90,7 +90,7 @@ def _known_first(kinds, targets, known):
     )
 
 
-def _inside_any(points, boxes, chosen):
+def inside_any(points, boxes, chosen):
     """Return which points lie inside any chosen box, (batch, points)."""
     inside = torch.zeros(len(boxes), len(points), dtype=torch.bool, device=points.device)
     # not picture by picture, which would be many small calls of a GPU

@@ -34,7 +34,9 @@ from astro_yolo.training.samples import (
     visible_sample,
 )
 
-__all__ = ["compose_cutouts", "compose_field"]
+__all__ = [
+    "compose_cutouts", "compose_field", "others_of_frame", "real_objects", "with_psf_of_a_star",
+]  # fmt: skip
 
 # of a crop; far other pixels would teach that a star may be as wide as a galaxy, and detection
 # resamples them
@@ -66,8 +68,8 @@ def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
     side = min(_crop_side(size, rescaled_share, rng), *field.planes.shape[1:])
     x0, y0 = _corner(field, rng, side)
     planes = field.planes[:, y0 : y0 + side, x0 : x0 + side].copy()
-    boxes, kinds = _real_objects(field, x0, y0, side)
-    place = _with_psf_of_a_star(field, rng)
+    boxes, kinds = real_objects(field, x0, y0, side)
+    place = with_psf_of_a_star(field, rng)
     # from r = 20 to 22 about as many galaxies to a star as the sky has
     added = [add_sersic(planes, place, rng) for _ in range(rng.poisson(12))]
     added += [pair for _ in range(rng.poisson(8)) for pair in add_stars(planes, place, rng)]
@@ -80,20 +82,48 @@ def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
         add_blanked_star(planes, field.noise, field.fwhm, rng)
     add_artefacts(planes, field.noise, field.fwhm, rng)
     planes, noise = _resampled(planes, field.noise, size)
-    image = to_input(planes, noise, rng, frame=_others_of_frame(field, size))
+    image = to_input(planes, noise, rng, frame=others_of_frame(field, size))
     objects = [*zip(boxes, kinds, strict=True), *added]
     return visible_sample(image, [(box * (size / side), kind) for box, kind in objects])
 
 
-def _with_psf_of_a_star(field, rng):
-    """Return the field, half of the time with the PSF of one place of it instead of the mean."""
+def with_psf_of_a_star(field, rng):
+    """
+    Return a field, half of the time with the PSF of one place of it instead of the mean.
+
+    Parameters
+    ----------
+    field : astro_yolo.training.fields.Field
+        The field.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    astro_yolo.training.fields.Field
+    """
     if field.stars is None or not len(field.stars) or rng.random() < 0.5:
         return field
     return replace(field, psf=tuple(field.stars[rng.integers(len(field.stars))]))
 
 
-def _others_of_frame(field, width, step=6):
-    """Return pixels from all over a frame, arranged in rows of ``width``."""
+def others_of_frame(field, width, step=6):
+    """
+    Return pixels from all over a frame, for the black and white points of its picture.
+
+    Parameters
+    ----------
+    field : astro_yolo.training.fields.Field
+        The frame.
+    width : int
+        Of the rows that they are arranged in.
+    step : int, optional
+        Every so many rows of the frame is taken.
+
+    Returns
+    -------
+    (3, n, width) array
+    """
     pixels = field.planes[:, ::step].reshape(len(field.planes), -1)
     rows = pixels.shape[1] // width
     return pixels[:, : rows * width].reshape(len(pixels), rows, width)
@@ -130,8 +160,24 @@ def _corner(field, rng, size):
     return low.astype(int)
 
 
-def _real_objects(field, x0, y0, size):
-    """Return the field's own labelled objects that touch the crop."""
+def real_objects(field, x0, y0, size):
+    """
+    Return the field's own labelled objects that touch a crop.
+
+    Parameters
+    ----------
+    field : astro_yolo.training.fields.Field
+        The field.
+    x0, y0, size : int
+        Lower left pixel and side of the crop.
+
+    Returns
+    -------
+    boxes : (N, 4) array
+        Edge pixels of the crop.
+    kinds : (N,) array
+        Of `~astro_yolo.training.samples.OBJECTS`.
+    """
     boxes = field.boxes - np.array([x0, y0, x0, y0])
     touch = (boxes[:, 2] > 0) & (boxes[:, 3] > 0) & (boxes[:, 0] < size) & (boxes[:, 1] < size)
     touch &= field.kind > -2

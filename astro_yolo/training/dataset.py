@@ -34,7 +34,7 @@ from astro_yolo.training.samples import OBJECTS, transposed
 from astro_yolo.training.second_opinion import without_contradicted
 from astro_yolo.training.yolo_files import MARKER, marker_text
 
-__all__ = ["DatasetRecipe", "build_dataset", "measure_cutouts"]
+__all__ = ["DatasetRecipe", "build_dataset", "make_sample", "measure_cutouts", "packed"]
 
 
 @dataclass(frozen=True)
@@ -280,15 +280,30 @@ def _stamp(groups, recipe, rng):
 def _write_sample(job, *, data, out, recipe):
     """Make and write one sample; return the count of its objects by split and kind."""
     number, _, split = job
-    sample = _make_sample(job, data=data, out=out, recipe=recipe)
+    sample = make_sample(job, data=data, out=out, recipe=recipe)
     _save_sample(sample, Path(out), split, f"{number:06d}")
     counts = np.zeros((2, len(OBJECTS)), dtype=int)
     counts[int(split == "val")] = np.bincount(sample.kinds, minlength=len(OBJECTS))
     return counts
 
 
-def _make_sample(job, *, data, out, recipe):
-    """Return one sample, the same each time."""
+def make_sample(job, *, data, out, recipe):
+    """
+    Return one sample, the same each time.
+
+    Parameters
+    ----------
+    job : (int, str, str)
+        Number; "field", "cutout", "model" or "deep"; "train" or "val".
+    data, out : str
+        Folder of the data, and that of the measured cutouts.
+    recipe : DatasetRecipe
+        Side, seed, and what is drawn how often.
+
+    Returns
+    -------
+    astro_yolo.training.samples.Sample
+    """
     number, source, split = job
     cv2.setNumThreads(1)
     rng = np.random.default_rng([recipe.seed, number])
@@ -312,24 +327,33 @@ def _make_sample(job, *, data, out, recipe):
     return transposed(sample) if rng.random() < 0.5 else sample
 
 
-def _bytes_of(sample):
-    """Return the image of a sample in 8 bits, (3, size, size)."""
-    return (np.clip(sample.image, 0, 1) * 255 + 0.5).astype(np.uint8)
+def packed(sample):
+    """
+    Return a sample as trainers take it.
 
+    Parameters
+    ----------
+    sample : astro_yolo.training.samples.Sample
+        Image and objects.
 
-def _shares_of(sample):
-    """Return centre, width and height of the boxes of a sample as shares of its side, (N, 4)."""
+    Returns
+    -------
+    image : (3, size, size) uint8 array
+        Network units times 255.
+    rows : (N, 5) float32 array
+        Kind, then centre, width and height of the box as shares of the side.
+    """
+    image = (np.clip(sample.image, 0, 1) * 255 + 0.5).astype(np.uint8)
     x0, y0, x1, y1 = sample.boxes.T / sample.image.shape[1]
-    return np.stack([(x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0], axis=-1)
+    columns = sample.kinds, (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+    return image, np.stack(columns, axis=-1).astype(np.float32)
 
 
 def _save_sample(sample, out, split, stem):
     """Write the image and its label file."""
-    picture = np.ascontiguousarray(np.moveaxis(_bytes_of(sample)[::-1], 0, -1))  # blue first
+    image, rows = packed(sample)
+    picture = np.ascontiguousarray(np.moveaxis(image[::-1], 0, -1))  # blue first
     path = out / "images" / split / f"{stem}.png"
     cv2.imwrite(str(path), picture, [cv2.IMWRITE_PNG_COMPRESSION, 1])
-    lines = [
-        f"{kind} {row[0]:.5f} {row[1]:.5f} {row[2]:.5f} {row[3]:.5f}\n"
-        for kind, row in zip(sample.kinds, _shares_of(sample), strict=True)
-    ]
+    lines = [f"{row[0]:.0f} {row[1]:.5f} {row[2]:.5f} {row[3]:.5f} {row[4]:.5f}\n" for row in rows]
     (out / "labels" / split / f"{stem}.txt").write_text("".join(lines))

@@ -77,7 +77,7 @@ def _split(place):
     return pixel, place - pixel
 
 
-def add_sersic(planes, field, rng, magnitude=None):
+def add_sersic(planes, field, rng, magnitude=None, *, size=None, place=None):
     """
     Add a model galaxy.
 
@@ -91,6 +91,10 @@ def add_sersic(planes, field, rng, magnitude=None):
         Source of chance.
     magnitude : float, optional
         In r; by default drawn.
+    size : float, optional
+        Half-light radius in arcsec; by default drawn from those of its magnitude.
+    place : (2,) array, optional
+        x and y, 0-based pixels; by default drawn.
 
     Returns
     -------
@@ -101,16 +105,16 @@ def add_sersic(planes, field, rng, magnitude=None):
     """
     if magnitude is None:  # flatter than the sky's counts: of bright ones a field has few to learn
         magnitude = draw_magnitudes(rng, 16.5, FAINTEST, slope=0.3)
-    # the fainter, the more galaxies are hardly wider than a star
-    scatter = 0.17 + 0.025 * max(magnitude - 18, 0)
-    size = 10 ** rng.normal(0.18 - 0.09 * (magnitude - 19), scatter)  # arcsec, at r = 19
+    if size is None:  # the fainter, the more galaxies are hardly wider than a star
+        scatter = 0.17 + 0.025 * max(magnitude - 18, 0)
+        size = 10 ** rng.normal(0.18 - 0.09 * (magnitude - 19), scatter)  # arcsec, at r = 19
     radius = np.clip(size / 0.396, 0.5, 40)
     early = rng.random() < 0.4
     colour = _galaxy_colours(magnitude, early, rng)
     index = rng.uniform(2.5, 5) if early else rng.uniform(0.6, 1.8)
     ratio = rng.uniform(0.45, 1) if early else rng.uniform(0.12, 1)
     theta = rng.uniform(0, np.pi)
-    pixel, offset = _split(_place(rng, planes))
+    pixel, offset = _split(_place(rng, planes) if place is None else place)
     arms = not early and ratio > 0.4 and radius > 4 and rng.random() < 0.7
     shape = dict(axis_ratio=ratio, theta=theta, offset=offset)
     if arms:

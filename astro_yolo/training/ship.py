@@ -39,7 +39,7 @@ __all__ = [
 #: Names and versions of what the recipes make.
 NAME, VERSION = "astro-yolo-n6", "6"
 TYPES_NAME, TYPES_VERSION = "astro-yolo-types-2", "2"
-DEEP_NAME, DEEP_VERSION = "astro-yolo-deep-1", "1"  # of benchmarks/train_deep.py
+DEEP_NAME, DEEP_VERSION = "astro-yolo-deep-1", "1"  # of benchmarks/train_further.py
 
 # Wanted of the default score on the held-out sky and its mock skies, down to a magnitude in r: the
 # network finds fainter galaxies than most are asked for, and what it errs in there must not cost

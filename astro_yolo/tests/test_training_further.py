@@ -1,0 +1,124 @@
+"""To learn something new and to go on saying all else: a real, tiny training, and its loss."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from astro_yolo.training import further
+from astro_yolo.training.dataset import _save_cutouts, packed
+from astro_yolo.training.further import FurtherRecipe, make_samples, train_further
+from astro_yolo.training.samples import GALAXY, IGNORE, OBJECTS, STAR, Sample
+
+pytest.importorskip("ultralytics", reason="needs the train extra")
+pytest.importorskip("onnx", reason="needs the train extra")
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::UserWarning"),
+    pytest.mark.timeout(300),
+]
+
+RECIPE = FurtherRecipe(new_samples=4, old_samples=4, image_size=64, batch=4, seconds=2.0)
+
+
+def galaxy_and_star(rng):
+    """A sample of 64 pixels: a galaxy at lower left, a star at upper right, an ignored source."""
+    image = np.clip(rng.normal(0.125, 0.03, (3, 64, 64)), 0, 1).astype(np.float32)
+    image[:, 8:24, 8:24] += 0.4
+    boxes = np.array([[8, 8, 24, 24], [50, 50, 54, 54], [50, 5, 60, 15]], float)
+    return Sample(image, boxes, np.array([GALAXY, STAR, IGNORE]))
+
+
+@pytest.fixture
+def samples(monkeypatch):
+    """Samples made here instead of from survey data."""
+
+    def make(data, out, recipe, new, **_):
+        rng = np.random.default_rng(recipe.seed)
+        made = [packed(galaxy_and_star(rng)) for _ in range(8)]
+        return np.stack([image for image, _ in made]), [rows for _, rows in made]
+
+    monkeypatch.setattr(further, "make_samples", make)
+    return make(None, None, RECIPE, None)
+
+
+@pytest.fixture
+def network(samples):
+    """The module, the batches, and both networks as they begin."""
+    from astro_yolo.training import _further
+
+    batches = _further._Batches(*samples, RECIPE)
+    model, teacher = _further._networks(batches, RECIPE)
+    return _further, batches, model, teacher
+
+
+def test_a_training_by_the_clock(samples, tmp_path):
+    """It writes a checkpoint that can be exported, and once done is not done again."""
+    from astro_yolo.network.weights import metadata_of
+    from astro_yolo.training.export import export_onnx
+
+    said = []
+    last = train_further(tmp_path, tmp_path / "run", RECIPE, progress=said.append)
+    path = export_onnx(last, tmp_path / "new.onnx", name="new", version="0")
+    assert metadata_of(path)["outputs"][-2:] == ["star", "galaxy"]
+    written = last.stat().st_mtime_ns
+    assert train_further(tmp_path, tmp_path / "run", RECIPE, progress=said.append) == last
+    assert last.stat().st_mtime_ns == written
+    with pytest.raises(FileExistsError, match="out must be a new folder or one of the same recipe"):
+        train_further(tmp_path, tmp_path / "run", replace(RECIPE, seed=5))
+
+
+def new_sample(data, number, rng):
+    """A new sample, which needs no data."""
+    return galaxy_and_star(rng)
+
+
+def test_new_samples_come_before_old_ones(tmp_path):
+    """Each is the same in every run; those that are there are read, not made again."""
+    nothing_there = np.full(4, np.nan), np.empty((0, 4))
+    _save_cutouts(tmp_path / "cutouts.npz", [(1, "spiral")], [nothing_there])
+    recipe = replace(RECIPE, old_samples=2, old_shares=(("model", 1.0),))
+    images, labels = make_samples(tmp_path, tmp_path, recipe, new_sample, progress=len)
+    assert images.shape == (6, 3, 64, 64)
+    image, rows = packed(new_sample(None, 3, np.random.default_rng([recipe.seed, 3])))
+    np.testing.assert_array_equal(images[3], image)
+    np.testing.assert_array_equal(labels[3], rows)
+    assert set(labels[4][:, 0]) <= set(range(len(OBJECTS)))  # a model sky
+    assert not np.array_equal(images[4], images[5])
+    again, _ = make_samples(tmp_path / "none", tmp_path, recipe, None)
+    np.testing.assert_array_equal(again, images)
+
+
+def test_it_begins_as_the_detector(network):
+    """Before the first step nothing is far from what it was: the distance is 0."""
+    _further, batches, model, teacher = network
+    old = batches.old(4)
+    seen, wanted = ({k: v.detach() for k, v in net(old).items() if k != "feats"}
+                    for net in (model, teacher))  # fmt: skip
+    kept = seen["scores"][:, 0] < np.inf
+    assert float(_further._distance(seen, wanted, kept, kept)) == pytest.approx(0, abs=1e-4)
+    moved = seen | {"scores": seen["scores"] + 0.5}
+    assert float(_further._distance(moved, wanted, kept, kept)) > 0.01
+    assert float(_further._distance(moved, wanted, ~kept, ~kept)) == 0
+
+
+@pytest.mark.parametrize("local", [True, False])
+def test_what_is_learnt(network, local):
+    """Locally the cells that surround galaxy and star count; else all but the ignored source's."""
+    _further, batches, model, _ = network
+    batch = batches.new(1)
+    x, y = 64 * batch["bboxes"][:, 0], 64 * batch["bboxes"][:, 1]
+    seen = model(batch["img"])
+    seen["scores"] = seen["scores"].detach().requires_grad_()
+    loss = _further._LossOfNew(model, local)
+    loss(seen, batch)[0].sum().backward()
+    cells = seen["scores"].grad[0, 5:, :64].reshape(2, 8, 8).abs().sum(dim=0)  # stride 8
+    places = zip((y // 8).int().tolist(), (x // 8).int().tolist(), strict=True)
+    at = dict(zip(batch["cls"][:, 0].int().tolist(), places, strict=True))
+    assert cells[at[GALAXY]] > 0
+    assert cells[at[STAR]] > 0
+    assert cells[at[IGNORE]] == 0
+    far = 7 - at[IGNORE][0], 7 - at[IGNORE][1]  # opposite: empty sky
+    assert bool(cells[far] > 0) != local
+    assert bool(loss.learnt[0, :64].reshape(8, 8)[far]) != local

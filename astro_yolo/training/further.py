@@ -1,0 +1,181 @@
+"""Train a detector on for what it does badly, so that of all else it says what it said before.
+
+A training on new samples alone takes away what the detector knows of others. So half of each batch
+are samples of its own kind, on which it learns its own outputs (Li & Hoiem 2018, IEEE TPAMI 40,
+2935, "Learning without Forgetting"); and in new ones it may learn the new objects alone.
+"""
+
+import json
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from astro_yolo.exceptions import require
+from astro_yolo.training.bright import compose_bright
+from astro_yolo.training.dataset import DatasetRecipe, make_sample, measure_cutouts, packed
+from astro_yolo.training.fields import FIELDS, load_field
+
+__all__ = ["FurtherRecipe", "bright_sample", "make_samples", "train_further"]
+
+_RECIPE, _IMAGES, _LABELS = "further.json", "further.npy", "further-labels.npz"
+
+
+@dataclass(frozen=True)
+class FurtherRecipe:
+    """What a detector learns, and how long; by default for bright galaxies that are white discs."""
+
+    start: str = "astro-yolo-n6"  # weights to begin with: a name or an ONNX file
+    new_samples: int = 5000
+    old_samples: int = 7000
+    # where these come from
+    old_shares: tuple = (("field", 0.45), ("cutout", 0.28), ("deep", 0.05), ("model", 0.22))
+    local: bool = True  # whether in new samples all that is far from their objects stays
+    model: str = "yolo_p34_n.yaml"
+    image_size: int = 416
+    batch: int = 32
+    learning_rate: float = 6e-4
+    seconds: float = 2700.0
+    seed: int = 91
+
+
+def bright_sample(data, number, rng):
+    """
+    Return a new sample of `astro_yolo.training.bright`: three of five in a field.
+
+    Parameters
+    ----------
+    data : str
+        Folder with ``sas``.
+    number : int
+        Of the sample.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    astro_yolo.training.samples.Sample
+    """
+    fields = _fields(data)
+    return compose_bright(fields[rng.integers(len(fields))] if number % 5 < 3 else None, rng)
+
+
+@lru_cache(maxsize=1)
+def _fields(data):
+    """Return the fields of the training that have galaxies."""
+    rules = {
+        name: rule for name, rule in FIELDS.items()
+        if rule.split == "train" and not (rule.cluster or rule.no_galaxies)
+    }  # fmt: skip
+    return [load_field(Path(data) / "sas", name, rule) for name, rule in rules.items()]
+
+
+def train_further(data, out, recipe=None, *, new=bright_sample, workers=2, progress=print):
+    """
+    Make samples, and train by the clock on a CPU; what is done is skipped.
+
+    Parameters
+    ----------
+    data : path-like
+        Folder with ``sas``, ``galaxy_zoo`` and ``hst``.
+    out : path-like
+        Folder for the samples, half a megabyte each, and the checkpoint.
+    recipe : FurtherRecipe, optional
+        What is learnt.
+    new : callable, optional
+        ``new(data, number, rng)`` returns a new sample; see `bright_sample`, the default.
+    workers : int, optional
+        Processes that make samples.
+    progress : callable, optional
+        Is told in words how far it is.
+
+    Returns
+    -------
+    pathlib.Path
+        The checkpoint, a pickle that runs code when loaded: for your own use.
+
+    Raises
+    ------
+    astro_yolo.exceptions.MissingExtraError
+        If ultralytics is not installed.
+    FileExistsError
+        If ``out`` holds a run of another recipe.
+    """
+    require("ultralytics", extra="train", feature="training")
+    recipe, out = recipe or FurtherRecipe(), Path(out)
+    _begin(out, recipe)
+    store, labels = make_samples(data, out, recipe, new, workers=workers, progress=progress)
+    path = out / "last.pt"
+    if not (out / "done").exists():
+        from astro_yolo.training._further import train_on
+
+        train_on(store, labels, recipe, out, progress)
+        (out / "done").touch()
+    return path
+
+
+def _begin(out, recipe):
+    """Make the folder, and note the recipe in it: its samples are of no use to another."""
+    out.mkdir(parents=True, exist_ok=True)
+    path, text = out / _RECIPE, json.dumps(asdict(recipe), indent=1)
+    if path.exists() and path.read_text(encoding="utf-8") != text:
+        msg = f"out must be a new folder or one of the same recipe, got {out}; see its {_RECIPE}"
+        raise FileExistsError(msg)
+    path.write_text(text, encoding="utf-8")
+
+
+def make_samples(data, out, recipe, new, *, workers=2, progress=print):
+    """
+    Make the new samples, then those of the detector's own kind, or read those that are there.
+
+    Parameters
+    ----------
+    data, out, recipe, new, workers, progress
+        As of `train_further`.
+
+    Returns
+    -------
+    images : (N, 3, side, side) uint8 array
+        A file that is read as needed.
+    labels : list of (M, 5) array
+        Kinds and boxes of each.
+    """
+    images, labels = Path(out) / _IMAGES, Path(out) / _LABELS
+    if not labels.exists():
+        _write_samples(Path(data), Path(out), recipe, new, workers, progress)
+    table = np.load(labels)
+    rows = np.split(table["rows"], np.cumsum(table["counts"])[:-1])
+    return np.load(images, mmap_mode="r"), rows
+
+
+def _write_samples(data, out, recipe, new, workers, progress):
+    """Make all samples in an order of chance; the labels come last."""
+    count = recipe.new_samples + recipe.old_samples
+    shape = count, 3, recipe.image_size, recipe.image_size
+    store, labels = np.lib.format.open_memmap(out / _IMAGES, "w+", np.uint8, shape), [None] * count
+    make = partial(_sample, data=str(data), out=str(out), recipe=recipe, new=new)
+    order = np.random.default_rng(recipe.seed).permutation(count).tolist()
+    with get_context("spawn").Pool(workers) as pool:
+        measure_cutouts(data, out / "cutouts.npz")
+        for k, (number, image, rows) in enumerate(pool.imap_unordered(make, order, 8)):
+            store[number], labels[number] = image, rows
+            if k % 1000 == 0:
+                progress(f"{k} of {count} samples")
+    store.flush()
+    counts = np.array([len(rows) for rows in labels])
+    np.savez(out / _LABELS, rows=np.concatenate(labels), counts=counts)
+
+
+def _sample(number, *, data, out, recipe, new):
+    """Return the number of a sample, its image and its objects."""
+    cv2.setNumThreads(1)
+    rng = np.random.default_rng([recipe.seed, number])
+    if number < recipe.new_samples:
+        return number, *packed(new(data, number, rng))
+    names, shares = zip(*recipe.old_shares, strict=True)
+    job = number, str(rng.choice(names, p=shares)), "train"
+    own = DatasetRecipe(seed=recipe.seed, size=recipe.image_size)
+    return number, *packed(make_sample(job, data=data, out=out, recipe=own))
