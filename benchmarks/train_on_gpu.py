@@ -60,11 +60,11 @@ class Maker:
 
     def read(self):
         """Read fields and cutouts once, before the processes part."""
-        rules = dataset._rules("train")
+        rules = dataset.rules_of("train")
         jobs = [(self.args.data, name, self.recipe.second_opinion) for name in rules]
         with FORK.Pool(len(rules)) as pool:  # none can part from the threads of a runtime
             found = pool.starmap(dataset._read_field, jobs), dataset._field_shares(rules)
-        dataset._fields = lambda *_: found
+        dataset.fields_of = lambda *_: found
         dataset._cutouts_by_class(self.args.data, self.args.out, "train")
         dataset._other_cutouts(self.args.data, "train")
 

@@ -141,7 +141,7 @@ def test_a_second_opinion_is_asked_of_every_field_if_it_is_wanted(monkeypatch, o
     monkeypatch.setattr(dataset, "load_field", lambda _root, name, _rule: name)
     monkeypatch.setattr(dataset, "load_backend", lambda weights, _kind: weights.name)
     monkeypatch.setattr(dataset, "without_contradicted", lambda field, by: (field, by))
-    found, share = dataset._fields.__wrapped__("", "train", opinion)
+    found, share = dataset.fields_of.__wrapped__("", "train", opinion)
     names = [name for name, rule in FIELDS.items() if rule.split == "train"]
     assert found == ([(name, opinion) for name in names] if opinion else names)
     assert share.sum() == pytest.approx(1)

@@ -97,10 +97,10 @@ def test_it_begins_as_the_detector(network):
     seen, wanted = ({k: v.detach() for k, v in net(old).items() if k != "feats"}
                     for net in (model, teacher))  # fmt: skip
     kept = seen["scores"][:, 0] < np.inf
-    assert float(_further._distance(seen, wanted, kept, kept)) == pytest.approx(0, abs=1e-4)
+    assert float(_further._distance(seen, wanted, kept)) == pytest.approx(0, abs=1e-4)
     moved = seen | {"scores": seen["scores"] + 0.5}
-    assert float(_further._distance(moved, wanted, kept, kept)) > 0.01
-    assert float(_further._distance(moved, wanted, ~kept, ~kept)) == 0
+    assert float(_further._distance(moved, wanted, kept)) > 0.01
+    assert float(_further._distance(moved, wanted, ~kept)) == 0
 
 
 @pytest.mark.parametrize("local", [True, False])

@@ -81,7 +81,7 @@ class _Batches:
 
 def _networks(batches, recipe):
     """Return the network that learns and the one that it learns from, alike at first."""
-    model = begun(recipe, recipe.batch, torch.cat([batches.old(32), batches.old(32)]))
+    model = begun(recipe, recipe.batch, batches.old(64))
     model = model.made_fast(torch.device("cpu")).train()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
@@ -123,15 +123,15 @@ def _grown(boxes, kinds):
 def _loss(model, teacher, criterion, old, new):
     """Return the loss of the new samples and the distance from what is to stay."""
     images = torch.cat([old, new["img"]])
+    taught = images if criterion.local else old
     with torch.no_grad():
-        wanted = teacher(images)
+        wanted = teacher(taught)
     seen = model(images)
     loss = criterion(_part(seen, slice(len(old), None)), new)[0].sum() / len(new["img"])
-    learnt = torch.cat([torch.zeros_like(criterion.learnt[:1]).expand(len(old), -1),
-                        criterion.learnt])  # fmt: skip
-    # nobody judges the types of what is learnt locally
-    typed = torch.zeros_like(learnt) if criterion.local else learnt
-    return loss + _distance(seen, wanted, ~learnt, ~typed)
+    kept = torch.ones_like(wanted["scores"][:, 0], dtype=torch.bool)
+    if criterion.local:
+        kept[len(old) :] = ~criterion.learnt
+    return loss + _distance(_part(seen, slice(len(taught))), wanted, kept)
 
 
 def _part(out, some):
@@ -142,8 +142,12 @@ def _part(out, some):
     }
 
 
-def _distance(seen, wanted, kept, kept_types):
-    """Return how far outputs are from the teacher's where they stay: of sources, types, boxes."""
+def _distance(seen, wanted, kept):
+    """
+    Return how far outputs are from the teacher's: of sources and boxes in cells that are kept.
+
+    Types are compared in all: nobody judges those of what is learnt.
+    """
     scores, others = seen["scores"], wanted["scores"]
     share = others[:, N_TYPES:].sigmoid()
     strength = share.amax(dim=1)
@@ -154,7 +158,7 @@ def _distance(seen, wanted, kept, kept_types):
     ]
     found = ((entropies[0] - entropies[1]) * kept).sum()
     apart = others[:, :N_TYPES].log_softmax(1) - scores[:, :N_TYPES].log_softmax(1)
-    types = (others[:, :N_TYPES].softmax(1) * apart).sum(dim=1) * strength * kept_types
+    types = (others[:, :N_TYPES].softmax(1) * apart).sum(dim=1) * strength
     boxes = ((seen["boxes"] - wanted["boxes"]).abs().mean(dim=1) * weight).sum()
     total = _CLASSES * found + _TYPES * types.sum() + _BOXES * boxes
     return total / weight.sum().clamp(min=1)

@@ -13,6 +13,7 @@ from astro_yolo.training.model_objects import (
     add_bright_star,
     add_sersic,
     add_star,
+    blank_sky,
     draw_magnitudes,
 )
 from astro_yolo.training.model_sky import draw_sky
@@ -51,8 +52,12 @@ def compose_bright(field, rng, *, size=416):
     """
     place = draw_sky(rng) if field is None else with_psf_of_a_star(field, rng)
     planes, own, frame = _sky_of(field, place, rng, size)
-    bright = [_galaxy(planes, place, rng, own) for _ in range(_GALAXIES)]
-    bright += [_star(planes, place, rng, own) for _ in range(_STARS)]
+    taken = edges_to_centers(np.reshape([box for box, _ in own], (-1, 4)))[:2]
+    bright = []
+    for add in [_add_galaxy] * _GALAXIES + [add_star] * _STARS:
+        where = _free_place(taken, rng, size)
+        magnitude = draw_magnitudes(rng, *_MAGNITUDES, slope=0.15)
+        bright.append(add(planes, place, rng, magnitude, place=where))
     if rng.random() < _SATURATED:
         bright.append(add_bright_star(planes, place.noise, place.fwhm, rng))
     add_artefacts(planes, place.noise, place.fwhm, rng)
@@ -63,7 +68,7 @@ def compose_bright(field, rng, *, size=416):
 def _sky_of(field, place, rng, size):
     """Return planes to add to, what is in them, and other pixels of their frame."""
     if field is None:
-        planes = rng.normal(0, 1, (3, size, size)).astype(np.float32) * place.noise[:, None, None]
+        planes = blank_sky(place.noise, rng, (size, size))
         magnitudes = draw_magnitudes(rng, 18, 22.5, 0.38, rng.poisson(_FAINT))
         faint = [add_sersic(planes, place, rng, magnitude) for magnitude in magnitudes]
         return planes, [(box, IGNORE) for box, _ in faint], None
@@ -74,33 +79,20 @@ def _sky_of(field, place, rng, size):
     return planes, [(box, IGNORE) for box in boxes], others_of_frame(field, size)
 
 
-def _galaxy(planes, place, rng, own):
-    """Add a galaxy; return its box and kind."""
-    where, magnitude = _drawn(planes, rng, own)
+def _add_galaxy(planes, field, rng, magnitude, *, place):
+    """Add a galaxy, most often a compact one; return its box and kind."""
     size = None
     if rng.random() < _COMPACT:
         size = 10 ** rng.normal(-0.02 - 0.07 * (magnitude - 17.5), 0.18)  # arcsec
-    box, kind = add_sersic(planes, place, rng, magnitude, size=size, place=where)
+    box, kind = add_sersic(planes, field, rng, magnitude, size=size, place=place)
     return box, kind if kind == IGNORE else GALAXY
 
 
-def _star(planes, place, rng, own):
-    """Add a star; return its box and kind."""
-    where, magnitude = _drawn(planes, rng, own)
-    return add_star(planes, place, rng, magnitude, place=where)
-
-
-def _drawn(planes, rng, own):
-    """Draw place and magnitude of a source."""
-    return _free_place(planes, rng, own), draw_magnitudes(rng, *_MAGNITUDES, slope=0.15)
-
-
-def _free_place(planes, rng, own):
+def _free_place(taken, rng, size):
     """Draw a place that is not beside what is there."""
-    side = planes.shape[1]
-    x, y = edges_to_centers(np.array([box for box, _ in own]).reshape(-1, 4))[:2]
+    x, y = taken
     for _ in range(_TRIES):
-        place = rng.uniform(0, side, 2)
+        place = rng.uniform(0, size, 2)
         if (np.hypot(x - place[0], y - place[1]) > _APART).all():
             break
     return place

@@ -22,6 +22,7 @@ from astro_yolo.training.model_objects import (
     add_bright_star,
     add_sersic,
     add_star,
+    blank_sky,
     draw_magnitudes,
 )
 from astro_yolo.training.model_sky import ModelSky
@@ -164,7 +165,7 @@ def compose_star_field(rng, *, size=416):
     astro_yolo.training.samples.Sample
     """
     sky = _draw_sky(rng)
-    planes = rng.normal(0, 1, (3, size, size)).astype(np.float32) * sky.noise[:, None, None]
+    planes = blank_sky(sky.noise, rng, (size, size))
     magnitudes = draw_magnitudes(rng, 17.0, 22.9, 0.38, rng.poisson(6))
     added = [add_sersic(planes, sky, rng, magnitude) for magnitude in magnitudes]
     number = int(np.exp(rng.uniform(np.log(15), np.log(300))) * min(1, 3.5 / sky.fwhm))

@@ -34,7 +34,15 @@ from astro_yolo.training.samples import OBJECTS, transposed
 from astro_yolo.training.second_opinion import without_contradicted
 from astro_yolo.training.yolo_files import MARKER, marker_text
 
-__all__ = ["DatasetRecipe", "build_dataset", "make_sample", "measure_cutouts", "packed"]
+__all__ = [
+    "DatasetRecipe",
+    "build_dataset",
+    "fields_of",
+    "make_sample",
+    "measure_cutouts",
+    "packed",
+    "rules_of",
+]
 
 
 @dataclass(frozen=True)
@@ -195,14 +203,32 @@ def _load_cutouts(cache, folder):
 
 
 @lru_cache(maxsize=1)
-def _fields(data, split, second_opinion):
-    """Return the fields of a split, read once in each process, and how often each is drawn."""
-    rules = _rules(split)
+def fields_of(data, split, second_opinion):
+    """
+    Return the fields of a split, read once in each process.
+
+    Parameters
+    ----------
+    data : str
+        Folder with ``sas``.
+    split : str
+        "train" or "val".
+    second_opinion : str
+        As of `DatasetRecipe`.
+
+    Returns
+    -------
+    fields : list of astro_yolo.training.fields.Field
+        In the order of `rules_of`.
+    shares : (N,) array
+        How often each is drawn.
+    """
+    rules = rules_of(split)
     return [_read_field(data, name, second_opinion) for name in rules], _field_shares(rules)
 
 
-def _rules(split):
-    """Return the rules of the fields of a split by name."""
+def rules_of(split):
+    """Return name -> `astro_yolo.training.fields.FieldRule` of the fields of a split."""
     return {name: rule for name, rule in FIELDS.items() if rule.split == split}
 
 
@@ -217,7 +243,7 @@ def _read_field(data, name, second_opinion):
 def _field_shares(rules):
     """Return how often each field is drawn."""
     # clusters and nebulae teach what is no galaxy; the galaxies are in the others
-    share = np.array([0.5 if r.cluster or r.no_galaxies else 1.0 for r in rules.values()])
+    share = np.array([1.0 if rule.has_galaxies else 0.5 for rule in rules.values()])
     return share / share.sum()
 
 
@@ -309,7 +335,7 @@ def make_sample(job, *, data, out, recipe):
     rng = np.random.default_rng([recipe.seed, number])
     groups = _cutouts_by_class(data, out, split)
     if source == "field":
-        fields, share = _fields(data, split, recipe.second_opinion)
+        fields, share = fields_of(data, split, recipe.second_opinion)
         field = fields[rng.choice(len(fields), p=share)]
         sample = compose_field(
             field, partial(_stamp, groups, recipe), rng,

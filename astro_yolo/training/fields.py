@@ -38,6 +38,11 @@ class FieldRule:
     cluster: tuple = ()  # ra, dec, radius in pixels of a globular cluster
     unclear: tuple = ()  # the same of a place where nothing is to be learnt: ghosts, blends
 
+    @property
+    def has_galaxies(self):
+        """Whether what is extended in the field is a galaxy: no cluster and no nebula is there."""
+        return not (self.no_galaxies or self.cluster)
+
 
 #: SDSS run/camcol/field to its part. 94/1/12 is never trained on.
 FIELDS = {
@@ -116,7 +121,7 @@ def load_field(root, name, rule):
     kind = _apply_rules(kind, sources, segments, noise, rule, image.wcs)
     boxes = sources.boxes()
     kind[_inside_giants(boxes, sources) & (kind == 1)] = -1
-    if not (rule.no_galaxies or rule.cluster):
+    if rule.has_galaxies:
         limit = _SATURATED * np.sqrt(3) / noise.mean()
         boxes, kind = label_giants(detection, sources, boxes, kind, saturation=limit)
     if rule.unclear:

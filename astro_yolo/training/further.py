@@ -7,7 +7,7 @@ are samples of its own kind, on which it learns its own outputs (Li & Hoiem 2018
 
 import json
 from dataclasses import asdict, dataclass
-from functools import lru_cache, partial
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -16,8 +16,14 @@ import numpy as np
 
 from astro_yolo.exceptions import require
 from astro_yolo.training.bright import compose_bright
-from astro_yolo.training.dataset import DatasetRecipe, make_sample, measure_cutouts, packed
-from astro_yolo.training.fields import FIELDS, load_field
+from astro_yolo.training.dataset import (
+    DatasetRecipe,
+    fields_of,
+    make_sample,
+    measure_cutouts,
+    packed,
+    rules_of,
+)
 
 __all__ = ["FurtherRecipe", "bright_sample", "make_samples", "train_further"]
 
@@ -59,18 +65,10 @@ def bright_sample(data, number, rng):
     -------
     astro_yolo.training.samples.Sample
     """
-    fields = _fields(data)
-    return compose_bright(fields[rng.integers(len(fields))] if number % 5 < 3 else None, rng)
-
-
-@lru_cache(maxsize=1)
-def _fields(data):
-    """Return the fields of the training that have galaxies."""
-    rules = {
-        name: rule for name, rule in FIELDS.items()
-        if rule.split == "train" and not (rule.cluster or rule.no_galaxies)
-    }  # fmt: skip
-    return [load_field(Path(data) / "sas", name, rule) for name, rule in rules.items()]
+    fields, _ = fields_of(data, "train", DatasetRecipe.second_opinion)
+    rules = rules_of("train").values()
+    chosen = [field for field, rule in zip(fields, rules, strict=True) if rule.has_galaxies]
+    return compose_bright(chosen[rng.integers(len(chosen))] if number % 5 < 3 else None, rng)
 
 
 def train_further(data, out, recipe=None, *, new=bright_sample, workers=2, progress=print):

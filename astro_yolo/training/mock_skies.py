@@ -16,7 +16,13 @@ from astro_yolo.network.spread import PointSpread, spread_of
 from astro_yolo.stretch import to_network
 from astro_yolo.training.evaluate import Outcome, candidates, centers, judge
 from astro_yolo.training.fields import FAINTEST_GALAXY, FAINTEST_STAR
-from astro_yolo.training.model_objects import add_sersic, add_star, draw_companion, draw_magnitudes
+from astro_yolo.training.model_objects import (
+    add_sersic,
+    add_star,
+    blank_sky,
+    draw_companion,
+    draw_magnitudes,
+)
 from astro_yolo.training.network_input import PICTURES, through_picture
 from astro_yolo.training.samples import STAR, UNKNOWN, field_kinds
 
@@ -247,7 +253,7 @@ def _outcome_of_mock_picture(backend, field, rng):
 
 def _mock_sky(field, rng, shape, crowding=None):
     """Return g, r, i planes with the noise of a field and objects, and what these are."""
-    planes = rng.normal(0, 1, (3, *shape)).astype(np.float32) * field.noise[:, None, None]
+    planes = blank_sky(field.noise, rng, shape)
     return planes, mock_objects(planes, field, rng, crowding)
 
 

@@ -20,6 +20,7 @@ __all__ = [
     "add_sersic",
     "add_star",
     "add_stars",
+    "blank_sky",
     "draw_companion",
     "draw_magnitudes",
     "lay",
@@ -179,6 +180,26 @@ def _kind_of_model(stamps, box, index, ratio, arms, field):
     if index > 3 and side > 22:
         return OBJECTS.index("elliptical")
     return GALAXY
+
+
+def blank_sky(noise, rng, shape):
+    """
+    Return planes of nothing but noise.
+
+    Parameters
+    ----------
+    noise : (3,) array
+        Of a pixel of each band.
+    rng : numpy.random.Generator
+        Source of chance.
+    shape : (int, int)
+        Rows and columns.
+
+    Returns
+    -------
+    (3, ny, nx) float32 array
+    """
+    return rng.normal(0, 1, (3, *shape)).astype(np.float32) * noise[:, None, None]
 
 
 def signal_to_noise(stamps, field):

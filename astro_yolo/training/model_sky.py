@@ -17,6 +17,7 @@ from astro_yolo.training.model_objects import (
     add_bright_star,
     add_sersic,
     add_stars,
+    blank_sky,
     draw_magnitudes,
 )
 from astro_yolo.training.network_input import to_input
@@ -83,7 +84,7 @@ def compose_model_sky(rng, *, size=416):
     astro_yolo.training.samples.Sample
     """
     sky, share = draw_sky(rng), (size / 416) ** 2
-    planes = rng.normal(0, 1, (3, size, size)).astype(np.float32) * sky.noise[:, None, None]
+    planes = blank_sky(sky.noise, rng, (size, size))
     galaxies = rng.poisson(_GALAXIES * share * np.exp(rng.normal(0, 0.3)))
     crowd = np.exp(rng.uniform(*np.log(_CROWDED))) if rng.random() < _CROWDED_SHARE else 1.0
     stars = rng.poisson(_STARS * share * crowd * np.exp(rng.normal(0, 0.6)))

@@ -187,7 +187,7 @@ def galaxy_fields(data):
     """
     rules = {
         name: rule for name, rule in FIELDS.items()
-        if rule.split != "test" and not (rule.cluster or rule.no_galaxies)
+        if rule.split != "test" and rule.has_galaxies
     }
     order = sorted(rules, key=lambda name: rules[name].split != "val")
     return [load_field(Path(data) / "sas", name, rules[name]) for name in order]

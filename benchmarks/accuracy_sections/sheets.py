@@ -67,7 +67,7 @@ def _large(session):
     """Draw the bright and the large galaxies of all fields."""
     cells, words, total = [], [], 0
     for name, rule in FIELDS.items():
-        if rule.no_galaxies or rule.cluster:
+        if not rule.has_galaxies:
             continue
         frame, table = _field(session, name)
         boxes = pixel_boxes(table) + 0.5
