@@ -1,11 +1,12 @@
 """Train the shipped detector on a GPU while the samples are still being made.
 
-Run from the repository root: ``python benchmarks/train_on_gpu.py DATA OUT --seconds 440``. The
-samples are those of `astro_yolo.training.dataset.DatasetRecipe`; all cores but two make them, in an
-order of chance, and each batch is drawn from those that there are. They stay in the memory of the
-GPU, 21 GB of them. Loss, network and flips are those of `astro_yolo.training.train`, the schedule
+Run from the repository root: ``python benchmarks/train_on_gpu.py DATA OUT --seconds 545``. The
+recipe is that of ``--name``. All cores but two make the samples, in an order of chance, and each
+batch is drawn from those that there are. They stay in the memory of the
+GPU, 30 GB of them. Loss, network and flips are those of `astro_yolo.training.train`, the schedule
 is by the clock. ``OUT/last.pt``, written every thousand steps, is a checkpoint for
-`astro_yolo.training.export.export_onnx`, whose file `astro_yolo.training.ship.calibrate` completes.
+`astro_yolo.training.export.export_onnx`, with ``start`` and ``kept`` of the recipe, whose file
+`astro_yolo.training.ship.calibrate` completes.
 `python -m astro_yolo.training` needs no GPU and does it all in one go, by the trainer of
 ultralytics.
 """
@@ -25,7 +26,7 @@ import cv2
 import numpy as np
 
 from astro_yolo.training import dataset
-from astro_yolo.training.train import TrainRecipe
+from astro_yolo.training.ship import DETECTORS
 
 FORK = multiprocessing.get_context("fork")  # the samples' memory and the fields are shared
 FIRST = 3000  # samples that the training waits for
@@ -38,9 +39,10 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="folder with sas/, galaxy_zoo/ and hst/")
     parser.add_argument("out", help="folder for cutouts.npz and last.pt")
-    parser.add_argument("--seconds", type=float, default=440, help="for everything")
+    parser.add_argument("--name", choices=DETECTORS, default="astro-yolo-n7")
+    parser.add_argument("--seconds", type=float, default=545, help="for everything")
     parser.add_argument("--workers", type=int, default=max(1, os.cpu_count() - 2))
-    parser.add_argument("--batch", type=int, default=TrainRecipe.batch)
+    parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--first", type=int, default=FIRST)
     parser.add_argument("--samples", type=int, help="fewer than the recipe's, for a trial")
     parser.add_argument("--device", default="cuda")
@@ -171,7 +173,7 @@ def main():
     """Make, train, save."""
     global MAKER  # noqa: PLW0603 - the processes find it there
     args, begin = arguments(), time.monotonic()
-    recipe, samples = TrainRecipe(), dataset.DatasetRecipe()
+    recipe, samples = DETECTORS[args.name].training, DETECTORS[args.name].dataset
     Path(args.out).mkdir(parents=True, exist_ok=True)
     MAKER = Maker(args, samples)
     MAKER.read()

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from astro_yolo.injection import moffat_kernel
-from astro_yolo.network.weights import load_weights
+from astro_yolo.network.weights import WEIGHTS, load_weights
 from astro_yolo.training import dataset, fields
 from astro_yolo.training.dataset import DatasetRecipe, build_dataset
 from astro_yolo.training.fields import FIELDS, frame_paths, load_field
 from astro_yolo.training.samples import OBJECTS, Sample
-from astro_yolo.training.train import TrainRecipe
+from astro_yolo.training.ship import DETECTORS
 
 
 def test_field_94_is_never_trained_on():
@@ -75,7 +75,8 @@ def test_a_set_made_anew_holds_nothing_of_the_old_one(tmp_path):
     (tmp_path / "data.yaml").write_text("old")
     measured = [(np.arange(4.0), np.empty((0, 4)))]
     dataset._save_cutouts(tmp_path / "cutouts.npz", [("1", "spiral")], measured)
-    nothing = DatasetRecipe(field_samples=0, cutout_samples=0, deep_samples=0, model_samples=0)
+    sources = "field", "cutout", "deep", "model", "bright"
+    nothing = DatasetRecipe(**{f"{source}_samples": 0 for source in sources})
     build_dataset(tmp_path, tmp_path, nothing, overwrite=True)
     assert not any(path.exists() for path in old)
     assert own.exists()
@@ -131,8 +132,11 @@ def test_frame_paths_follow_the_archive():
 
 def test_the_networks_that_the_recipes_need_are_in_the_package():
     """What a training begins with, and whose opinion is heard, can be loaded by name."""
-    assert load_weights(TrainRecipe().start).name == TrainRecipe().start
-    assert load_weights(DatasetRecipe().second_opinion).name == DatasetRecipe().second_opinion
+    for name, recipe in DETECTORS.items():
+        assert WEIGHTS[name].version == recipe.version
+        assert load_weights(recipe.training.start).name == recipe.training.start
+        second = recipe.dataset.second_opinion
+        assert load_weights(second).name == second
 
 
 @pytest.mark.parametrize("opinion", ["", "astro-yolo-n4"])
@@ -147,13 +151,23 @@ def test_a_second_opinion_is_asked_of_every_field_if_it_is_wanted(monkeypatch, o
     assert share.sum() == pytest.approx(1)
 
 
+def test_bright_galaxies_are_added_to_fields_that_have_galaxies(monkeypatch):
+    """Neither to the cluster nor to the nebula, and two times of five to a blank sky."""
+    names = [name for name, rule in FIELDS.items() if rule.split == "train"]
+    monkeypatch.setattr(dataset, "fields_of", lambda *_: (names, None))
+    rng = np.random.default_rng(1)
+    drawn = [dataset._bright_field("", "train", DatasetRecipe(), rng) for _ in range(500)]
+    assert 0.33 < drawn.count(None) / 500 < 0.47
+    assert set(drawn) - {None} == set(names) - {"2583/2/136", "6073/4/63"}
+
+
 def test_recipe_plan_is_fixed_and_complete():
     """Every sample has its own number, and every source is in both splits."""
     recipe = DatasetRecipe(
-        field_samples=50, cutout_samples=25, deep_samples=25, model_samples=25
+        field_samples=50, cutout_samples=25, deep_samples=25, model_samples=25, bright_samples=25
     )
     plan = dataset._plan(recipe)
     assert [number for number, *_ in plan] == list(range(len(plan)))
-    assert len(plan) == 50 + 2 + 3 * (25 + 1)
-    sources = "field", "cutout", "deep", "model"
+    assert len(plan) == 50 + 2 + 4 * (25 + 1)
+    sources = "field", "cutout", "deep", "model", "bright"
     assert {tuple(job[1:]) for job in plan} == set(product(sources, ("train", "val")))

@@ -59,14 +59,14 @@ def test_a_training_by_the_clock(samples, tmp_path):
     from astro_yolo.training.export import export_onnx
 
     said = []
-    last = train_further(tmp_path, tmp_path / "run", RECIPE, progress=said.append)
+    last = train_further(tmp_path, tmp_path / "run", None, RECIPE, progress=said.append)
     path = export_onnx(last, tmp_path / "new.onnx", name="new", version="0")
     assert metadata_of(path)["outputs"][-2:] == ["star", "galaxy"]
     written = last.stat().st_mtime_ns
-    assert train_further(tmp_path, tmp_path / "run", RECIPE, progress=said.append) == last
+    assert train_further(tmp_path, tmp_path / "run", None, RECIPE, progress=said.append) == last
     assert last.stat().st_mtime_ns == written
     with pytest.raises(FileExistsError, match="out must be a new folder or one of the same recipe"):
-        train_further(tmp_path, tmp_path / "run", replace(RECIPE, seed=5))
+        train_further(tmp_path, tmp_path / "run", None, replace(RECIPE, seed=5))
 
 
 def new_sample(data, number, rng):
@@ -96,29 +96,14 @@ def test_it_begins_as_the_detector(network):
     old = batches.old(4)
     seen, wanted = ({k: v.detach() for k, v in net(old).items() if k != "feats"}
                     for net in (model, teacher))  # fmt: skip
-    kept = seen["scores"][:, 0] < np.inf
-    assert float(_further._distance(seen, wanted, kept)) == pytest.approx(0, abs=1e-4)
+    assert float(_further._distance(seen, wanted)) == pytest.approx(0, abs=1e-4)
     moved = seen | {"scores": seen["scores"] + 0.5}
-    assert float(_further._distance(moved, wanted, kept)) > 0.01
-    assert float(_further._distance(moved, wanted, ~kept)) == 0
+    assert float(_further._distance(moved, wanted)) > 0.01
 
 
-@pytest.mark.parametrize("local", [True, False])
-def test_what_is_learnt(network, local):
-    """Locally the cells that surround galaxy and star count; else all but the ignored source's."""
-    _further, batches, model, _ = network
-    batch = batches.new(1)
-    x, y = 64 * batch["bboxes"][:, 0], 64 * batch["bboxes"][:, 1]
-    seen = model(batch["img"])
-    seen["scores"] = seen["scores"].detach().requires_grad_()
-    loss = _further._LossOfNew(model, local)
-    loss(seen, batch)[0].sum().backward()
-    cells = seen["scores"].grad[0, 5:, :64].reshape(2, 8, 8).abs().sum(dim=0)  # stride 8
-    places = zip((y // 8).int().tolist(), (x // 8).int().tolist(), strict=True)
-    at = dict(zip(batch["cls"][:, 0].int().tolist(), places, strict=True))
-    assert cells[at[GALAXY]] > 0
-    assert cells[at[STAR]] > 0
-    assert cells[at[IGNORE]] == 0
-    far = 7 - at[IGNORE][0], 7 - at[IGNORE][1]  # opposite: empty sky
-    assert bool(cells[far] > 0) != local
-    assert bool(loss.learnt[0, :64].reshape(8, 8)[far]) != local
+def test_old_samples_are_not_learnt(network):
+    """Their labels have no part: the loss of a batch is that of its new half, at the beginning."""
+    _further, batches, model, teacher = network
+    old, new = batches.old(2), batches.new(2)
+    alone = model.loss(new)[0].sum() / 2
+    assert float(_further._loss(model, teacher, old, new)) == pytest.approx(float(alone), rel=1e-3)

@@ -76,7 +76,7 @@ def recipe(monkeypatch, tmp_path):
     from astro_yolo.training import __main__ as command
     from astro_yolo.training.fields import FIELDS, frame_paths
 
-    monkeypatch.setattr(command, "make_weights", lambda data, out, **_: out)
+    monkeypatch.setattr(command, "make_weights", lambda data, out, name, **_: (out, name))
     data = tmp_path / "data"
     files = [data / "galaxy_zoo/gz1_labels.csv", data / "galaxy_zoo/other_surveys_labels.csv"]
     for name, rule in FIELDS.items():
@@ -105,6 +105,25 @@ def test_the_shipped_recipe_names_what_its_data_lack(recipe, tmp_path, capsys):
             main([str(data), str(out)])
         assert f"data must hold {place}, which is not in {data}" in capsys.readouterr().err
         (tmp_path / "away").rename(data / place)
+
+
+def test_a_shipped_recipe_is_chosen_by_name(recipe, monkeypatch, tmp_path, capsys):
+    """Without a name the default detector is made; numbers that are not given are the recipe's."""
+    from astro_yolo.network.weights import load_weights
+    from astro_yolo.training import __main__ as command
+    from astro_yolo.training.ship import DETECTORS
+
+    main, data = recipe
+    made = []
+    monkeypatch.setattr(command, "make_weights", lambda *args, **given: made.append((args, given)))
+    main([str(data), str(tmp_path / "one")])
+    main([str(data), str(tmp_path / "two"), "--name", "astro-yolo-n7", "--epochs", "3"])
+    assert made[0][0][2] == load_weights("default").name
+    assert made[0][1]["dataset"] == DETECTORS["astro-yolo-n6"].dataset
+    assert made[1][0][2] == "astro-yolo-n7"
+    assert made[1][1]["dataset"] == DETECTORS["astro-yolo-n7"].dataset
+    assert made[1][1]["training"].model == "yolo_p34_m.yaml"
+    assert made[1][1]["training"].epochs == 3
 
 
 def test_the_shipped_recipe_goes_on_only_with_the_same_numbers(recipe, tmp_path, capsys):

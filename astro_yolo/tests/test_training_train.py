@@ -101,6 +101,29 @@ def test_ignored_boxes_and_unjudged_types_do_not_move_the_loss(run):
     assert (cells[6, 0, 6:] != 0).all()  # empty sky does count
 
 
+def test_objects_are_assigned_as_without_groups(run):
+    """Pictures of none, few and many objects get the cells that one call for all gives them."""
+    import torch
+
+    from astro_yolo.training._typed_loss import TypedDetectionLoss
+
+    model = torch.load(run, weights_only=False)["ema"].float()
+    model.args = _defaults()
+    loss, rng = TypedDetectionLoss(model), torch.Generator().manual_seed(3)
+    counts, points = torch.tensor([3, 0, 40, 7, 1, 12, 5, 0, 2]), torch.rand(80, 2, generator=rng)
+    pictures, most = len(counts), int(counts.max())
+    corners = torch.rand(pictures, most, 2, generator=rng) * 50
+    boxes = torch.cat([corners, corners + 12], dim=-1)
+    mask = (torch.arange(most) < counts[:, None])[..., None].float()
+    seen = torch.rand(pictures, 80, 7, generator=rng), boxes[:, torch.arange(80) % most]
+    asked = *seen, points * 64, torch.full_like(boxes[..., :1], 6).long(), boxes * mask, mask
+    found, expected = loss._assigned(*asked), loss._assign(*asked)
+    assert expected[3].sum() > 40
+    for some, others in zip(found[1:], expected[1:], strict=True):
+        assert torch.equal(some[found[3].bool()], others[expected[3].bool()])
+    assert torch.equal(found[3].bool(), expected[3].bool())
+
+
 def _defaults():
     """Return ultralytics' default settings, which the loss reads its gains from."""
     from ultralytics.cfg import get_cfg

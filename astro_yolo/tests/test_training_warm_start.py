@@ -24,13 +24,13 @@ def images():
     return torch.from_numpy(sky)
 
 
-def fresh_model():
-    """Return a network of the shipped layers with random weights."""
+def fresh_model(layers="yolo_p34_n.yaml"):
+    """Return a network with random weights, by default of the shipped layers."""
     import astro_yolo.training
     from astro_yolo.training._trainer import TypedModel, stay_offline
 
     stay_offline()
-    path = Path(astro_yolo.training.__file__).with_name("yolo_p34_n.yaml")
+    path = Path(astro_yolo.training.__file__).with_name(layers)
     return TypedModel(str(path), nc=7, ch=3, verbose=False)
 
 
@@ -47,6 +47,36 @@ def test_a_network_begins_where_the_exported_one_ended(images):
         found = model.eval()(images[:1])[0][0].numpy()
     expected = load_backend(weights, "onnxruntime").run(images[:1].numpy())
     np.testing.assert_allclose(found, expected, atol=1e-3)
+
+
+def test_a_wider_network_begins_as_the_narrow_one(images):
+    """Its outputs are those of the file; its new channels live, and what hears them can learn."""
+    import torch
+
+    from astro_yolo.training._warm_start import begin_with
+
+    narrow, model = load_weights("astro-yolo-n6"), fresh_model("yolo_p34_m.yaml")
+    begin_with(model, narrow.path, images)
+    expected = load_backend(narrow, "onnxruntime").run(images[:1].numpy())
+    with torch.no_grad():
+        found = model.eval()(images[:1])[0][0].numpy()
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+    joined = model.model[10].cv1.conv  # of 192 and 160 channels, of which 128 and 128 are old
+    old = torch.cat([torch.arange(128), 192 + torch.arange(128)])
+    new = np.setdiff1d(np.arange(192 + 160), old)
+    rows = joined.weight[:32, :, 0, 0].detach()
+    assert (rows[:, old] != 0).any(dim=0).all()
+    assert (rows[:, new] == 0).all()
+    model.train()(images)["scores"].square().sum().backward()
+    assert (joined.weight.grad[:32, new] != 0).any()
+
+
+def test_a_narrower_network_is_refused(images):
+    """Weights of a wider one are another network's, and no channel of them is dropped."""
+    from astro_yolo.training._warm_start import begin_with
+
+    with pytest.raises(WeightsError, match="another network: 80 channels do not fit into 64"):
+        begin_with(fresh_model("yolo_p34_n.yaml"), load_weights("astro-yolo-n7").path, images)
 
 
 def test_normalisations_hold_the_statistics_of_the_images(images):
@@ -79,38 +109,24 @@ def test_another_network_is_refused(images, tmp_path):
         begin_with(fresh_model(), path, images)
 
 
-def test_a_blend_is_the_mean_of_two_files(tmp_path):
-    """Each weight lies at the asked share between both, but for rounding; metadata stay."""
-    import onnx
+def test_what_is_kept_is_a_share_of_what_it_began_with(images):
+    """Old channels lie at the asked share between both, and hear the new ones so much less."""
+    import torch
 
-    from astro_yolo.network.weights import metadata_of
-    from astro_yolo.training._warm_start import blend
+    from astro_yolo.training._warm_start import begin_with, keep
 
-    start = load_weights().path
-    trained = onnx.load(str(start))
-    for tensor in trained.graph.initializer:
-        values = onnx.numpy_helper.to_array(tensor)
-        if values.dtype == np.float32:
-            tensor.CopyFrom(onnx.numpy_helper.from_array(3 * values, tensor.name))
-    path = tmp_path / "trained.onnx"
-    onnx.save(trained, str(path))
-    blend(path, start, 0.75)
-    for mean, first in zip(onnx.load(str(path)).graph.initializer,
-                           onnx.load(str(start)).graph.initializer, strict=True):
-        found, values = onnx.numpy_helper.to_array(mean), onnx.numpy_helper.to_array(first)
-        factor = 1.5 if values.dtype == np.float32 else 1
-        np.testing.assert_allclose(found, factor * values, rtol=2**-8)
-    assert metadata_of(path) == metadata_of(start)
-
-
-def test_a_blend_of_other_layers_is_refused(tmp_path):
-    """Files of different layers are named."""
-    import onnx
-    from onnx import helper
-
-    from astro_yolo.training._warm_start import blend
-
-    path = tmp_path / "other.onnx"
-    onnx.save(helper.make_model(helper.make_graph([], "g", [], [])), str(path))
-    with pytest.raises(WeightsError, match="must have the layers of"):
-        blend(path, load_weights().path, 0.5)
+    start, model = load_weights("astro-yolo-n6").path, fresh_model("yolo_p34_m.yaml")
+    begin_with(model, start, images)
+    model = model.eval().fuse(verbose=False)
+    began = {name: values.clone() for name, values in model.state_dict().items()}
+    with torch.no_grad():
+        for values in model.parameters():
+            values.add_(1.0)
+    keep(model, start, 0.3)
+    apart = {name: values - began[name] for name, values in model.state_dict().items()}
+    torch.testing.assert_close(apart["model.0.conv.weight"], torch.full((16, 3, 3, 3), 0.7))
+    torch.testing.assert_close(apart["model.3.conv.weight"][:64], torch.full((64, 64, 3, 3), 0.7))
+    torch.testing.assert_close(apart["model.3.conv.bias"][:64], torch.full((64,), 0.7))
+    torch.testing.assert_close(apart["model.3.conv.weight"][64:], torch.ones((16, 64, 3, 3)))
+    heard = model.state_dict()["model.5.conv.weight"][:128, 128:]
+    torch.testing.assert_close(heard, torch.full((128, 32, 3, 3), 0.7))

@@ -1,17 +1,17 @@
-"""Train the shipped weights, from those before them: ``python -m astro_yolo.training DATA OUT``."""
+"""Train shipped weights, from those before them: ``python -m astro_yolo.training DATA OUT``."""
 
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from astro_yolo._files import replacing
-from astro_yolo.training.dataset import DatasetRecipe
 from astro_yolo.training.fields import FIELDS, frame_paths
-from astro_yolo.training.ship import make_weights
-from astro_yolo.training.train import TrainRecipe
+from astro_yolo.training.ship import DETECTORS, make_weights
 
 _STATE = "arguments.json"
+_NUMBERS = "name", "epochs", "field_samples", "cutout_samples"
 _PLACES = (
     "galaxy_zoo/gz1_labels.csv", "galaxy_zoo/gz1_cutouts", "galaxy_zoo/other_surveys_labels.csv",
     "galaxy_zoo/other_surveys", "hst/stamps_f814w",
@@ -35,19 +35,28 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m astro_yolo.training", description=__doc__)
     parser.add_argument("data", help="folder with sas/, galaxy_zoo/ and hst/")
     parser.add_argument("out", help="working folder; an interrupted run goes on from there")
-    parser.add_argument("--epochs", type=int, default=TrainRecipe.epochs)
-    parser.add_argument("--field-samples", type=int, default=DatasetRecipe.field_samples)
-    parser.add_argument("--cutout-samples", type=int, default=DatasetRecipe.cutout_samples)
+    parser.add_argument("--name", choices=DETECTORS, default=next(iter(DETECTORS)))
+    parser.add_argument("--epochs", type=int, help="other than the recipe's, as the next two")
+    parser.add_argument("--field-samples", type=int)
+    parser.add_argument("--cutout-samples", type=int)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     args = parser.parse_args(argv)
     if wrong := _lacking(args.data) or _begun_otherwise(args):
         parser.error(wrong)
-    samples = DatasetRecipe(
-        field_samples=args.field_samples, cutout_samples=args.cutout_samples
+    recipe = DETECTORS[args.name]
+    samples = _with(recipe.dataset, args, ("field_samples", "cutout_samples"))
+    training = _with(recipe.training, args, ("epochs",))
+    weights = make_weights(
+        args.data, args.out, args.name, dataset=samples, training=training, device=args.device
     )
-    training = TrainRecipe(epochs=args.epochs)
-    print(make_weights(args.data, args.out, dataset=samples, training=training, device=args.device))
+    print(weights)
     return 0
+
+
+def _with(recipe, args, names):
+    """Return a recipe with the numbers that were given."""
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return replace(recipe, **given)
 
 
 def _lacking(data):
@@ -65,7 +74,7 @@ def _lacking(data):
 def _begun_otherwise(args):
     """Return what is wrong where the folder holds a run of other numbers, and note those of it."""
     path = Path(args.out) / _STATE
-    state = {name: getattr(args, name) for name in ("epochs", "field_samples", "cutout_samples")}
+    state = {name: getattr(args, name) for name in _NUMBERS}
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else state
     other = ", ".join(name for name in state if before.get(name) != state[name])
     if other:

@@ -12,14 +12,12 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from ultralytics.utils.torch_utils import ModelEMA
 
 from astro_yolo.training._steps import as_batch, begun, descend, optimiser_of, save, set_rate
-from astro_yolo.training._typed_loss import N_TYPES, TypedDetectionLoss, inside_any
-from astro_yolo.training.samples import IGNORE, STAR
+from astro_yolo.training._typed_loss import N_TYPES
 
 __all__ = ["train_on"]
 
 _CLASSES, _TYPES, _BOXES = 3.0, 0.75, 6.0  # weights of what stays, against the loss of the new
 _WARM_UP, _LAST, _SAVED_EVERY = 60, 0.02, 200
-_ROUND_STAR, _ROUND_GALAXY = 1.2, 4.0  # what belongs to one beyond its box: sides, pixels
 
 
 def train_on(store, labels, recipe, out, progress):
@@ -41,10 +39,10 @@ def train_on(store, labels, recipe, out, progress):
     batches, half = _Batches(store, labels, recipe), recipe.batch // 2
     model, teacher = _networks(batches, recipe)
     mean, optimiser = ModelEMA(model), optimiser_of(model, recipe.learning_rate)
-    criterion, begin, step = _LossOfNew(model, recipe.local), time.monotonic(), 0
+    begin, step = time.monotonic(), 0
     while (past := (time.monotonic() - begin) / recipe.seconds) < 1:
         set_rate(optimiser, recipe.learning_rate, step, past, warm_up=_WARM_UP, last=_LAST)
-        loss = _loss(model, teacher, criterion, batches.old(half), batches.new(half))
+        loss = _loss(model, teacher, batches.old(half), batches.new(half))
         descend(model, optimiser, loss)
         mean.update(model)
         step += 1
@@ -89,49 +87,13 @@ def _networks(batches, recipe):
     return model, copy.deepcopy(model).requires_grad_(requires_grad=False)
 
 
-class _LossOfNew(TypedDetectionLoss):
-    """
-    The loss of new samples: of all cells, or with ``local`` of those that surround known objects.
-
-    After a call ``learnt`` (batch, cells) says which cells counted.
-    """
-
-    def __init__(self, model, local):
-        super().__init__(model)
-        self.local, self.learnt = local, None
-
-    def _assign_known(self, scores, boxes, points, labels, targets, mask):
-        """Assign cells as ever; count no others than those that surround an object."""
-        result = super()._assign_known(scores, boxes, points, labels, targets, mask)
-        if self.local:
-            kinds = labels.long().squeeze(-1)
-            known = mask.bool().squeeze(-1) & (kinds != IGNORE)
-            self.learnt = inside_any(points, _grown(targets, kinds), known) | result[3].bool()
-        else:
-            self.learnt = torch.ones_like(result[3], dtype=torch.bool)
-        self._skip |= ~self.learnt
-        return result
-
-
-def _grown(boxes, kinds):
-    """Return boxes with what surrounds their objects: a saturated star is wider than its box."""
-    side = boxes[..., 2:] - boxes[..., :2]
-    more = torch.where((kinds == STAR)[..., None], _ROUND_STAR * side, _ROUND_GALAXY)
-    return torch.cat([boxes[..., :2] - more, boxes[..., 2:] + more], dim=-1)
-
-
-def _loss(model, teacher, criterion, old, new):
-    """Return the loss of the new samples and the distance from what is to stay."""
-    images = torch.cat([old, new["img"]])
-    taught = images if criterion.local else old
+def _loss(model, teacher, old, new):
+    """Return the loss of the new samples and the distance from what is to stay, in the old."""
     with torch.no_grad():
-        wanted = teacher(taught)
-    seen = model(images)
-    loss = criterion(_part(seen, slice(len(old), None)), new)[0].sum() / len(new["img"])
-    kept = torch.ones_like(wanted["scores"][:, 0], dtype=torch.bool)
-    if criterion.local:
-        kept[len(old) :] = ~criterion.learnt
-    return loss + _distance(_part(seen, slice(len(taught))), wanted, kept)
+        wanted = teacher(old)
+    seen = model(torch.cat([old, new["img"]]))
+    loss = model.loss(new, _part(seen, slice(len(old), None)))[0].sum() / len(new["img"])
+    return loss + _distance(_part(seen, slice(len(old))), wanted)
 
 
 def _part(out, some):
@@ -142,23 +104,17 @@ def _part(out, some):
     }
 
 
-def _distance(seen, wanted, kept):
-    """
-    Return how far outputs are from the teacher's: of sources and boxes in cells that are kept.
-
-    Types are compared in all: nobody judges those of what is learnt.
-    """
+def _distance(seen, wanted):
+    """Return how far outputs are from the teacher's: of sources, types and boxes."""
     scores, others = seen["scores"], wanted["scores"]
     share = others[:, N_TYPES:].sigmoid()
     strength = share.amax(dim=1)
-    weight = strength * kept
     entropies = [
-        binary_cross_entropy_with_logits(x[:, N_TYPES:], share, reduction="none").sum(dim=1)
+        binary_cross_entropy_with_logits(x[:, N_TYPES:], share, reduction="none").sum()
         for x in (scores, others)
     ]
-    found = ((entropies[0] - entropies[1]) * kept).sum()
     apart = others[:, :N_TYPES].log_softmax(1) - scores[:, :N_TYPES].log_softmax(1)
     types = (others[:, :N_TYPES].softmax(1) * apart).sum(dim=1) * strength
-    boxes = ((seen["boxes"] - wanted["boxes"]).abs().mean(dim=1) * weight).sum()
-    total = _CLASSES * found + _TYPES * types.sum() + _BOXES * boxes
-    return total / weight.sum().clamp(min=1)
+    boxes = ((seen["boxes"] - wanted["boxes"]).abs().mean(dim=1) * strength).sum()
+    total = _CLASSES * (entropies[0] - entropies[1]) + _TYPES * types.sum() + _BOXES * boxes
+    return total / strength.sum().clamp(min=1)

@@ -6,25 +6,28 @@ wants them back: each is set so that it changes nothing, for the samples that ar
 Imports torch: load it only where training was asked for.
 """
 
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import nn
 
 from astro_yolo.exceptions import WeightsError, require
+from astro_yolo.training._widen import channel_places
 
-__all__ = ["begin_with", "blend"]
+__all__ = ["begin_with", "keep"]
 
 
 def begin_with(model, path, images):
     """
     Give a network that is about to be trained the weights of an exported one.
 
+    A wider network begins as exactly what the narrower one is: the channels that are new begin by
+    chance, and the old ones do not hear them yet (after Chen, Goodfellow & Shlens 2016, ICLR,
+    "Net2Net").
+
     Parameters
     ----------
     model : torch.nn.Module
-        An ultralytics detection model of the same layers, changed in place.
+        An ultralytics detection model of the same layers, as wide or wider, changed in place.
     path : path-like
         ONNX file of `astro_yolo.training.export.export_onnx`.
     images : (B, 3, ny, nx) tensor
@@ -36,10 +39,10 @@ def begin_with(model, path, images):
     WeightsError
         If the layers of the file are others.
     """
-    _, tensors = _read(path)
-    stored = {name: torch.from_numpy(values) for name, (_, values) in tensors.items()}
+    stored = _stored(path)
     with torch.no_grad():
-        hooks = [_unfold(stored, name, layer, path) for name, layer in _convolutions(model)]
+        places = _places_in(model, stored, path)
+        hooks = [_unfold(stored, name, layer, places[name]) for name, layer in _convolutions(model)]
         training = model.training
         model.eval()(images)
         model.train(training)
@@ -47,9 +50,9 @@ def begin_with(model, path, images):
         hook.remove()
 
 
-def blend(path, start, share):
+def keep(model, path, share):
     """
-    Average the weights of an exported network with those that its training began with.
+    Average the weights of a trained network with those that its training began with.
 
     What a network learns of new kinds of images costs it a part of what it knew of the old ones;
     the mean of both keeps most of each (Wortsman et al. 2022, CVPR, "Robust fine-tuning of
@@ -57,42 +60,35 @@ def blend(path, start, share):
 
     Parameters
     ----------
+    model : torch.nn.Module
+        The trained network, its normalisations folded in, changed in place.
     path : path-like
-        ONNX file, changed in place; its metadata stay.
-    start : path-like
-        ONNX file of the weights it began with.
+        ONNX file that it began with. Channels that it did not have stay, and are heard less by the
+        others.
     share : float
         Weight of the start, 0 to 1.
 
     Raises
     ------
     WeightsError
-        If the layers of the files differ.
+        If the layers of the file are others.
     """
-    onnx = require("onnx", extra="train", feature="averaging weights")
-    network, tensors = _read(path)
-    _, before = _read(start)
-    shapes = [{name: values.shape for name, (_, values) in t.items()} for t in (tensors, before)]
-    if shapes[0] != shapes[1]:
-        raise WeightsError(f"{path}: must have the layers of {start} to be averaged with it")
-    for name, (tensor, values) in tensors.items():
-        if values.dtype == np.float32:
-            mean = torch.from_numpy((1 - share) * values + share * before[name][1])
-            if mean.ndim == 4:  # kernels that bfloat16 holds, as the export leaves them
-                mean = mean.bfloat16().float()
-            tensor.CopyFrom(onnx.numpy_helper.from_array(mean.numpy(), name))
-    part = Path(path).with_suffix(".part")
-    onnx.save(network, str(part))
-    part.replace(path)
+    stored = _stored(path)
+    places = _places_in(model, stored, path)
+    with torch.no_grad():
+        for name, layer in _convolutions(model):
+            rows, bias = _rows(stored, name, layer, places[name])
+            conv, out = getattr(layer, "conv", layer), places[name][0]
+            conv.weight[out] = conv.weight[out].lerp(rows, share)
+            conv.bias[out] = conv.bias[out].lerp(bias, share)
 
 
-def _read(path):
-    """Return a network of an ONNX file, and name -> (tensor, values) of its weights."""
+def _stored(path):
+    """Return name -> values of the weights in an ONNX file."""
     onnx = require("onnx", extra="train", feature="reading exported weights")
-    network = onnx.load(str(path))
-    return network, {
-        tensor.name: (tensor, np.array(onnx.numpy_helper.to_array(tensor)))
-        for tensor in network.graph.initializer
+    return {
+        tensor.name: torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor)))
+        for tensor in onnx.load(str(path)).graph.initializer
     }
 
 
@@ -110,19 +106,42 @@ def _convolutions(model):
     return [(f"{name}.conv", layer) for name, layer in joined] + plain
 
 
-def _unfold(stored, name, layer, path):
+def _places_in(model, stored, path):
+    """Return where the stored channels stand in a network, by the name of the convolution."""
+    shapes = {}
+    for name, layer in _convolutions(model):
+        weight, bias = _values(stored, name)
+        wanted = tuple(getattr(layer, "conv", layer).weight.shape)
+        if weight is None or bias is None or weight.shape[2:] != wanted[2:]:
+            got = "nothing" if weight is None else tuple(weight.shape)
+            raise WeightsError(f"{path}: {name} must hold {wanted}, got {got}: another network")
+        shapes[name] = tuple(weight.shape[:2])
+    try:
+        return channel_places(model, shapes)
+    except ValueError as error:
+        raise WeightsError(f"{path}: another network: {error}") from error
+
+
+def _unfold(stored, name, layer, places):
     """Set one convolution; return the hook that sets the normalisation behind it, if any."""
-    weight, bias = _values(stored, name)
-    conv = getattr(layer, "conv", layer)
-    if weight is None or bias is None or weight.shape != conv.weight.shape:
-        got = "nothing" if weight is None else tuple(weight.shape)
-        msg = f"{path}: {name} must hold {tuple(conv.weight.shape)}, got {got}: another network"
-        raise WeightsError(msg)
-    conv.weight.copy_(weight)
+    rows, bias = _rows(stored, name, layer, places)
+    conv, out = getattr(layer, "conv", layer), places[0]
+    conv.weight[out] = rows
     if conv is layer:
-        conv.bias.copy_(bias)
+        conv.bias[out] = bias
         return None
-    return layer.bn.register_forward_pre_hook(lambda norm, inputs: _let_pass(norm, *inputs, bias))
+    return layer.bn.register_forward_pre_hook(
+        lambda norm, inputs: _let_pass(norm, *inputs, out, bias)
+    )
+
+
+def _rows(stored, name, layer, places):
+    """Return stored weights and bias; the weights do not hear the channels that are not stored."""
+    weight, bias = _values(stored, name)
+    out, into = places
+    rows = torch.zeros_like(getattr(layer, "conv", layer).weight[out])
+    rows[:, into] = weight
+    return rows, bias
 
 
 def _values(stored, name):
@@ -146,10 +165,10 @@ def _half(stored, name):
     return None
 
 
-def _let_pass(norm, x, bias):
-    """Set a normalisation so that it adds the bias to these values and changes nothing else."""
+def _let_pass(norm, x, out, bias):
+    """Set a normalisation so that it adds the bias to these channels and changes nothing else."""
     variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(variance)
-    norm.weight.copy_((variance + norm.eps).sqrt())
-    norm.bias.copy_(mean + bias)
+    norm.weight[out] = (variance + norm.eps).sqrt()[out]
+    norm.bias[out] = mean[out] + bias

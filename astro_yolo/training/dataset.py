@@ -17,6 +17,7 @@ import numpy as np
 
 from astro_yolo.network.backends import load_backend
 from astro_yolo.network.weights import load_weights
+from astro_yolo.training.bright import compose_bright
 from astro_yolo.training.compose import compose_cutouts, compose_field
 from astro_yolo.training.cutouts import (
     Cutout,
@@ -53,6 +54,7 @@ class DatasetRecipe:
     cutout_samples: int = 12_800
     deep_samples: int = 2000  # skies like a deep field from space
     model_samples: int = 8800  # skies of models, at any seeing
+    bright_samples: int = 0  # bright compact galaxies: white discs in most pictures
     val_share: float = 0.04
     size: int = 416
     seed: int = 20261201
@@ -123,7 +125,7 @@ def _remove_samples(out):
 def _plan(recipe):
     """Return (number, split, source) of every sample, in a fixed order."""
     jobs = []
-    for source in ("field", "cutout", "deep", "model"):
+    for source in ("field", "cutout", "deep", "model", "bright"):
         count = getattr(recipe, f"{source}_samples")
         n_val = round(count * recipe.val_share)
         jobs += [(source, "train")] * count + [(source, "val")] * n_val
@@ -303,6 +305,14 @@ def _stamp(groups, recipe, rng):
     return label, light * np.clip((1 - distance) / 0.3, 0, 1), box - np.tile(low, 2)
 
 
+def _bright_field(data, split, recipe, rng):
+    """Draw a field with galaxies to add bright ones to; two times of five none, for a blank sky."""
+    fields, _ = fields_of(data, split, recipe.second_opinion)
+    rules = rules_of(split).values()
+    chosen = [field for field, rule in zip(fields, rules, strict=True) if rule.has_galaxies]
+    return chosen[rng.integers(len(chosen))] if rng.random() < 0.6 else None
+
+
 def _write_sample(job, *, data, out, recipe):
     """Make and write one sample; return the count of its objects by split and kind."""
     number, _, split = job
@@ -346,6 +356,8 @@ def make_sample(job, *, data, out, recipe):
         sample = compose_cutouts(pick, rng, size=recipe.size)
     elif source == "model":
         sample = compose_model_sky(rng, size=recipe.size)
+    elif source == "bright":
+        sample = compose_bright(_bright_field(data, split, recipe, rng), rng, size=recipe.size)
     else:
         stamps = read_stamps(str(Path(data) / "hst" / "stamps_f814w"), split)
         sample = compose_deep(stamps, rng, size=recipe.size)

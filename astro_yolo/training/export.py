@@ -19,7 +19,7 @@ __all__ = ["export_onnx", "write_metadata"]
 LICENSE = "AGPL-3.0-only"
 
 
-def export_onnx(checkpoint, path, *, name, version, overwrite=False):
+def export_onnx(checkpoint, path, *, name, version, start=None, kept=0.0, overwrite=False):
     """
     Export a checkpoint of `astro_yolo.training.train.train` to ONNX.
 
@@ -36,6 +36,10 @@ def export_onnx(checkpoint, path, *, name, version, overwrite=False):
         ONNX file to write.
     name, version : str
         Name and version of the weights.
+    start : path-like, optional
+        ONNX file that the training began with.
+    kept : float, optional
+        Share of it in the mean of its weights and the trained ones, which is exported.
     overwrite : bool, optional
         Replace an existing file.
 
@@ -48,6 +52,8 @@ def export_onnx(checkpoint, path, *, name, version, overwrite=False):
     ------
     FileExistsError
         If the file exists and ``overwrite`` is False.
+    astro_yolo.exceptions.WeightsError
+        If ``kept`` is not 0 and the layers of ``start`` are others.
     """
     torch = require("torch", extra="train", feature="exporting a network")
     require("onnx", extra="train", feature="exporting a network")
@@ -55,7 +61,7 @@ def export_onnx(checkpoint, path, *, name, version, overwrite=False):
     if path.exists() and not overwrite:
         msg = f"path must not exist unless overwrite=True, got {path}"
         raise FileExistsError(msg)
-    model = _inference_model(torch, checkpoint)
+    model = _inference_model(torch, checkpoint, start, kept)
     write_graph(torch, model, path)
     write_metadata(path, _first_metadata(model, name, version))
     return path
@@ -81,11 +87,14 @@ def write_graph(torch, model, path):
         )
 
 
-def _inference_model(torch, checkpoint):
+def _inference_model(torch, checkpoint, start, kept):
     """Return the averaged, fused float32 network of a checkpoint in export mode."""
     from astro_yolo.training._graph import rearrange
+    from astro_yolo.training._warm_start import keep
 
     model = load_fused(torch, checkpoint)
+    if kept:
+        keep(model, start, kept)
     rearrange(model)
     return ready_for_export(model)
 

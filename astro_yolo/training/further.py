@@ -2,7 +2,7 @@
 
 A training on new samples alone takes away what the detector knows of others. So half of each batch
 are samples of its own kind, on which it learns its own outputs (Li & Hoiem 2018, IEEE TPAMI 40,
-2935, "Learning without Forgetting"); and in new ones it may learn the new objects alone.
+2935, "Learning without Forgetting").
 """
 
 import json
@@ -15,63 +15,31 @@ import cv2
 import numpy as np
 
 from astro_yolo.exceptions import require
-from astro_yolo.training.bright import compose_bright
-from astro_yolo.training.dataset import (
-    DatasetRecipe,
-    fields_of,
-    make_sample,
-    measure_cutouts,
-    packed,
-    rules_of,
-)
+from astro_yolo.training.dataset import DatasetRecipe, make_sample, measure_cutouts, packed
 
-__all__ = ["FurtherRecipe", "bright_sample", "make_samples", "train_further"]
+__all__ = ["FurtherRecipe", "make_samples", "train_further"]
 
 _RECIPE, _IMAGES, _LABELS = "further.json", "further.npy", "further-labels.npz"
 
 
 @dataclass(frozen=True)
 class FurtherRecipe:
-    """What a detector learns, and how long; by default for bright galaxies that are white discs."""
+    """How a detector is trained on; by default to be the shipped network for deep fields."""
 
     start: str = "astro-yolo-n6"  # weights to begin with: a name or an ONNX file
-    new_samples: int = 5000
-    old_samples: int = 7000
+    new_samples: int = 8000
+    old_samples: int = 8000
     # where these come from
     old_shares: tuple = (("field", 0.45), ("cutout", 0.28), ("deep", 0.05), ("model", 0.22))
-    local: bool = True  # whether in new samples all that is far from their objects stays
     model: str = "yolo_p34_n.yaml"
     image_size: int = 416
     batch: int = 32
     learning_rate: float = 6e-4
-    seconds: float = 2700.0
-    seed: int = 91
+    seconds: float = 3600.0
+    seed: int = 77
 
 
-def bright_sample(data, number, rng):
-    """
-    Return a new sample of `astro_yolo.training.bright`: three of five in a field.
-
-    Parameters
-    ----------
-    data : str
-        Folder with ``sas``.
-    number : int
-        Of the sample.
-    rng : numpy.random.Generator
-        Source of chance.
-
-    Returns
-    -------
-    astro_yolo.training.samples.Sample
-    """
-    fields, _ = fields_of(data, "train", DatasetRecipe.second_opinion)
-    rules = rules_of("train").values()
-    chosen = [field for field, rule in zip(fields, rules, strict=True) if rule.has_galaxies]
-    return compose_bright(chosen[rng.integers(len(chosen))] if number % 5 < 3 else None, rng)
-
-
-def train_further(data, out, recipe=None, *, new=bright_sample, workers=2, progress=print):
+def train_further(data, out, new, recipe=None, *, workers=2, progress=print):
     """
     Make samples, and train by the clock on a CPU; what is done is skipped.
 
@@ -81,10 +49,11 @@ def train_further(data, out, recipe=None, *, new=bright_sample, workers=2, progr
         Folder with ``sas``, ``galaxy_zoo`` and ``hst``.
     out : path-like
         Folder for the samples, half a megabyte each, and the checkpoint.
+    new : callable
+        ``new(data, number, rng)`` returns a new `~astro_yolo.training.samples.Sample`, from the
+        data folder, its number and a source of chance. It must be a function of a module.
     recipe : FurtherRecipe, optional
-        What is learnt.
-    new : callable, optional
-        ``new(data, number, rng)`` returns a new sample; see `bright_sample`, the default.
+        Begin, numbers and schedule.
     workers : int, optional
         Processes that make samples.
     progress : callable, optional

@@ -14,7 +14,9 @@ class TrainRecipe:
     """How a network is trained; by default the shipped one, from the one before it."""
 
     model: str = "yolo_p34_n.yaml"
-    start: str = "astro-yolo-n5"  # weights to begin with: a name or an ONNX file; "" for random
+    # weights to begin with, a name or an ONNX file, of as wide a network or a narrower one; "" for
+    # random ones
+    start: str = "astro-yolo-n5"
     kept: float = 0.0  # share of the start in the mean of its weights and the trained ones
     epochs: int = 15
     batch: int = 128
