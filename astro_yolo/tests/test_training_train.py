@@ -73,6 +73,8 @@ def test_exported_weights_are_used_by_detect(run, tmp_path):
     assert len(table) == 0
     with pytest.raises(FileExistsError, match="overwrite=True"):
         export_onnx(run, path, name="tiny", version="0")
+    with pytest.raises(ValueError, match=r"start must be given where kept is not 0, got kept=0.3"):
+        export_onnx(run, tmp_path / "other.onnx", name="tiny", version="0", kept=0.3)
 
 
 def test_ignored_boxes_and_unjudged_types_do_not_move_the_loss(run):

@@ -35,7 +35,9 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m astro_yolo.training", description=__doc__)
     parser.add_argument("data", help="folder with sas/, galaxy_zoo/ and hst/")
     parser.add_argument("out", help="working folder; an interrupted run goes on from there")
-    parser.add_argument("--name", choices=DETECTORS, default=next(iter(DETECTORS)))
+    parser.add_argument(
+        "--name", choices=DETECTORS, default=next(iter(DETECTORS)), help="detector (%(default)s)"
+    )
     parser.add_argument("--epochs", type=int, help="other than the recipe's, as the next two")
     parser.add_argument("--field-samples", type=int)
     parser.add_argument("--cutout-samples", type=int)

@@ -52,6 +52,8 @@ def export_onnx(checkpoint, path, *, name, version, start=None, kept=0.0, overwr
     ------
     FileExistsError
         If the file exists and ``overwrite`` is False.
+    ValueError
+        If there is no ``start`` to keep a share of.
     astro_yolo.exceptions.WeightsError
         If ``kept`` is not 0 and the layers of ``start`` are others.
     """
@@ -61,6 +63,9 @@ def export_onnx(checkpoint, path, *, name, version, start=None, kept=0.0, overwr
     if path.exists() and not overwrite:
         msg = f"path must not exist unless overwrite=True, got {path}"
         raise FileExistsError(msg)
+    if kept and start is None:
+        msg = f"start must be given where kept is not 0, got kept={kept}"
+        raise ValueError(msg)
     model = _inference_model(torch, checkpoint, start, kept)
     write_graph(torch, model, path)
     write_metadata(path, _first_metadata(model, name, version))
