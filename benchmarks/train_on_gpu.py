@@ -1,10 +1,10 @@
-"""Train the shipped detector on a GPU while the samples are still being made.
+"""Train a shipped detector on a GPU while the samples are still being made.
 
 Run from the repository root: ``python benchmarks/train_on_gpu.py DATA OUT --seconds 545``. The
-recipe is that of ``--name``. All cores but two make the samples, in an order of chance, and each
-batch is drawn from those that there are. They stay in the memory of the
-GPU, 30 GB of them. Loss, network and flips are those of `astro_yolo.training.train`, the schedule
-is by the clock. ``OUT/last.pt``, written every thousand steps, is a checkpoint for
+recipe is that of ``--name`` in `astro_yolo.training.ship.DETECTORS`. All cores but two make the
+samples, in an order of chance, and each batch is drawn from those that there are. They stay in the
+memory of the GPU, 30 GB of them. Loss, network and flips are those of `astro_yolo.training.train`,
+the schedule is by the clock. ``OUT/last.pt``, written every thousand steps, is a checkpoint for
 `astro_yolo.training.export.export_onnx`, with ``start`` and ``kept`` of the recipe, whose file
 `astro_yolo.training.ship.calibrate` completes.
 `python -m astro_yolo.training` needs no GPU and does it all in one go, by the trainer of

@@ -132,6 +132,7 @@ def test_the_shipped_recipe_goes_on_only_with_the_same_numbers(recipe, tmp_path,
     command = [str(data), str(tmp_path / "out")]
     assert main([*command, "--epochs", "3"]) == 0
     assert main([*command, "--epochs", "3", "--device", "cuda"]) == 0
+    assert main([*command, "--epochs", "3", "--field-samples", "16400"]) == 0  # the recipe's own
     with pytest.raises(SystemExit, match="2"):
         main([*command, "--epochs", "4", "--field-samples", "9"])
     said = capsys.readouterr().err

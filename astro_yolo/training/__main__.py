@@ -8,10 +8,9 @@ from pathlib import Path
 
 from astro_yolo._files import replacing
 from astro_yolo.training.fields import FIELDS, frame_paths
-from astro_yolo.training.ship import DETECTORS, make_weights
+from astro_yolo.training.ship import DEFAULT, DETECTORS, make_weights
 
 _STATE = "arguments.json"
-_NUMBERS = "name", "epochs", "field_samples", "cutout_samples"
 _PLACES = (
     "galaxy_zoo/gz1_labels.csv", "galaxy_zoo/gz1_cutouts", "galaxy_zoo/other_surveys_labels.csv",
     "galaxy_zoo/other_surveys", "hst/stamps_f814w",
@@ -35,19 +34,21 @@ def main(argv=None):
     parser = argparse.ArgumentParser(prog="python -m astro_yolo.training", description=__doc__)
     parser.add_argument("data", help="folder with sas/, galaxy_zoo/ and hst/")
     parser.add_argument("out", help="working folder; an interrupted run goes on from there")
-    parser.add_argument(
-        "--name", choices=DETECTORS, default=next(iter(DETECTORS)), help="detector (%(default)s)"
-    )
+    parser.add_argument("--name", choices=DETECTORS, default=DEFAULT, help="(%(default)s)")
     parser.add_argument("--epochs", type=int, help="other than the recipe's, as the next two")
     parser.add_argument("--field-samples", type=int)
     parser.add_argument("--cutout-samples", type=int)
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     args = parser.parse_args(argv)
-    if wrong := _lacking(args.data) or _begun_otherwise(args):
-        parser.error(wrong)
     recipe = DETECTORS[args.name]
     samples = _with(recipe.dataset, args, ("field_samples", "cutout_samples"))
     training = _with(recipe.training, args, ("epochs",))
+    state = {
+        "name": args.name, "epochs": training.epochs, "field_samples": samples.field_samples,
+        "cutout_samples": samples.cutout_samples,
+    }  # fmt: skip
+    if wrong := _lacking(args.data) or _begun_otherwise(args.out, state):
+        parser.error(wrong)
     weights = make_weights(
         args.data, args.out, args.name, dataset=samples, training=training, device=args.device
     )
@@ -73,15 +74,15 @@ def _lacking(data):
     return f"data must hold {missing.relative_to(data).as_posix()}, which is not in {data}"
 
 
-def _begun_otherwise(args):
+def _begun_otherwise(out, state):
     """Return what is wrong where the folder holds a run of other numbers, and note those of it."""
-    path = Path(args.out) / _STATE
-    state = {name: getattr(args, name) for name in _NUMBERS}
+    path = Path(out) / _STATE
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else state
+    before.setdefault("name", DEFAULT)  # the only one there once was
     other = ", ".join(name for name in state if before.get(name) != state[name])
     if other:
         rule = "out must be a new folder or one of the same run"
-        return f"{rule}, and that in {args.out} was begun with another {other}"
+        return f"{rule}, and that in {out} was begun with another {other}"
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path, overwrite=True) as part:
         part.write_text(json.dumps(state, indent=1), encoding="utf-8")

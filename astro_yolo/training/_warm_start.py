@@ -39,10 +39,8 @@ def begin_with(model, path, images):
     WeightsError
         If the layers of the file are others.
     """
-    stored = _stored(path)
     with torch.no_grad():
-        places = _places_in(model, stored, path)
-        hooks = [_unfold(stored, name, layer, places[name]) for name, layer in _convolutions(model)]
+        hooks = [_unfold(*part) for part in _start_of(model, path)]
         training = model.training
         model.eval()(images)
         model.train(training)
@@ -73,12 +71,8 @@ def keep(model, path, share):
     WeightsError
         If the layers of the file are others.
     """
-    stored = _stored(path)
-    places = _places_in(model, stored, path)
     with torch.no_grad():
-        for name, layer in _convolutions(model):
-            rows, bias = _rows(stored, name, layer, places[name])
-            conv, out = getattr(layer, "conv", layer), places[name][0]
+        for conv, _, out, rows, bias in _start_of(model, path):
             conv.weight[out] = conv.weight[out].lerp(rows, share)
             conv.bias[out] = conv.bias[out].lerp(bias, share)
 
@@ -93,55 +87,58 @@ def _stored(path):
 
 
 def _convolutions(model):
-    """Return (name in the file, layer) of each convolution that holds weights."""
+    """Return (name in the file, convolution, the normalisation behind it or None) of each."""
     joined = [
-        (name, layer) for name, layer in model.named_modules()
+        (f"{name}.conv", layer.conv, getattr(layer, "bn", None))
+        for name, layer in model.named_modules()
         if isinstance(getattr(layer, "conv", None), nn.Conv2d)
     ]
-    inside = {id(layer.conv) for _, layer in joined}
+    inside = {id(conv) for _, conv, _ in joined}
     plain = [
-        (name, layer) for name, layer in model.named_modules()
+        (name, layer, None) for name, layer in model.named_modules()
         if isinstance(layer, nn.Conv2d) and id(layer) not in inside
     ]
-    return [(f"{name}.conv", layer) for name, layer in joined] + plain
+    return joined + plain
 
 
-def _places_in(model, stored, path):
-    """Return where the stored channels stand in a network, by the name of the convolution."""
-    shapes = {}
-    for name, layer in _convolutions(model):
-        weight, bias = _values(stored, name)
-        wanted = tuple(getattr(layer, "conv", layer).weight.shape)
-        if weight is None or bias is None or weight.shape[2:] != wanted[2:]:
-            got = "nothing" if weight is None else tuple(weight.shape)
-            raise WeightsError(f"{path}: {name} must hold {wanted}, got {got}: another network")
-        shapes[name] = tuple(weight.shape[:2])
+def _start_of(model, path):
+    """
+    Return what is stored for each convolution of a network.
+
+    The convolution, the normalisation behind it or None, which of its outputs are stored, their
+    weights, which do not hear the channels that are not stored, and their biases.
+    """
+    stored, layers = _stored(path), _convolutions(model)
+    values = {name: _values(stored, name) for name, *_ in layers}
+    for name, conv, _ in layers:
+        _check(path, name, tuple(conv.weight.shape), *values[name])
     try:
-        return channel_places(model, shapes)
+        places = channel_places(model, {k: weight.shape[:2] for k, (weight, _) in values.items()})
     except ValueError as error:
         raise WeightsError(f"{path}: another network: {error}") from error
+    parts = []
+    for name, conv, norm in layers:
+        (weight, bias), (out, into) = values[name], places[name]
+        rows = torch.zeros_like(conv.weight[out])
+        rows[:, into] = weight
+        parts.append((conv, norm, out, rows, bias))
+    return parts
 
 
-def _unfold(stored, name, layer, places):
+def _check(path, name, wanted, weight, bias):
+    """Refuse what is not stored, or of another kernel."""
+    if weight is None or bias is None or weight.shape[2:] != wanted[2:]:
+        got = "nothing" if weight is None else tuple(weight.shape)
+        raise WeightsError(f"{path}: {name} must hold {wanted}, got {got}: another network")
+
+
+def _unfold(conv, norm, out, rows, bias):
     """Set one convolution; return the hook that sets the normalisation behind it, if any."""
-    rows, bias = _rows(stored, name, layer, places)
-    conv, out = getattr(layer, "conv", layer), places[0]
     conv.weight[out] = rows
-    if conv is layer:
+    if norm is None:
         conv.bias[out] = bias
         return None
-    return layer.bn.register_forward_pre_hook(
-        lambda norm, inputs: _let_pass(norm, *inputs, out, bias)
-    )
-
-
-def _rows(stored, name, layer, places):
-    """Return stored weights and bias; the weights do not hear the channels that are not stored."""
-    weight, bias = _values(stored, name)
-    out, into = places
-    rows = torch.zeros_like(getattr(layer, "conv", layer).weight[out])
-    rows[:, into] = weight
-    return rows, bias
+    return norm.register_forward_pre_hook(lambda norm, inputs: _let_pass(norm, *inputs, out, bias))
 
 
 def _values(stored, name):

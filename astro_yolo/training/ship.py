@@ -29,6 +29,7 @@ from astro_yolo.training.train import TrainRecipe, train
 from astro_yolo.training.types import make_types
 
 __all__ = [
+    "DEFAULT",
     "DETECTORS",
     "DetectorRecipe",
     "calibrate",
@@ -62,6 +63,9 @@ DETECTORS = {
     ),
 }  # fmt: skip
 
+#: The one that ``model="default"`` names.
+DEFAULT = "astro-yolo-n6"
+
 #: Names and versions of the other networks.
 TYPES_NAME, TYPES_VERSION = "astro-yolo-types-2", "2"
 DEEP_NAME, DEEP_VERSION = "astro-yolo-deep-1", "1"  # of benchmarks/train_deep.py
@@ -74,7 +78,7 @@ _PURITY, _FAINTEST = 0.92, 22.0
 
 
 def make_weights(
-    data, out, name="astro-yolo-n6", *, dataset=None, training=None, types=None, device="cpu"
+    data, out, name=DEFAULT, *, dataset=None, training=None, types=None, device="cpu"
 ):
     """
     Build the data set, train, export and calibrate both networks; what is done is skipped.
