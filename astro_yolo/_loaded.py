@@ -1,10 +1,11 @@
-"""Networks in memory: a detector's own, or those of all detectors that a process was sent.
+"""Networks in memory: a detector's own, and those that a process keeps for what comes next.
 
-A pool of processes sends a detector with every image. Loaded for each anew, the networks would
-take longer than most images do.
+A pool of processes sends a detector with every image, and a loop may call `astro_yolo.detect` for
+each. Loaded for each anew, the networks would take as long as many images do.
 """
 
 import os
+from contextlib import contextmanager
 from functools import partial
 from threading import Lock
 
@@ -13,7 +14,7 @@ from astro_yolo.network.backends import load_backend
 from astro_yolo.network.types import TypeClassifier
 from astro_yolo.network.weights import load_weights
 
-__all__ = ["Loaded", "loaded_here"]
+__all__ = ["Loaded", "loaded_here", "spare_here"]
 
 _KEPT = 6  # networks; a detector has three
 
@@ -34,7 +35,9 @@ class Loaded:
 
     def backend(self, weights, choice, device):
         """Return what `~astro_yolo.network.backends.load_backend` returns for the arguments."""
-        return self._backend(weights.sha256, lambda: weights, choice, device)
+        # the checksum of a .pt file does not tell of the metadata beside it
+        name = weights.sha256 + str(weights.metadata)
+        return self._backend(name, lambda: weights, choice, device)
 
     def classifier(self, weights):
         """Return the network of types that goes with the weights."""
@@ -47,9 +50,9 @@ class Loaded:
         read = partial(load_weights, weights.deep)  # the file only where it is not loaded yet
         return partial(self._backend, weights.deep_sha256, read, choice, device)
 
-    def _backend(self, sha256, read, choice, device):
-        """Return the network of a checksum in a runtime; ``read`` returns its weights."""
-        key = sha256, choice, device, conf.openvino_precision
+    def _backend(self, name, read, choice, device):
+        """Return the network of a name in a runtime; ``read`` returns its weights."""
+        key = name, choice, device, conf.openvino_precision
         return self._once(key, lambda: load_backend(read(), choice, device))
 
     def _once(self, key, load):
@@ -62,9 +65,24 @@ class Loaded:
         return self._networks[key]
 
 
-_LOADED = {}
+_LOADED, _SPARE = {}, {}
 
 
 def loaded_here():
     """Return the networks that detectors from other processes share; a forked process has none."""
     return _LOADED.setdefault(os.getpid(), Loaded())
+
+
+@contextmanager
+def spare_here():
+    """
+    Lend the networks of the last that had them in this process, for one at a time.
+
+    Who finds none, as others run at the same time, gets empty ones and need not wait.
+    """
+    here = os.getpid()
+    loaded = _SPARE.pop(here, None) or Loaded()
+    try:
+        yield loaded
+    finally:
+        _SPARE[here] = loaded

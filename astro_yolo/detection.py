@@ -10,7 +10,7 @@ import numpy as np
 
 from astro_yolo import __version__, tiling
 from astro_yolo import boxes as box_math
-from astro_yolo._loaded import Loaded, loaded_here
+from astro_yolo._loaded import Loaded, loaded_here, spare_here
 from astro_yolo._scan import scan
 from astro_yolo._stamp_inputs import as_number
 from astro_yolo.catalog import CLASSES, FLAGS, LABELS, make_table
@@ -294,11 +294,7 @@ class Detector:
             "doubles": box_math.DOUBLES,
             "labels": list(wanted),
             "stretch": weights.stretch,
-            "input": {
-                "name": frame.name,
-                "kind": frame.kind,
-                "bands": list(frame.bands),
-            },
+            "input": {"name": frame.name, "kind": frame.kind, "bands": list(frame.bands)},
         }
 
 
@@ -329,12 +325,8 @@ def detect(
     image : path, `~astropy.io.fits.HDUList`, HDU, `~astropy.nddata.NDData`, array, dict or list
         Anything that `~astro_yolo.read_image` reads. A dict or list holds the bands
         of one field, a list from short to long wavelength.
-    model : str or pathlib.Path, optional
-        Name of weights in the package, or path of an ``.onnx`` or ``.pt`` file.
-    device : {None, "cpu", "cuda"}, optional
-        Where to compute; None takes ``conf.device``, or lets the backend choose.
-    backend : {"auto", "onnxruntime", "openvino", "ultralytics"}, optional
-        Runtime of the network; "auto" takes the fastest installed one.
+    model, device, backend : optional
+        As of `Detector`.
     wcs, mask, hdu, score, min_purity, classes, include_stars, priors, zoom, background : optional
         As in `Detector.detect`.
     measure, progress : bool, optional
@@ -356,18 +348,25 @@ def detect(
 
     See Also
     --------
-    Detector : Keeps the network ready for many images.
+    Detector : The same, made once for many images.
+
+    Notes
+    -----
+    The networks stay in memory for the next call with the same model. Calls from several threads
+    run at the same time, and each that finds them in use loads its own.
 
     Examples
     --------
     >>> from astro_yolo import detect
     >>> table = detect(["g.fits", "r.fits", "i.fits"], min_purity=0.9)  # doctest: +SKIP
     """
-    return Detector(model, device=device, backend=backend).detect(
-        image, wcs=wcs, mask=mask, hdu=hdu, score=score, min_purity=min_purity, classes=classes,
-        include_stars=include_stars, priors=priors, zoom=zoom, background=background,
-        measure=measure, progress=progress,
-    )  # fmt: skip
+    detector = Detector(model, device=device, backend=backend)
+    with spare_here() as detector._loaded:  # noqa: SLF001 (our own class)
+        return detector.detect(
+            image, wcs=wcs, mask=mask, hdu=hdu, score=score, min_purity=min_purity,
+            classes=classes, include_stars=include_stars, priors=priors, zoom=zoom,
+            background=background, measure=measure, progress=progress,
+        )  # fmt: skip
 
 
 def _wanted_labels(classes, *, include_stars):

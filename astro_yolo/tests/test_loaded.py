@@ -1,9 +1,11 @@
 """Networks that are loaded once."""
 
 import os
+from contextlib import suppress
+from dataclasses import replace
 
 from astro_yolo import _loaded
-from astro_yolo._loaded import Loaded, loaded_here
+from astro_yolo._loaded import Loaded, loaded_here, spare_here
 from astro_yolo.network.weights import load_weights
 from astro_yolo.training.ship import DEEP_NAME
 
@@ -36,3 +38,25 @@ def test_a_forked_process_starts_anew(monkeypatch):
     parent = os.getpid()
     monkeypatch.setattr("os.getpid", lambda: parent + 1)
     assert loaded_here() is not mine
+
+
+def test_other_metadata_are_another_network():
+    """A .pt file has them in a file of their own, whose change must not go unnoticed."""
+    loaded, weights = Loaded(), load_weights("astro-yolo-n1")
+    ask = lambda weights: loaded.backend(weights, "onnxruntime", "cpu")  # noqa: E731
+    first = ask(weights)
+    assert ask(load_weights("astro-yolo-n1")) is first
+    other = replace(weights, metadata=weights.metadata | {"zoom": 2.0})
+    assert ask(other).weights.zoom == 2.0
+
+
+def test_spare_networks_are_lent_to_one_at_a_time():
+    """The next gets those of the last, also after an error; who asks meanwhile gets its own."""
+    with spare_here() as first, spare_here() as second:
+        assert first is not second
+    with spare_here() as third:
+        assert third is first
+    with suppress(ZeroDivisionError), spare_here():
+        raise ZeroDivisionError
+    with spare_here() as last:
+        assert last is first
