@@ -8,6 +8,7 @@ __all__ = [
     "CommandError",
     "add_command",
     "by_options",
+    "check_ecsv",
     "check_plot",
     "check_tables",
     "complain",
@@ -17,6 +18,9 @@ __all__ = [
     "refuse_existing",
     "refuse_inputs",
 ]
+
+
+_TEXTS = ("", ".ecsv", ".csv", ".txt")  # endings of what is read as ECSV again
 
 
 class CommandError(ValueError):
@@ -159,6 +163,25 @@ def _identity(path):
     except OSError:
         return {path.resolve()}
     return {path.resolve(), (about.st_dev, about.st_ino)}
+
+
+def check_ecsv(path):
+    """
+    Raise before the work if a name says that a table is of another format than ECSV.
+
+    Parameters
+    ----------
+    path : path-like
+        What is to be written.
+
+    Raises
+    ------
+    CommandError
+        If the ending is none of text.
+    """
+    if Path(path).suffix.lower() not in _TEXTS:
+        msg = f"the output must end in .ecsv, the format that it is written in, got {path}"
+        raise CommandError(msg)
 
 
 def check_tables(paths):

@@ -243,7 +243,7 @@ def _review(options):
     """Ask about detections until all are decided, or the person stops."""
     from astro_yolo.catalog import read_table
     from astro_yolo.ds9._grid import image_of
-    from astro_yolo.ds9.label_set import write_labels, write_reviewed
+    from astro_yolo.ds9.label_set import check_set, write_labels, write_reviewed
     from astro_yolo.ds9.review import Review
     from astro_yolo.ds9.reviewing import ReviewLoop, from_all, keys_of_ds9, keys_of_terminal
 
@@ -251,6 +251,8 @@ def _review(options):
     written = [f"{options.out}{ending}" for ending in (".ecsv", ".reg") if options.out]
     refuse_inputs(written, [path])
     refuse_existing(written, overwrite=options.overwrite)
+    if options.labels:
+        check_set(options.labels)  # before hours of work
     table = read_table(path)
     bridge = _bridge(options)
     review = Review(table, options.journal or f"{path}.review.jsonl",

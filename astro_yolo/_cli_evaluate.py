@@ -2,7 +2,13 @@
 
 from pathlib import Path
 
-from astro_yolo._cli_command import CommandError, add_command, guarded, refuse_inputs
+from astro_yolo._cli_command import (
+    CommandError,
+    add_command,
+    check_ecsv,
+    guarded,
+    refuse_inputs,
+)
 
 __all__ = ["add_parsers"]
 
@@ -110,6 +116,7 @@ def _train(options):
     import json
 
     from astro_yolo._files import replacing
+    from astro_yolo.network.weights import load_weights
     from astro_yolo.training.export_stock import outputs_of
     from astro_yolo.training.finish import finish_weights
     from astro_yolo.training.picture_sets import read_set, stretch_of
@@ -133,10 +140,16 @@ def _train(options):
     if Path(name).name != name:  # before them as well
         msg = f"--name must be a name without a folder, got {name!r}"
         raise CommandError(msg)
+    if name in ("training", "done"):  # the files of a run: the line of the registry is NAME.json
+        msg = f"--name must be another name than that of the folder {out}, got {name!r}"
+        raise CommandError(msg)
     weights = out / f"{name}.onnx"
     if weights.exists() and not options.resume:
         msg = f"out must not hold weights of this name, and {weights} exists already: "
         raise FileExistsError(f"{msg}name another folder, or --resume the run in it")
+    if weights.exists() and (before := load_weights(weights).stretch) != stretch:
+        msg = f"--stretch must be that of the weights {weights}, {before}, got {stretch}"
+        raise CommandError(msg)
     best = train_stock(
         pictures.marker, out, recipe, device=options.device, threads=options.threads,
         resume=options.resume, progress=True,
@@ -179,6 +192,7 @@ def _matrix(options):
     sets = {pictures.marker: pictures for pictures in map(read_set, options.sets)}
     # a set may have been named by its folder, which its marker stands in
     refuse_inputs([options.output], [*models.values(), *options.sets, *sets])
+    check_ecsv(options.output)
     folders = _short_names([marker.parent for marker in sets])
     found = []
     for marker, pictures in sets.items():

@@ -53,14 +53,18 @@ def add_parser(commands):
 
 def _measure(options):
     """Measure, write, and say so."""
-    from astro_yolo.catalog import read_table, write_table
+    from astro_yolo._files import reading
+    from astro_yolo._table_files import read_plain
+    from astro_yolo.catalog import write_table
     from astro_yolo.measuring import measure
 
     check_tables([options.output])
     refuse_inputs([options.output], options.files)
     refuse_existing([options.output], overwrite=options.overwrite)
+    with reading(options.table, "a table"):
+        table = read_plain(options.table)
     table = measure(
-        read_table(options.table),
+        table,
         only_or_all(options.files),
         zeropoint=only_or_all(options.zeropoint),
         aperture=options.aperture,

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from astro_yolo._cli_command import CommandError, add_command, complain, guarded
+from astro_yolo._cli_command import CommandError, add_command, check_ecsv, complain, guarded
 
 __all__ = ["add_parser"]
 
@@ -103,6 +103,7 @@ def _query(options):
     if select and select not in SELECTIONS:
         msg = f"--select must be one of {', '.join(SELECTIONS)}, got {options.select!r}"
         raise CommandError(msg)
+    check_ecsv(options.output)
     with replacing(options.output, overwrite=options.overwrite) as part:
         table = fields_with_galaxies(
             zoo=options.zoo, dec=options.dec, min_petrosian=options.min_petrosian,

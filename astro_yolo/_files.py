@@ -13,7 +13,8 @@ def replacing(path, *, overwrite):
     """
     Give a temporary name beside ``path`` and move it there when the block ends well.
 
-    A reader never meets half a file, and a failed write leaves the old file as it was.
+    A reader never meets half a file, and a failed write leaves the old file as it was. A symbolic
+    link stays, and the file that it leads to is written.
 
     Parameters
     ----------
@@ -30,13 +31,17 @@ def replacing(path, *, overwrite):
     Raises
     ------
     OSError
-        If ``path`` exists and ``overwrite`` is false, also if it came into being meanwhile, if its
-        folder does not exist, or if it cannot be written.
+        If ``path`` exists and ``overwrite`` is false, also if it came into being meanwhile, if it
+        is a folder, a pipe or a device, if its folder does not exist, or if it cannot be written.
     """
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"path must be a file, got the folder {path}")
     _refuse_existing(path, overwrite=overwrite)
+    if path.exists() and not path.is_file():  # it would be gone, and no reader get a byte
+        raise OSError(f"path must be a file, got the pipe or device {path}")
+    if path.is_symlink():
+        path = path.resolve()
     if not path.parent.is_dir():
         raise FileNotFoundError(f"path: the folder {path.parent} does not exist")
     temporary = path.with_name(f".{uuid4().hex[:12]}-{path.name}")

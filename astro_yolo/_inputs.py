@@ -76,7 +76,7 @@ def load(image, hdu=None, *, has_wcs=False):
     if isinstance(image, Mapping):
         field = _load_named(image, hdu)
     elif isinstance(image, list | tuple) and not isinstance(image, fits.HDUList):
-        field = _load_pair(image) if _is_pair(image) else _load_list(image, hdu)
+        field = _load_pair(image, hdu) if _is_pair(image) else _load_list(image, hdu)
     else:
         field = _load_one(image, hdu)
     if not 1 <= len(field.planes) <= MAX_BANDS:
@@ -117,9 +117,9 @@ def _is_pair(image):
     return len(image) == 2 and is_wcs(image[1])
 
 
-def _load_pair(image):
-    """Load an (array, wcs) tuple."""
-    field, wcs = _load_one(image[0], None), as_wcs(image[1])
+def _load_pair(image, hdu):
+    """Load an (array, wcs) tuple, or one of a file and its WCS."""
+    field, wcs = _load_one(image[0], hdu), as_wcs(image[1])
     planes = tuple(replace(plane, wcs=wcs, wcs_error=None) for plane in field.planes)
     return replace(field, planes=planes)
 
@@ -160,7 +160,7 @@ def _load_bands(images, where, hdu):
 def _load_band(image, place, hdu):
     """Load one input that must be a single plane."""
     pair = isinstance(image, tuple) and _is_pair(image)
-    field = _load_pair(image) if pair else _load_one(image, hdu)
+    field = _load_pair(image, hdu) if pair else _load_one(image, hdu)
     if len(field.planes) != 1:
         msg = f"{place}: must be one plane, got {len(field.planes)} in {field.title}"
         raise BandError(msg)
@@ -220,6 +220,9 @@ def _first_bytes(path):
         hint = "; an HDU is chosen with hdu=" if path.name.endswith("]") else ""
         msg = f"{path}: no such file{hint}"
         raise FileNotFoundError(msg)
+    if not path.is_file():
+        msg = f"{path}: must be a file, which can be read from anywhere, got a pipe or a device"
+        raise ImageError(msg)
     try:
         with path.open("rb") as stream:
             head = stream.read(16)

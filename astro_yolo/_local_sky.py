@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 
 from astro_yolo._changed_image import ChangedImage
+from astro_yolo._stamp_inputs import as_number
 from astro_yolo.stretch import background_noise
 from astro_yolo.tiling import even_spans
 
@@ -40,11 +41,11 @@ def flattened(image, square):
 
     Raises
     ------
-    ValueError
-        If ``square`` is too small.
+    TypeError, ValueError
+        If ``square`` is no number, or too small.
     """
-    if not square >= LEAST_SQUARE:
-        raise ValueError(f"background must be at least {LEAST_SQUARE} pixels, got {square}")
+    rule = f"at least {LEAST_SQUARE} pixels"
+    square = as_number("background", square, rule, lambda side: side >= LEAST_SQUARE)
     rows, columns = (_squares(side, square) for side in image.shape)
     measured = [_measured_row(image, row, columns) for row in rows]
     places, levels = (np.array(values) for values in zip(*measured, strict=True))

@@ -22,19 +22,13 @@ __all__ = ["Positions", "as_table", "has_motion", "numbers_of", "positions_of", 
 # Pairs of column names in the order in which they are tried, in lower case.
 _NAMES = (
     ("ra", "dec"),
-    ("raj2000", "dej2000"),
-    ("_raj2000", "_dej2000"),
-    ("ra_icrs", "de_icrs"),
-    ("raj2000", "decj2000"),
-    ("alpha_j2000", "delta_j2000"),
-    ("alphawin_j2000", "deltawin_j2000"),
-    ("radeg", "dedeg"),
-    ("radeg", "decdeg"),
-    ("ra_deg", "dec_deg"),
+    ("raj2000", "dej2000"), ("_raj2000", "_dej2000"), ("ra_icrs", "de_icrs"),
+    ("raj2000", "decj2000"), ("alpha_j2000", "delta_j2000"), ("alphawin_j2000", "deltawin_j2000"),
+    ("radeg", "dedeg"), ("radeg", "decdeg"), ("ra_deg", "dec_deg"),
     ("s_ra", "s_dec"),
     ("ramean", "decmean"),
     ("ra", "decl"),
-)
+)  # fmt: skip
 _CENTROID = ("alpha_centroid", "delta_centroid")  # of a table that was measured
 # Of VizieR's Gaia: its RAJ2000 and DEJ2000 are of another epoch than the one it names.
 _OF_EPOCH = ("ra_icrs", "de_icrs")
@@ -363,7 +357,15 @@ def _motion_columns(table, name):
     if alone and not found:
         msg = f"{name} must have both columns of a proper motion, got {alone[0]!r} alone"
         raise MatchError(msg)
-    return [lower[key] for key in found]
+    pair = [lower[key] for key in found]
+    return [] if pair and _is_of_partner(table, pair[0]) else pair
+
+
+def _is_of_partner(table, column):
+    """Say whether a column is of the catalogue that a table of ours was matched with."""
+    names = table.colnames  # a pair's own columns stand before its partner's
+    matched = "row_cat" in names and is_result(table)
+    return matched and names.index("score") < names.index(column)
 
 
 def _moved(vectors, table, name, epoch):
@@ -391,7 +393,8 @@ def _reference_years(table, name):
     column = table[key]
     label = f"{name}[{key!r}]"
     years = floats(column.jyear) if isinstance(column, Time) else numbers_of(column, label, u.yr)
-    if np.any((years < _YEARS[0]) | (years > _YEARS[1])):
-        msg = f"{label} must be Julian years such as 2016.0, got {years[np.isfinite(years)][0]}"
+    wrong = years[(years < _YEARS[0]) | (years > _YEARS[1])]
+    if wrong.size:
+        msg = f"{label} must be Julian years such as 2016.0, got {wrong[0]}"
         raise MatchError(msg)
     return years

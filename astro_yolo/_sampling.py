@@ -146,10 +146,10 @@ def _light(data, mask, step):
     for plane in data:
         light = plane if bad is None else _with_sky(plane, bad)
         light = light - _glow(light)
-        total += light / np.float32(_noise(light, step))
+        total += light / np.float32(_noise(light, bad, step))
     if bad is not None:
         total[bad] = 0
-    return total / np.float32(_noise(total, 1.0))  # at least that of one band
+    return total / np.float32(_noise(total, bad, 1.0))  # at least that of one band
 
 
 def _with_sky(plane, bad):
@@ -166,14 +166,15 @@ def _glow(plane):
     return cv2.resize(np.median(some, axis=2), plane.shape[::-1], interpolation=cv2.INTER_LINEAR)
 
 
-def _noise(plane, least):
+def _noise(plane, bad, least):
     """
     Return the noise of a plane about 0.
 
     Where a dark picture is black in most pixels, only what rises above tells.
     """
-    above = rise_above_median(plane[::3, ::3])
-    return max(least, background_noise(plane, max_samples=5000)[1], above / 2)
+    values = plane[::3, ::3] if bad is None else plane[::3, ::3][~bad[::3, ::3]]
+    above = rise_above_median(values) if values.size else 0.0
+    return max(least, background_noise(plane, bad, max_samples=5000)[1], above / 2)
 
 
 def _widths(light, contrast):

@@ -260,5 +260,4 @@ def density(vectors, others, neighbours=20):
         return np.full(len(vectors), np.nan)
     chord, _ = _asked(others, vectors, "query", k=[count + 1])
     area = np.pi * chord[:, 0] ** 2  # a cap of this chord has exactly this area
-    with np.errstate(divide="ignore"):
-        return count / area
+    return count / np.maximum(area, 1e-300)  # of more sources at one place there is none

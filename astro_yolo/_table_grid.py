@@ -2,10 +2,12 @@
 
 import numpy as np
 
+from astro_yolo._columns import stacked
 from astro_yolo._headers import pixel_scale
 from astro_yolo._sky import pixel_to_sky, separation
 from astro_yolo.catalog import table_wcs
 from astro_yolo.exceptions import MeasurementError
+from astro_yolo.region_text import at_pixels
 
 __all__ = ["check_grid"]
 
@@ -36,10 +38,13 @@ def check_grid(table, image, name="table"):
     if wcs is None:
         return
     if image.wcs is not None:
-        apart = _apart(wcs, image)
+        apart, strange = _apart(wcs, image), _strange_rows(table, image)
         found = f"the same pixels up to {apart:.3g} pixels apart on the sky"
-        if apart <= _SAME:
+        if apart <= _SAME and not strange:
             return
+        if apart <= _SAME:
+            found = f"{strange} rows whose ra and dec are not where their boxes are, as of a table "
+            found += "that was stacked of several images"
     else:
         known = getattr(wcs, "array_shape", None)
         if known is None or tuple(known) == image.shape:
@@ -52,6 +57,13 @@ def check_grid(table, image, name="table"):
         f"{name}.meta"
     )
     raise MeasurementError(msg)
+
+
+def _strange_rows(table, image):
+    """Return how many rows are of other images: of all that were stacked from one, most are off."""
+    away, groups = ~at_pixels(table, image.wcs), stacked(table)
+    return sum(int(away[groups == k].sum()) for k in np.unique(groups)
+               if away[groups == k].mean() > 0.5)  # fmt: skip
 
 
 def _apart(wcs, image):

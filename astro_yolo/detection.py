@@ -167,10 +167,10 @@ class Detector:
         Raises
         ------
         ValueError
-            If ``score``, ``min_purity``, ``classes``, ``priors``, ``zoom`` or ``background`` is
+            If ``classes``, ``priors``, ``score``, ``min_purity``, ``zoom`` or ``background`` is
             outside its range, or ``score`` and ``min_purity`` are both given.
         TypeError
-            If ``score`` or ``min_purity`` is no number.
+            If one of the last four is no number.
         ImageError
             If the image cannot be used.
         ModelError
@@ -178,8 +178,9 @@ class Detector:
         """
         wanted = _wanted_labels(classes, include_stars=include_stars)
         weights = class_weights(priors)
-        if zoom is not None and not _ZOOMS[0] <= zoom <= _ZOOMS[1]:
-            raise ValueError(f"zoom must be in {_ZOOMS[0]:g}..{_ZOOMS[1]:g}, got {zoom}")
+        if zoom is not None:
+            low, high = _ZOOMS
+            zoom = as_number("zoom", zoom, f"in {low:g}..{high:g}", lambda by: low <= by <= high)
         with self._loaded.lock:
             threshold = self._threshold(score, min_purity)
             frame = read_image(image, wcs=wcs, mask=mask, hdu=hdu)

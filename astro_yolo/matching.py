@@ -14,6 +14,7 @@ from astropy.table import QTable, hstack
 from astropy.utils.exceptions import AstropyUserWarning
 
 from astro_yolo import _sphere as sphere
+from astro_yolo._columns import floats
 from astro_yolo._match_inputs import as_table, numbers_of, positions_of
 from astro_yolo.exceptions import MatchError
 
@@ -21,6 +22,8 @@ __all__ = ["MODES", "Match", "Offset", "crossmatch"]
 
 #: Ways to choose pairs.
 MODES = ("one-to-one", "best", "all")
+
+_ABOUT_IMAGE = {"IMAGE", "BANDS", "WCS", "PROV"}  # what the meta of a table says of its pixels
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,8 @@ def _others(good, taken):
 def _radius_of(radius, table):
     """Return the largest separation of a pair for each row, radians; NaN where it has none."""
     given, radius = radius, _radius_column(radius, table) if isinstance(radius, str) else radius
+    if getattr(radius, "mask", None) is not None:  # a row whose radius is masked has none
+        radius = floats(radius) * u.Unit(getattr(radius, "unit", None) or "")
     try:
         values = u.Quantity(radius).to_value(u.rad)
     except (u.UnitConversionError, TypeError) as error:
@@ -286,7 +291,17 @@ def _joined(table, catalog, numbers, measured):
         warnings.filterwarnings("ignore", ".*has a unit but is kept as a", AstropyUserWarning)
         left, right = QTable(table[numbers[:, 0]]), QTable(catalog[numbers[:, 1]])
         _rename(left, right, found)
-        return hstack([left, right, found], join_type="exact", metadata_conflicts="silent")
+        joined = hstack([left, right, found], join_type="exact", metadata_conflicts="silent")
+    joined.meta = _joined_meta(left, right)
+    return joined
+
+
+def _joined_meta(left, right):
+    """Return the meta of both, where they differ that of the left; of one image alone."""
+    meta = dict(right.meta)
+    if "xmin" in left.colnames:  # the boxes of the left keep their names, on the left's pixels
+        meta = {key: value for key, value in meta.items() if key not in _ABOUT_IMAGE}
+    return meta | dict(left.meta)
 
 
 def _rename(left, right, found):

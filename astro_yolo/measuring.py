@@ -7,11 +7,12 @@ import numpy as np
 from astropy import units as u
 from astropy.table import QTable, Table
 
-from astro_yolo._columns import whole
+from astro_yolo._columns import is_result, plain, whole
 from astro_yolo._image_units import pixels_of, zero_points_of
 from astro_yolo._measure_source import FLAG_BITS, KRON_FACTOR, measure_source
 from astro_yolo._shape_of_light import psf_squares
 from astro_yolo._sky import pixel_to_sky
+from astro_yolo._sphere import tangent_axes, unit_vectors
 from astro_yolo._table_grid import check_grid
 from astro_yolo.catalog import conform, pixel_boxes
 from astro_yolo.exceptions import MeasurementError, warn_user
@@ -128,7 +129,7 @@ def measure(table, image, *, zeropoint=None, aperture=None, psf=None, wcs=None, 
     failed = sum(source.flags >= FLAG_BITS["failed"] for source in found)
     if failed:
         warn_user(f"{failed} of {len(found)} rows could not be measured: see measure_flags")
-    return conform(result)
+    return conform(result) if is_result(result) else plain(result)
 
 
 def _remove_outdated(table, columns, bands):
@@ -310,12 +311,15 @@ def _on_sky(shape, wcs):
 def _tangents(wcs, x, y, theta):
     """Return (N, 2, 2): degrees east and north for a step of one pixel along major, minor axis."""
     directions = [(np.cos(theta), np.sin(theta)), (-np.sin(theta), np.cos(theta))]
+    east, north = tangent_axes(unit_vectors(*np.radians(pixel_to_sky(wcs, x, y))))
     out = []
     for dx, dy in directions:
-        ra, dec = pixel_to_sky(wcs, np.r_[x - dx / 2, x + dx / 2], np.r_[y - dy / 2, y + dy / 2])
-        ra, dec = np.reshape(ra, (2, -1)), np.reshape(dec, (2, -1))
-        east = (ra[1] - ra[0] + 180) % 360 - 180
-        out.append(np.stack([east * np.cos(np.radians(dec.mean(axis=0))), dec[1] - dec[0]], -1))
+        behind, ahead = (
+            unit_vectors(*np.radians(pixel_to_sky(wcs, x + way * dx, y + way * dy)))
+            for way in (-0.5, 0.5)
+        )
+        step = np.degrees(ahead - behind)
+        out.append(np.stack([(step * east).sum(axis=-1), (step * north).sum(axis=-1)], axis=-1))
     return np.stack(out, axis=1)
 
 

@@ -9,6 +9,7 @@ from astro_yolo._files import replacing
 from astro_yolo.catalog import CLASSES, pixel_boxes, write_table
 from astro_yolo.ds9.review import ReviewError
 from astro_yolo.overlays import write_regions
+from astro_yolo.training.picture_sets import SetError, read_set
 from astro_yolo.training.yolo_files import (
     MARKER,
     coco_annotation,
@@ -17,7 +18,7 @@ from astro_yolo.training.yolo_files import (
     marker_text,
 )
 
-__all__ = ["write_labels", "write_reviewed"]
+__all__ = ["check_set", "write_labels", "write_reviewed"]
 
 _SPLITS = ("train", "val")
 
@@ -90,9 +91,10 @@ def write_labels(table, image, folder, name, *, split="train", stretch="LH", ove
     Raises
     ------
     ReviewError
-        If the split is unknown or a label is none of ours.
+        If the split is unknown, a label is none of ours, or the set of the folder has other
+        classes.
     OSError
-        If the picture exists and ``overwrite`` is False.
+        If the picture exists and ``overwrite`` is False, or exists in the other split.
     """
     import cv2
 
@@ -103,10 +105,15 @@ def write_labels(table, image, folder, name, *, split="train", stretch="LH", ove
     if split not in _SPLITS:
         msg = f"split must be one of {', '.join(_SPLITS)}, got {split!r}"
         raise ReviewError(msg)
+    check_set(folder)
     image = image if hasattr(image, "n_bands") else read_image(image)
     boxes, kinds = _objects(table, image.shape)
     folder = Path(folder)
     picture = folder / "images" / split / f"{name}-{stretch}.png"
+    others = [folder / "images" / each / picture.name for each in _SPLITS if each != split]
+    if there := next((path for path in others if path.exists()), None):
+        msg = f"name: {there} is in another split of the set already"
+        raise FileExistsError(msg)
     if picture.exists() and not overwrite:
         msg = f"name: {picture} exists already; overwrite=True replaces it"
         raise FileExistsError(msg)
@@ -121,8 +128,36 @@ def write_labels(table, image, folder, name, *, split="train", stretch="LH", ove
     with replacing(picture, overwrite=True) as part:
         part.write_bytes(code.tobytes())
     _write(folder / f"coco-{split}.json", _coco(folder, split, picture, boxes, kinds, image.shape))
-    _write(folder / MARKER, marker_text(_SPLITS))
+    if not (folder / MARKER).exists():
+        _write(folder / MARKER, marker_text(_SPLITS))
     return picture
+
+
+def check_set(folder):
+    """
+    Make sure that a folder is free for `write_labels`, or holds a set of the same classes.
+
+    Parameters
+    ----------
+    folder : path-like
+        Of the set.
+
+    Raises
+    ------
+    ReviewError
+        If the classes or folders of the set there are others, or its files are damaged.
+    """
+    folder = Path(folder)
+    if (folder / MARKER).exists():
+        try:
+            found = read_set(folder)
+        except SetError as error:
+            raise ReviewError(f"folder must hold a set of ours or none: {error}") from error
+        if found.names != CLASSES:
+            msg = f"folder must hold a set of the classes {', '.join(CLASSES)}, or none, and that "
+            raise ReviewError(f"{msg}in {folder} has {', '.join(found.names)}")
+    for split in _SPLITS:
+        _read_coco(folder / f"coco-{split}.json")
 
 
 def _objects(table, shape):
@@ -141,8 +176,8 @@ def _objects(table, shape):
 
 def _coco(folder, split, picture, boxes, kinds, shape):
     """Return COCO's form of the split with this picture in it."""
-    path, place = folder / f"coco-{split}.json", picture.relative_to(folder).as_posix()
-    old = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    place = picture.relative_to(folder).as_posix()
+    old = _read_coco(folder / f"coco-{split}.json")
     images = [entry for entry in old.get("images", []) if entry["file_name"] != place]
     kept = {entry["id"] for entry in images}
     notes = [note for note in old.get("annotations", []) if note["image_id"] in kept]
@@ -150,7 +185,22 @@ def _coco(folder, split, picture, boxes, kinds, shape):
     images.append({"id": number, "file_name": place, "width": shape[1], "height": shape[0]})
     notes += [coco_annotation(number, box, kind + 1, 0)
               for box, kind in zip(boxes, kinds, strict=True)]  # fmt: skip
-    return json.dumps(coco_file(images, notes))
+    return json.dumps(old | coco_file(images, notes))
+
+
+def _read_coco(path):
+    """Return what a COCO file of our classes holds, nothing if there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        names = [(entry["id"], entry["name"]) for entry in found["categories"]]
+    except (LookupError, TypeError, ValueError) as error:
+        raise ReviewError(f"{path} must be a COCO file: {error}") from error
+    if names != list(enumerate(CLASSES, start=1)):
+        msg = f"{path} must have the categories {', '.join(CLASSES)} from 1 on, got {names}"
+        raise ReviewError(msg)
+    return found
 
 
 def _write(path, text):

@@ -63,6 +63,15 @@ _REGION = re.compile(r"[+-]?[a-z]+\(")
 _ROOM = 12  # widths of a box that are shown around it
 
 
+def _is_object(line):
+    """Say whether a region of DS9 may stand for an object: it has a size, and is not excluded."""
+    found = parse_regions(f"image\n{line}")
+    if line.startswith("-") or not len(found):
+        return False
+    x0, y0, x1, y1 = pixel_boxes(found)[0]
+    return bool(0 < x1 - x0 < np.inf and 0 < y1 - y0 < np.inf)
+
+
 class ReviewLoop:
     """
     Ask about detections in a DS9 that shows their image.
@@ -164,7 +173,7 @@ class ReviewLoop:
         lines = self._lines()
         drawn = [line for line in lines if line not in self._theirs and _OURS not in line]
         # lines, points and the like are no objects, and stay where they are
-        drawn = [line for line in drawn if len(parse_regions(f"image\n{line}"))]
+        drawn = [line for line in drawn if _is_object(line)]
         found = parse_regions("\n".join(["image", *drawn]))
         if not len(found):
             self._say("no region was drawn: drag one with the mouse, then press a")

@@ -102,6 +102,12 @@ def test_what_would_fail_after_hours_is_told_before(folder, capsys):
     assert main(["train", "two", "-o", "run", "--name", "mine"]) == 1
     assert "mine.onnx exists already" in capsys.readouterr().err
     assert [path.name for path in folder.glob("run/*")] == ["mine.onnx"]
+    assert main(["train", "two", "-o", "run", "--name", "mine", "--resume"]) == 2
+    assert "--stretch must be that of the weights run/mine.onnx" in capsys.readouterr().err
+    assert main(["train", "two", "-o", "training"]) == 2  # training.json is the state of the run
+    assert "--name must be another name than that of the folder training" in capsys.readouterr().err
+    assert main(["matrix", "a=a.onnx", "--on", "two", "-o", "matrix.fits"]) == 2
+    assert "the output must end in .ecsv" in capsys.readouterr().err
     marker = folder / "two/data.yaml"
     marker.write_text(marker.read_text().replace("elliptical", "Spiral"))
     assert main(["train", "two", "-o", "other"]) == 1

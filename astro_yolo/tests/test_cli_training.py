@@ -109,3 +109,5 @@ def test_wrong_usage_is_2(capsys):
         main(["sdss", "fetch"])
     assert main(["sdss", "query", "--select", "S3", "-o", "fields.ecsv"]) == 2
     assert "--select must be one of S1, S2, got 'S3'" in capsys.readouterr().err
+    assert main(["sdss", "query", "-o", "fields.fits"]) == 2  # before the query as well
+    assert "must end in .ecsv, the format that it is written in, got f" in capsys.readouterr().err

@@ -15,7 +15,7 @@ from astropy import units as u
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 
-from astro_yolo import _loaded, detect
+from astro_yolo import detect
 from astro_yolo.catalog import FLAGS, sky
 from astro_yolo.demo import example_paths
 from astro_yolo.detection import Detector
@@ -379,17 +379,6 @@ def test_network_is_loaded_once_and_when_needed(detector):
     loaded = detector.backend
     detector.detect(plant((100, 160), [(50.0, 50.0)]))
     assert detector.backend is loaded
-
-
-def test_one_shots_share_the_network(monkeypatch):
-    """A second call with the same model and runtime loads nothing; one of another does."""
-    calls, load = [], _loaded.load_backend
-    monkeypatch.setattr(_loaded, "_SPARE", {})
-    monkeypatch.setattr(_loaded, "load_backend", lambda *args: calls.append(args) or load(*args))
-    image = plant((100, 160), [(50.0, 50.0)])
-    for backend in ("onnxruntime", "onnxruntime", "auto"):
-        detect(image, model=MODEL, backend=backend, device="cpu", score=0.4)
-    assert [choice for _, choice, _ in calls] == ["onnxruntime", "auto"]
 
 
 def test_unknown_model():

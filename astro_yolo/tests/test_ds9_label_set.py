@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from astro_yolo.catalog import make_table, read_table
-from astro_yolo.ds9.label_set import write_labels, write_reviewed
+from astro_yolo.ds9.label_set import check_set, write_labels, write_reviewed
 from astro_yolo.ds9.review import ReviewError
 from astro_yolo.overlays import read_regions
 from astro_yolo.training.picture_sets import read_boxes, read_set
@@ -87,3 +87,32 @@ def test_bad_input(table, tmp_path):
     table["label"][0] = "nova"
     with pytest.raises(ReviewError, match=r"label must be one of .*got nova"):
         write_labels(table, image(), tmp_path / "set", "two")
+
+
+def test_a_set_of_others_stays_as_it_is(table, tmp_path):
+    """One of other classes is refused before anything is written; more splits and words stay."""
+    folder = tmp_path / "set"
+    write_labels(table, image(), folder, "one")
+    marker, coco = folder / "data.yaml", folder / "coco-train.json"
+    (folder / "images/test").mkdir()
+    marker.write_text(f"test: images/test\n{marker.read_text()}")
+    coco.write_text(json.dumps(json.loads(coco.read_text()) | {"info": {"title": "mine"}}))
+    before = marker.read_text()
+    write_labels(table, image(), folder, "two")
+    assert marker.read_text() == before
+    assert json.loads(coco.read_text())["info"] == {"title": "mine"}
+    with pytest.raises(FileExistsError, match=r"train/one-LH\.png is in another split"):
+        write_labels(table, image(), folder, "one", split="val", overwrite=True)
+    coco.write_text(coco.read_text().replace("elliptical", "round"))
+    with pytest.raises(ReviewError, match=r"coco-train\.json must have the categories elliptical"):
+        write_labels(table, image(), folder, "three")
+    coco.write_text("[]")
+    with pytest.raises(ReviewError, match=r"coco-train\.json must be a COCO file"):
+        check_set(folder)
+    marker.write_text(before.replace("elliptical", "round"))
+    with pytest.raises(ReviewError, match=r"folder must hold a set of the classes elliptical"):
+        check_set(folder)
+    marker.write_text("- no set")
+    with pytest.raises(ReviewError, match="folder must hold a set of ours or none"):
+        check_set(folder)
+    assert not list(folder.glob("*/*/three*"))

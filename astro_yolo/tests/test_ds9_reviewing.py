@@ -68,15 +68,16 @@ def test_what_is_drawn_is_added(loop):
     loop.run(["a", "q"])
     assert any("no region was drawn" in line for line in loop.said)
     loop.bridge.set("regions", "image; box(70,60,11,13,0) # color=red")
+    loop.bridge.set("regions", "image; circle(50,50,0)\nimage; -circle(60,50,5)")  # no objects
     loop.run(["a", "q"])
     found = loop.review.result()
     assert found["review"].tolist().count("added") == 1
     np.testing.assert_allclose(edges(found)[-1], [63.5, 52.5, 74.5, 65.5], atol=1e-3)
     shown = loop.bridge.pull()
-    assert sorted(shown["id"].tolist()) == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert shown["text"][~shown["ours"]].tolist() == ["mine"]
+    assert sorted(shown["id"].tolist()) == [0, 0, 0, 1, 2, 3, 4, 5, 6, 7]
+    assert shown["text"][~shown["ours"]].tolist() == ["mine", "", ""]
     loop.run(["u", "q"])
-    assert sorted(loop.bridge.pull()["id"].tolist()) == [0, 1, 2, 3, 4, 5, 6]
+    assert sorted(loop.bridge.pull()["id"].tolist()) == [0, 0, 0, 1, 2, 3, 4, 5, 6]
 
 
 def test_keys_pressed_in_ds9(loop):

@@ -1,6 +1,7 @@
 """Files that are written whole or not at all."""
 
 import errno
+import os
 
 import pytest
 
@@ -85,3 +86,29 @@ def test_errors_of_readers_name_the_file():
         with pytest.raises(type(error)) as caught, reading("a.fits", "a table"):
             raise error
         assert caught.value is error
+
+
+def test_a_link_stays_and_what_it_leads_to_is_written(tmp_path):
+    """Also where nothing is there yet; whose own folder it is decides on the temporary file."""
+    (tmp_path / "there").mkdir()
+    link, target = tmp_path / "link.txt", tmp_path / "there" / "a.txt"
+    link.symlink_to(target)
+    for text in ("one", "two"):
+        with replacing(link, overwrite=True) as part:
+            assert part.parent == target.parent
+            part.write_text(text)
+        assert link.is_symlink()
+        assert target.read_text() == text
+
+
+def test_a_pipe_is_no_file(tmp_path):
+    """It would be gone, and who reads it would wait for ever; a device would be gone as well."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path in (pipe, "/dev/null"):
+        with (
+            pytest.raises(OSError, match=r"path must be a file, got the pipe or device"),
+            replacing(path, overwrite=True),
+        ):
+            pass
+    assert pipe.is_fifo()

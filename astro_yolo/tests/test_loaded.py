@@ -4,9 +4,10 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 
-from astro_yolo import _loaded
+from astro_yolo import _loaded, detect
 from astro_yolo._loaded import Loaded, loaded_here, spare_here
 from astro_yolo.network.weights import load_weights
+from astro_yolo.tests.planted import MODEL, plant
 from astro_yolo.training.ship import DEEP_NAME
 
 
@@ -60,3 +61,14 @@ def test_spare_networks_are_lent_to_one_at_a_time():
         raise ZeroDivisionError
     with spare_here() as last:
         assert last is first
+
+
+def test_one_shots_share_the_network(monkeypatch):
+    """A second call with the same model and runtime loads nothing; one of another does."""
+    calls, load = [], _loaded.load_backend
+    monkeypatch.setattr(_loaded, "_SPARE", {})
+    monkeypatch.setattr(_loaded, "load_backend", lambda *args: calls.append(args) or load(*args))
+    image = plant((100, 160), [(50.0, 50.0)])
+    for backend in ("onnxruntime", "onnxruntime", "auto"):
+        detect(image, model=MODEL, backend=backend, device="cpu", score=0.4)
+    assert [choice for _, choice, _ in calls] == ["onnxruntime", "auto"]

@@ -240,3 +240,14 @@ def test_whole_numbers_of_little_noise(zoom):
     image = Resampled(with_chance(read_image(np.round(exact))), zoom)
     data, _ = image.window(0, image.shape[0], 0, image.shape[1])
     assert np.median(data[0]) == pytest.approx(100.3, abs=0.05)
+
+
+def test_pixels_without_light_tell_nothing():
+    """Stars are as wide where most of the image is not finite, masked or 0 as where all is sky."""
+    stars = sky_of_stars(3.9)
+    padded = np.pad(stars, 250, constant_values=np.nan)
+    assert point_source_width(read_image(padded)) == pytest.approx(3.9, rel=0.1)
+    mask = ~np.isfinite(padded)
+    noisy = np.random.default_rng(5).normal(0, NOISE, padded.shape)
+    covered = np.where(mask, noisy, padded).astype("f4")
+    assert point_source_width(read_image(covered, mask=mask)) == pytest.approx(3.9, rel=0.1)

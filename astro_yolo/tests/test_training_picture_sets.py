@@ -69,6 +69,19 @@ def test_a_picture_in_two_splits_is_told(tmp_path):
     marker.write_text(marker.read_text() + "test: test.txt\n")
     with pytest.warns(AstroYoloWarning, match=r"1 of 2 .* split test .*003-L\.png"):
         read_set(marker)
+    (tmp_path / "test.txt").write_text("images/val/000-L.png\n")  # the epoch is chosen by it
+    with pytest.warns(AstroYoloWarning, match=r"1 of 1 .* split test are in val too"):
+        read_set(marker)
+
+
+def test_hidden_files_are_no_pictures(tmp_path):
+    """What a killed program or another system leaves is not of the set, as for ultralytics."""
+    marker = write_set(tmp_path)
+    before = read_set(marker).pictures("val")
+    shutil.copy(before[0], before[0].with_name(f".0123-{before[0].name}"))
+    (before[0].parent / ".cache").mkdir()
+    shutil.copy(before[0], before[0].parent / ".cache" / "1.png")
+    assert read_set(marker).pictures("val") == before
 
 
 def test_a_damaged_recipe_is_named(tmp_path):

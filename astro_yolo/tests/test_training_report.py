@@ -73,7 +73,10 @@ def test_a_gallery_shows_the_surroundings(evaluation, tmp_path):
 
 
 def test_overwriting_takes_the_files_of_the_report_before(evaluation, results, tmp_path):
-    """What only the report before had goes, but no file that the user made or changed."""
+    """What only the report before had goes, but no file that the user made or changed.
+
+    A figure of the same name as the user's gets another one.
+    """
     out = tmp_path / "out"
     out.mkdir()
     (out / "size.png").write_text("the user's")
@@ -81,6 +84,8 @@ def test_overwriting_takes_the_files_of_the_report_before(evaluation, results, t
     write_report(out, {"a": evaluation, "b": evaluation}, {"T2": results}, draws=5)
     before = {path.name for path in out.iterdir()}
     assert {"headline-a.ecsv", "headline-b.ecsv", "best-b.png", "results-T2.ecsv"} <= before
+    assert (out / "size.png").read_text() == "the user's"
+    assert (out / "size-2.png").read_bytes().startswith(b"\x89PNG")
     (out / "classes-b.ecsv").write_text("changed by the user")
     write_report(out, runs={"T4": results}, overwrite=True)
     assert {path.name for path in out.iterdir()} == {

@@ -133,3 +133,16 @@ def test_bad_input_is_named(cutouts, tmp_path):
         cutout_set(cutouts[2:], tmp_path / "set", ("L",))
     with pytest.raises(SetError, match="must be a new or an empty folder"):
         cutout_set(cutouts, tmp_path, ("L",))
+
+
+def test_pictures_of_other_surveys_stay_as_they_are(cutouts, tmp_path):
+    """Their stretch is not known, so that it is not undone: they come as published, but smaller."""
+    path = tmp_path / "desi.png"
+    rgb = np.zeros((96, 96, 3), np.uint8)
+    rgb[..., 0], rgb[..., 2] = 200, 40
+    cv2.imwrite(str(path), rgb[..., ::-1])
+    other = replace(cutouts[1], path=path, linear=False)
+    marker = cutout_set([cutouts[0], other], tmp_path / "set", ("Q",), size=48)
+    picture = cv2.imread(str(read_set(marker).pictures("val")[0]))[..., ::-1].astype(int)
+    assert picture.shape == (48, 48, 3)
+    assert np.abs(picture - rgb[0, 0]).max() < 8  # of the JPEG

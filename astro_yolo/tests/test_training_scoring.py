@@ -13,7 +13,7 @@ from astro_yolo.tests import blob_network
 from astro_yolo.tests.stock_sets import write_set
 from astro_yolo.training import scoring
 from astro_yolo.training.export_stock import ExportError
-from astro_yolo.training.picture_sets import SetError, label_path
+from astro_yolo.training.picture_sets import SetError, label_path, read_boxes, read_set
 from astro_yolo.training.scored import ScoredPicture
 from astro_yolo.training.scoring import (
     Evaluation,
@@ -163,6 +163,7 @@ def test_an_evaluation_that_was_cut_off_goes_on(data, detector, tmp_path, monkey
     monkeypatch.setattr(scoring, "score_picture", fails_at(3))
     with pytest.raises(KeyboardInterrupt):
         evaluate_set(detector, data, split="train", parts=tmp_path)
+    (tmp_path / ".parts-0123456789abcdef").mkdir()
     monkeypatch.setattr(scoring, "score_picture", fails_at(-1))
     again = evaluate_set(detector, data, split="train", parts=tmp_path)
     assert len(asked) == len(set(asked)) == 8
@@ -178,15 +179,25 @@ def test_magnitudes_come_from_the_coco_file(data, detector, tmp_path):
     coco = {
         "images": [{"id": 1, "file_name": "images/val/000-L.png"}],
         "annotations": [
-            {"image_id": 1, "iscrowd": 0, "magnitude_r": 17.25},
+            {"image_id": 1, "iscrowd": 0, "magnitude_r": 17.25, "bbox": [0, 0, 9, 9]},
             {"image_id": 1, "iscrowd": 1},
             {"image_id": 1, "iscrowd": 0},
         ],
     }
+    boxes = read_boxes(read_set(marker).pictures("val")[0], "labels", (64, 64))[0]
+    x0, y0, x1, y1 = boxes[1]  # the order of a label file may change, and a box be moved
+    coco["annotations"][0]["bbox"] = [round(float(v), 3) for v in (x0, y0, x1 - x0, y1 - y0)]
     (marker.parent / "coco-val.json").write_text(json.dumps(coco))
     first, second = evaluate_set(detector, marker).pictures
-    np.testing.assert_array_equal(first.magnitudes, [17.25, np.nan])
+    np.testing.assert_array_equal(first.magnitudes, [np.nan, 17.25])
     assert np.isnan(second.magnitudes).all()
+    coco["annotations"][0]["bbox"][0] += 0.5
+    (marker.parent / "coco-val.json").write_text(json.dumps(coco))
+    assert np.isnan(evaluate_set(detector, marker).pictures[0].magnitudes).all()
+    for text in ("[]", "{broken", '{"images": [{"file_name": "a.png"}]}'):
+        (marker.parent / "coco-val.json").write_text(text)
+        with pytest.raises(SetError, match=r"coco-val\.json must be a COCO file"):
+            evaluate_set(detector, marker)
 
 
 def test_bad_sets_are_named(detector, tmp_path):

@@ -84,3 +84,13 @@ def test_right_ascension_a_hair_below_zero_is_in_the_first_cell():
     """-1e-14 modulo 360 is 360 in floating point, which is 0 on the sky; in every band."""
     for dec in np.arange(-87.0, 88.0, 6.0):
         assert cell_split(-1e-14, dec) == cell_split(0.0, dec)
+
+
+def test_a_corner_of_a_cell_is_seen():
+    """A corner that reaches 4.5 arcmin near lies between directions a few degrees apart."""
+    ra, dec, radius = 12.32728, 6.17066, 8.2
+    around = np.radians(np.linspace(0, 360, 100_000)), (radius + 4.6) / 60
+    dec_there = dec + around[1] * np.sin(around[0])
+    ra_there = ra + around[1] * np.cos(around[0]) / np.cos(np.radians(dec))
+    assert len({*cell_split(ra_there, dec_there), *cell_split(ra, dec)}) == 2
+    assert field_split(ra, dec, radius) is None

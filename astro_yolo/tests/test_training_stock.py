@@ -285,3 +285,53 @@ def test_no_ignored_region_is_no_warning(tmp_path):
         warnings.simplefilter("error")
         _add_ignored(label, 2)
     assert len(label["cls"]) == len(label["bboxes"]) == 3
+
+
+def test_a_run_that_was_moved_goes_on_where_it_is(data, tmp_path, monkeypatch):
+    """Its checkpoint names the folder that it was begun in, which does not come into being anew."""
+    recipe = StockRecipe(epochs=2, batch=4, image_size=64, mosaic=0.0)
+    watch = stock._Watch.__call__
+
+    def stop_at_the_second(self, row):
+        if row["epoch"] == 2:
+            raise KeyboardInterrupt
+        watch(self, row)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(stock._Watch, "__call__", stop_at_the_second)
+        with pytest.raises(KeyboardInterrupt):
+            train(data, tmp_path / "old", recipe)
+    (tmp_path / "old").rename(tmp_path / "new")
+    before = (tmp_path / "new/weights/last.pt").read_bytes()
+    best = train(data, tmp_path / "new", recipe, resume=True)
+    assert best == tmp_path / "new/weights/best.pt"
+    assert (tmp_path / "new/weights/last.pt").read_bytes() != before
+    assert Table.read(tmp_path / "new/results.ecsv")["epoch"].tolist() == [1, 2]
+    assert not (tmp_path / "old").exists()
+
+
+@pytest.mark.parametrize("name", ["weights/last.pt", "weights/best.pt", "results.ecsv"])
+def test_files_of_another_training_are_kept(data, tmp_path, name):
+    """A folder of ultralytics' own run, say, is not gone on with, and nothing in it replaced."""
+    path = tmp_path / "theirs" / name
+    path.parent.mkdir(parents=True)
+    path.write_text("theirs")
+    for resume in (False, True):
+        with pytest.raises(FileExistsError, match=f"of another training, got {path.name} in"):
+            train(data, tmp_path / "theirs", TINY, resume=resume)
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == [path]
+    assert path.read_text() == "theirs"
+
+
+def test_a_link_to_pictures_is_read_with_the_labels_of_the_set(data, tmp_path):
+    """Not with those that lie beside the pictures it leads to."""
+    pictures = read_set(data)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "images").symlink_to(pictures.marker.parent / "images")
+    text = pictures.marker.read_text(encoding="utf-8")
+    (mine / "data.yaml").write_text(f"path: {mine}\n{text}", encoding="utf-8")
+    marker = stock._marker_of(read_set(mine), tmp_path)
+    assert marker == tmp_path / stock._MARKER
+    listed = (tmp_path / "training-val.txt").read_text(encoding="utf-8").split()
+    assert {Path(line).parent for line in listed} == {mine / "images/val"}

@@ -7,7 +7,7 @@ SHAPE = (600, 800)
 SCALE = 0.396  # arcsec per pixel
 
 
-def make_wcs(*, turn=0.0, flip=False, dec=20.0, ratio=1.0, sip=0.0, frame="icrs"):
+def make_wcs(*, turn=0.0, flip=False, ra=150.0, dec=20.0, ratio=1.0, sip=0.0, frame="icrs"):
     """Return a tangential WCS whose reference pixel is off the middle of the image.
 
     ``turn`` degrees of rotation, mirrored if ``flip``, pixels ``ratio`` times as high as wide,
@@ -15,7 +15,7 @@ def make_wcs(*, turn=0.0, flip=False, dec=20.0, ratio=1.0, sip=0.0, frame="icrs"
     """
     wcs = WCS(naxis=2)
     wcs.wcs.crpix = 251.0, 201.0
-    wcs.wcs.crval = 150.0, dec
+    wcs.wcs.crval = ra, dec
     cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
     axes = np.array([[SCALE if flip else -SCALE, 0], [0, SCALE]]) @ [[cos, -sin], [sin, cos]]
     wcs.wcs.cd = axes * [1, ratio] / 3600

@@ -51,6 +51,7 @@ class ScoredParts:
         return picture
 
     def forget(self):
-        """Delete what was kept."""
+        """Delete what was kept, also by an evaluation that was given up."""
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            for folder in self._folder.parent.glob(".parts-*"):
+                shutil.rmtree(folder, ignore_errors=True)

@@ -118,8 +118,8 @@ def read_set(path):
     root = marker.parent / str(data.get("path") or "")
     splits = {split: _listed(marker, root, split, data) for split in ("train", "val", "test")}
     names, state = _names(marker, data["names"]), _state(marker.parent / "recipe.json")
-    for split in ("val", "test"):
-        _warn_of_leak(marker, split, splits)
+    for learnt, split in (("train", "val"), ("train", "test"), ("val", "test")):
+        _warn_of_leak(marker, learnt, split, splits)
     keys = ("box_radii", "min_side")
     return PictureSet(
         marker.absolute(), names, splits,
@@ -157,7 +157,8 @@ def _listed(marker, root, split, data):
         if not path.exists() and place.startswith("../"):
             path = root / place[3:]  # as ultralytics reads the sets of Roboflow
         if path.is_dir():
-            found += [p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES]
+            found += [p for p in path.rglob("*") if p.suffix.lower() in _SUFFIXES
+                      and not any(part.startswith(".") for part in p.relative_to(path).parts)]
         elif path.is_file():
             lines = _lines_of(path)
             found += [path.parent / line.strip() for line in lines if line.strip()]
@@ -176,17 +177,17 @@ def _lines_of(path):
         raise SetError(msg) from error
 
 
-def _warn_of_leak(marker, split, splits):
-    """Warn if pictures of a split are also learnt from."""
-    learnt = {}
-    for path in splits["train"]:
-        learnt.setdefault(path.name, []).append(path)
+def _warn_of_leak(marker, learnt, split, splits):
+    """Warn if pictures of a split are also in one that is learnt from, or chosen by."""
+    known = {}
+    for path in splits[learnt]:
+        known.setdefault(path.name, []).append(path)
     both = [path for path in splits[split]
-            if any(_is_same(path, other) for other in learnt.get(path.name, ()))]  # fmt: skip
+            if any(_is_same(path, other) for other in known.get(path.name, ()))]  # fmt: skip
     if both:
         warn_user(
             f"{marker}: {len(both)} of {len(splits[split])} pictures of the split {split} are in "
-            f"train too, the first {both[0]}: what is measured on {split} will be too good"
+            f"{learnt} too, the first {both[0]}: what is measured on {split} will be too good"
         )
 
 

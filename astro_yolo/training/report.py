@@ -164,18 +164,21 @@ class _Files:
         self._before = _read_files(folder / _FILES)
 
     def free(self, stem, ending):
-        """Return a name that this report has not used; disks may not tell A from a."""
+        """Return a name that neither this report nor the user has; disks may not tell A from a."""
         name, number = f"{stem}{ending}", 2
-        while name.casefold() in self._taken:
+        while name.casefold() in self._taken or self._is_users(name):
             name, number = f"{stem}-{number}{ending}", number + 1
         self._taken.add(name.casefold())
         return name
 
+    def _is_users(self, name):
+        """Say whether there is a file that no report before made."""
+        return name not in self._before and (self._folder / name).exists()
+
     def enter(self, name, part):
         """Enter a file before it gets its name: a killed report leaves nothing unknown."""
-        if name in self._before or not (self._folder / name).exists():  # else it is the user's
-            self._new[name] = _digest(part)
-            self._write(self._before | self._new)
+        self._new[name] = _digest(part)
+        self._write(self._before | self._new)
 
     def close(self):
         """Delete what only the report before had."""

@@ -8,6 +8,7 @@ that step costs. Sets are written as those of `~astro_yolo.training.export_sets`
 
 import json
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -42,7 +43,7 @@ def cutout_set(cutouts, out, stretches=FILTERS, *, size=None):
     cutouts : sequence of Cutout
         Of `~astro_yolo.training.dataset.measure_cutouts` or
         `~astro_yolo.training.other_surveys.read_other_surveys`; its galaxy is the object, its
-        neighbours are ignored.
+        neighbours are ignored. One whose stretch cannot be undone is written as it is.
     out : path-like
         Folder to make; ``data.yaml`` is written last.
     stretches : sequence of str, optional
@@ -71,11 +72,24 @@ def cutout_set(cutouts, out, stretches=FILTERS, *, size=None):
         msg = f"cutouts must be of different names, got {name!r} {number} times"
         raise SetError(msg)
     for cutout in wanted:
-        light, zoom = _shrunk(linearise(read_picture(cutout.path)), size)
+        light, zoom = _shrunk(_light_of(cutout), size)
         kinds = np.array([CLASSES.index(cutout.label)])
         boxes, ignored = cutout.box[None] * zoom, cutout.others * zoom
-        _write(folder, cutout.split, cutout.path.stem, light, stretches, boxes, kinds, ignored)
+        paint = partial(to_rgb if cutout.linear else _as_it_is, light)
+        _write(folder, cutout.split, cutout.path.stem, paint, stretches, light.shape[1:],
+               boxes, kinds, ignored)  # fmt: skip
     return _finish(folder, stretches)
+
+
+def _as_it_is(planes, _):
+    """Return the planes of a picture as a picture."""
+    return np.moveaxis(planes, 0, -1).round().clip(0, 255).astype(np.uint8)
+
+
+def _light_of(cutout):
+    """Return the light of a cutout; where the way back to it is not known, the picture's planes."""
+    picture = read_picture(cutout.path)
+    return linearise(picture) if cutout.linear else np.moveaxis(picture, -1, 0).astype(np.float32)
 
 
 def deep_set(stamps, out, number, stretches=FILTERS, *, size=416, seed=0):
@@ -107,7 +121,8 @@ def deep_set(stamps, out, number, stretches=FILTERS, *, size=416, seed=0):
         galaxy = (kinds != STAR) & (kinds != IGNORE)
         labels = np.full(galaxy.sum(), CLASSES.index("unknown"))
         ignored = boxes[kinds == IGNORE]
-        _write(folder, "test", f"{k:04d}", planes[::-1], stretches, boxes[galaxy], labels, ignored)
+        _write(folder, "test", f"{k:04d}", partial(to_rgb, planes[::-1]), stretches,
+               planes.shape[1:], boxes[galaxy], labels, ignored)  # fmt: skip
     return _finish(folder, stretches)
 
 
@@ -134,9 +149,8 @@ def _shrunk(light, size):
     return np.stack(planes), zoom
 
 
-def _write(folder, split, name, channels, stretches, boxes, kinds, ignored):
-    """Write the pictures of a set with their labels."""
-    shape = channels.shape[1:]
+def _write(folder, split, name, paint, stretches, shape, boxes, kinds, ignored):
+    """Write the pictures of a set, of a shape and as ``paint(stretch)`` gives them, with labels."""
     (boxes, whole), (ignored, seen) = _inside(boxes, shape), _inside(ignored, shape)
     texts = {"labels": label_lines(np.asarray(kinds)[whole], boxes[whole], shape),
              "ignore": box_lines(ignored[seen], shape)}  # fmt: skip
@@ -148,7 +162,7 @@ def _write(folder, split, name, channels, stretches, boxes, kinds, ignored):
             text = "".join(f"{line}\n" for line in lines)
             (folder / kind / split / f"{stem}.txt").write_text(text, encoding="utf-8")
         path = folder / "images" / split / f"{stem}.jpg"
-        path.write_bytes(_jpeg(to_rgb(channels, stretch), _QUALITY))
+        path.write_bytes(_jpeg(paint(stretch), _QUALITY))
 
 
 def _inside(boxes, shape):

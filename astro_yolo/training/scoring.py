@@ -30,6 +30,7 @@ _MARKS = {"truth": "truth.ecsv", "found": "detections.ecsv"}
 _LAST = {"truth": "magnitude", "found": "score"}  # column of each table
 _LISTS, _TEXTS = ("names", "pictures"), ("model", "sha256", "data", "split")  # of evaluation.json
 _LOWEST = 0.001  # AstroCV's
+_SAME = 0.05  # pixels that an edge may be off by the rounding of two files
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,9 @@ def score_picture(detector, path, names, magnitudes=None):
         Picture of a YOLO set.
     names : sequence of str
         Classes of the set.
-    magnitudes : (M,) array, optional
-        Of the labels.
+    magnitudes : ((M, 4) array, (M,) array), optional
+        Boxes in edge pixels, and the magnitudes of what is in them: labels that lie elsewhere have
+        none.
 
     Returns
     -------
@@ -153,7 +155,7 @@ def score_picture(detector, path, names, magnitudes=None):
         name=str(path), truth=truth, truth_classes=kinds, boxes=boxes[known],
         scores=scores[known], classes=classes[known],
         ignored=read_boxes(path, "ignore", picture.shape[:2])[0],
-        magnitudes=magnitudes if magnitudes is not None and len(magnitudes) == len(truth) else None,
+        magnitudes=None if magnitudes is None else _at_boxes(truth, *magnitudes),
     )  # fmt: skip
 
 
@@ -178,21 +180,37 @@ def found_in(detector, rgb, *, stars=False):
     return pixel_boxes(table) + 0.5, scores, [str(n) for n in table["label"]]
 
 
+def _at_boxes(truth, boxes, magnitudes):
+    """Return the magnitude of the same box for each of the truth, NaN where there is none."""
+    if not len(boxes):
+        return np.full(len(truth), np.nan)
+    apart = np.abs(truth[:, None] - boxes).max(axis=2)
+    nearest = apart.argmin(axis=1)
+    same = apart[np.arange(len(truth)), nearest] < _SAME
+    return np.where(same, magnitudes[nearest], np.nan)
+
+
 def _magnitudes(pictures, split):
-    """Return the magnitudes of the objects of each picture, where the set's COCO file has them."""
+    """Return boxes and magnitudes of each picture, where the set's COCO file has them."""
     path = pictures.marker.parent / f"coco-{split}.json"
     if not path.is_file():
         return {}
-    coco = json.loads(path.read_text(encoding="utf-8"))
-    places = {image["id"]: (pictures.marker.parent / image["file_name"]).absolute()
-              for image in coco.get("images", ())}  # fmt: skip
-    found = {}
-    for annotation in coco.get("annotations", ()):
-        if not annotation.get("iscrowd") and annotation["image_id"] in places:
-            value = annotation.get("magnitude_r")
-            values = found.setdefault(places[annotation["image_id"]], [])
-            values.append(np.nan if value is None else float(value))
-    return found
+    try:
+        coco = json.loads(path.read_text(encoding="utf-8"))
+        places = {image["id"]: (pictures.marker.parent / image["file_name"]).absolute()
+                  for image in coco.get("images", ())}  # fmt: skip
+        found = {place: [] for place in places.values()}
+        for note in coco.get("annotations", ()):
+            value = note.get("magnitude_r")
+            if value is not None and note["image_id"] in places:
+                x, y, width, height = map(float, note["bbox"])
+                row = x, y, x + width, y + height, float(value)
+                found[places[note["image_id"]]].append(row)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        msg = f"{path} must be a COCO file: {type(error).__name__}: {error}"
+        raise SetError(msg) from error
+    tables = {place: np.reshape(rows, (-1, 5)) for place, rows in found.items() if rows}
+    return {place: (table[:, :4], table[:, 4]) for place, table in tables.items()}
 
 
 def write_evaluation(evaluation, folder, *, overwrite=False):
@@ -221,8 +239,9 @@ def write_evaluation(evaluation, folder, *, overwrite=False):
     from astropy.table import Table
 
     folder = Path(folder)
-    if (folder / _STATE).exists() and not overwrite:
-        msg = f"folder: {folder} holds an evaluation already; overwrite=True replaces it"
+    there = [name for name in (_STATE, *_MARKS.values()) if (folder / name).exists()]
+    if there and not overwrite:
+        msg = f"folder: {folder} holds {', '.join(there)} already; overwrite=True replaces that"
         raise FileExistsError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _STATE).unlink(missing_ok=True)

@@ -34,7 +34,7 @@ _CELL = 6.0  # degrees
 _SALT = "astro-yolo splits 1"
 # AstroCV validates on 921 of 7379 images, an eighth; as much again is kept for tests.
 _SHARES = {"train": 0.75, "val": 0.125}
-_DIRECTIONS = np.linspace(0, 2 * np.pi, 64, endpoint=False)
+_DIRECTIONS = np.linspace(0, 2 * np.pi, 2048, endpoint=False)
 
 
 class SplitError(AstroYoloError, ValueError):

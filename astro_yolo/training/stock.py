@@ -129,6 +129,10 @@ def train_stock(
     if (out / _STATE).exists() and not resume:
         msg = f"out must not hold a run unless resume=True, got {out}"
         raise FileExistsError(msg)
+    foreign = [path.name for path in (last, best, out / RESULTS) if path.exists()]
+    if foreign and not (out / _STATE).exists():
+        msg = f"out must not hold files of another training, got {', '.join(foreign)} in {out}"
+        raise FileExistsError(msg)
     _claim(out, recipe, pictures)
     if (out / _DONE).is_file():
         return best
@@ -225,10 +229,10 @@ def _marker_of(pictures, out):
     data = yaml.safe_load(pictures.marker.read_text(encoding="utf-8"))
     root = Path(str(data.get("path") or pictures.marker.parent))
     places = [p for s in splits for p in ([data[s]] if isinstance(data[s], str) else data[s])]
-    if root.is_absolute() and all((root / place).is_dir() for place in places):
+    if root.is_absolute() and all(_is_own_folder(root / place) for place in places):
         return pictures.marker
-    # it takes such a path, and what a text file lists, from the current folder: another set may
-    # lie there
+    # it takes such a path, and what a text file lists, from the current folder, and follows a link
+    # to the labels beside its target: another set may lie there
     for split in splits:
         data[split] = f"training-{split}.txt"
         with replacing(out / data[split], overwrite=True) as part:
@@ -238,6 +242,11 @@ def _marker_of(pictures, out):
     with replacing(out / _MARKER, overwrite=True) as part:
         part.write_text(yaml.safe_dump(chosen), encoding="utf-8")
     return out / _MARKER
+
+
+def _is_own_folder(path):
+    """Say whether a path is a folder, and no link to one or through one."""
+    return path.is_dir() and path.resolve() == path
 
 
 def _run(trainer_of, recipe, pictures, out, device, threads, *, show):

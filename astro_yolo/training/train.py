@@ -100,6 +100,7 @@ def common_settings(data, out, recipe, device):
         "data": str(data),
         "project": str(out.parent),
         "name": out.name,
+        "save_dir": str(out),  # where a checkpoint's run was moved it still names the old folder
         "exist_ok": True,
         "pretrained": False,
         "epochs": recipe.epochs,
