@@ -6,7 +6,8 @@ samples, in an order of chance, and each batch is drawn from those that there ar
 memory of the GPU, 30 GB of them. Loss, network and flips are those of `astro_yolo.training.train`,
 the schedule is by the clock. ``OUT/last.pt``, written every thousand steps, is a checkpoint for
 `astro_yolo.training.export.export_onnx`, with ``start`` and ``kept`` of the recipe, whose file
-`astro_yolo.training.ship.calibrate` completes.
+`astro_yolo.training.ship.train_shipped_on`, where the recipe has more, and
+`astro_yolo.training.ship.calibrate` complete.
 `python -m astro_yolo.training` needs no GPU and does it all in one go, by the trainer of
 ultralytics.
 """
@@ -26,6 +27,7 @@ import cv2
 import numpy as np
 
 from astro_yolo.training import dataset
+from astro_yolo.training.samples import packed
 from astro_yolo.training.ship import DETECTORS
 
 FORK = multiprocessing.get_context("fork")  # the samples' memory and the fields are shared
@@ -76,7 +78,7 @@ class Maker:
         sample = dataset.make_sample(
             job, data=self.args.data, out=self.args.out, recipe=self.recipe
         )
-        self.store[slot], rows = dataset.packed(sample)
+        self.store[slot], rows = packed(sample)
         return slot, rows
 
 

@@ -152,13 +152,21 @@ def test_a_second_opinion_is_asked_of_every_field_if_it_is_wanted(monkeypatch, o
 
 
 def test_bright_galaxies_are_added_to_fields_that_have_galaxies(monkeypatch):
-    """Neither to the cluster nor to the nebula, and two times of five to a blank sky."""
+    """Not to the cluster and the nebula, which glow, and two times of five to a blank sky."""
     names = [name for name, rule in FIELDS.items() if rule.split == "train"]
     monkeypatch.setattr(dataset, "fields_of", lambda *_: (names, None))
-    rng = np.random.default_rng(1)
-    drawn = [dataset._bright_field("", "train", DatasetRecipe(), rng) for _ in range(500)]
-    assert 0.33 < drawn.count(None) / 500 < 0.47
-    assert set(drawn) - {None} == set(names) - {"2583/2/136", "6073/4/63"}
+    monkeypatch.setattr(dataset, "_cutouts_by_class", lambda *_: None)
+    drawn = {"bright": [], "glow": []}
+    sample = Sample(np.zeros((3, 4, 4)), np.empty((0, 4)), np.empty(0, int))
+    for source, found in drawn.items():
+        monkeypatch.setattr(
+            dataset, f"compose_{source}", lambda field, *_, f=found, **__: f.append(field) or sample
+        )
+        for number in range(500):
+            dataset.make_sample((number, source, "train"), data="", out="", recipe=DatasetRecipe())
+    assert 0.33 < drawn["bright"].count(None) / 500 < 0.47
+    assert set(drawn["bright"]) - {None} == set(names) - {"2583/2/136", "6073/4/63"}
+    assert set(drawn["glow"]) == {"2583/2/136", "6073/4/63"}
 
 
 def test_recipe_plan_is_fixed_and_complete():

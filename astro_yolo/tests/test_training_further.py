@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from astro_yolo.training import further
-from astro_yolo.training.dataset import _save_cutouts, packed
+from astro_yolo.training.dataset import DatasetRecipe, _save_cutouts
 from astro_yolo.training.further import FurtherRecipe, make_samples, train_further
-from astro_yolo.training.samples import GALAXY, IGNORE, OBJECTS, STAR, Sample
+from astro_yolo.training.samples import GALAXY, IGNORE, OBJECTS, STAR, Sample, packed
 
 pytest.importorskip("ultralytics", reason="needs the train extra")
 pytest.importorskip("onnx", reason="needs the train extra")
@@ -69,6 +69,25 @@ def test_a_training_by_the_clock(samples, tmp_path):
         train_further(tmp_path, tmp_path / "run", None, replace(RECIPE, seed=5))
 
 
+def test_a_shipped_detector_is_trained_on(samples, tmp_path, monkeypatch):
+    """Its file is replaced by what becomes of it; begun again it begins where it did, not there."""
+    from astro_yolo.network.weights import load_weights, metadata_of
+    from astro_yolo.training import ship
+
+    monkeypatch.setitem(ship.DETECTORS, "mine", ship.DetectorRecipe("9", further=RECIPE))
+    weights = tmp_path / "mine.onnx"
+    before = load_weights(RECIPE.start).path.read_bytes()
+    weights.write_bytes(before)
+    ship.train_shipped_on(tmp_path, tmp_path, "mine")
+    assert (metadata_of(weights)["name"], metadata_of(weights)["version"]) == ("mine", "9")
+    first = weights.read_bytes()
+    assert first != before
+    weights.write_bytes(before)
+    ship.train_shipped_on(tmp_path, tmp_path, "mine")
+    assert (tmp_path / "further.onnx").read_bytes() == before
+    assert len(weights.read_bytes()) == len(first)
+
+
 def new_sample(data, number, rng):
     """A new sample, which needs no data."""
     return galaxy_and_star(rng)
@@ -88,6 +107,23 @@ def test_new_samples_come_before_old_ones(tmp_path):
     assert not np.array_equal(images[4], images[5])
     again, _ = make_samples(tmp_path / "none", tmp_path, recipe, None)
     np.testing.assert_array_equal(again, images)
+
+
+def test_new_samples_come_from_named_sources(tmp_path, monkeypatch):
+    """Without a function the recipe says where from, and how many of the cutouts are turned."""
+    asked = []
+
+    def make(job, *, data, out, recipe):
+        asked.append((*job, recipe.turned_share, recipe.other_share))
+        return galaxy_and_star(np.random.default_rng(0))
+
+    monkeypatch.setattr(further, "make_sample", make)
+    recipe = replace(RECIPE, new_shares=(("glow", 1.0),), turned_share=0.5,
+                     old_shares=(("field", 1.0),))  # fmt: skip
+    for number in (3, 4):
+        further._sample(number, data="", out="", recipe=recipe, new=None)
+    own = DatasetRecipe()
+    assert asked == [(3, "glow", "train", 0.5, 0.0), (4, "field", "train", 0.0, own.other_share)]
 
 
 def test_it_begins_as_the_detector(network):

@@ -29,10 +29,12 @@ from astro_yolo.training.cutouts import (
 )
 from astro_yolo.training.deep import compose_deep, read_stamps
 from astro_yolo.training.fields import FIELDS, load_field
+from astro_yolo.training.glows import compose_glow
 from astro_yolo.training.model_sky import compose_model_sky
 from astro_yolo.training.other_surveys import read_other_surveys
-from astro_yolo.training.samples import OBJECTS, transposed
+from astro_yolo.training.samples import OBJECTS, packed, transposed
 from astro_yolo.training.second_opinion import without_contradicted
+from astro_yolo.training.turned import turn_cutout
 from astro_yolo.training.yolo_files import MARKER, marker_text
 
 __all__ = [
@@ -41,7 +43,6 @@ __all__ = [
     "fields_of",
     "make_sample",
     "measure_cutouts",
-    "packed",
     "rules_of",
 ]
 
@@ -61,6 +62,7 @@ class DatasetRecipe:
     # weights whose word is heard on the labels of real fields; "" for none
     second_opinion: str = "astro-yolo-n4"
     other_share: float = 0.1  # of the cutouts, drawn from other telescopes
+    turned_share: float = 0.0  # of SDSS's cutouts, turned by any angle and measured anew
     rescaled_share: float = 0.08  # of the field crops, brought to slightly other pixel scales
     # how often each class is drawn among cutouts: nearer to even than the sky's share, so that the
     # rare types are learnt. Not too near: a network that sees too many mergers puts boxes of twice
@@ -277,12 +279,15 @@ def _any_picture(groups, others, recipe, rng):
     """Return a cutout as `_picture` does, now and then one of another telescope."""
     if others and rng.random() < recipe.other_share:
         return _picture(others[rng.integers(len(others))], rng)
-    return _picture(_pick(groups, recipe, rng), rng)
+    return _picture(_pick(groups, recipe, rng), rng, recipe.turned_share)
 
 
-def _picture(cutout, rng):
-    """Return a cutout as `compose_cutouts` wants it, mirrored at random."""
+def _picture(cutout, rng, turned_share=0.0):
+    """Return a cutout as `compose_cutouts` wants it, mirrored at random, now and then turned."""
     picture, box, others = read_picture(cutout.path), cutout.box, cutout.others
+    if turned_share and rng.random() < turned_share:
+        turned = turn_cutout(picture, cutout.label, rng)
+        picture, box, others = turned or (picture, box, others)
     if rng.random() < 0.5:  # by itself: a mosaic mixes both
         picture = picture.swapaxes(0, 1)
         box, others = box[[1, 0, 3, 2]], others[:, [1, 0, 3, 2]]
@@ -305,12 +310,13 @@ def _stamp(groups, recipe, rng):
     return label, light * np.clip((1 - distance) / 0.3, 0, 1), box - np.tile(low, 2)
 
 
-def _bright_field(data, split, recipe, rng):
-    """Draw a field with galaxies to add bright ones to; two times of five none, for a blank sky."""
+def _one_of(data, split, recipe, rng, *, galaxies):
+    """Draw a field with galaxies, or one of a cluster or a nebula."""
     fields, _ = fields_of(data, split, recipe.second_opinion)
     rules = rules_of(split).values()
-    chosen = [field for field, rule in zip(fields, rules, strict=True) if rule.has_galaxies]
-    return chosen[rng.integers(len(chosen))] if rng.random() < 0.6 else None
+    pairs = zip(fields, rules, strict=True)
+    chosen = [field for field, rule in pairs if rule.has_galaxies == galaxies]
+    return chosen[rng.integers(len(chosen))]
 
 
 def _write_sample(job, *, data, out, recipe):
@@ -330,7 +336,8 @@ def make_sample(job, *, data, out, recipe):
     Parameters
     ----------
     job : (int, str, str)
-        Number; "field", "cutout", "model" or "deep"; "train" or "val".
+        Number; "field", "cutout", "deep", "model", "bright" or "glow", which only training has;
+        "train" or "val".
     data, out : str
         Folder of the data, and that of the measured cutouts.
     recipe : DatasetRecipe
@@ -357,34 +364,17 @@ def make_sample(job, *, data, out, recipe):
     elif source == "model":
         sample = compose_model_sky(rng, size=recipe.size)
     elif source == "bright":
-        sample = compose_bright(_bright_field(data, split, recipe, rng), rng, size=recipe.size)
+        # two times of five a blank sky
+        field = _one_of(data, split, recipe, rng, galaxies=True) if rng.random() < 0.6 else None
+        sample = compose_bright(field, rng, size=recipe.size)
+    elif source == "glow":
+        field = _one_of(data, split, recipe, rng, galaxies=False)
+        sample = compose_glow(field, rng, size=recipe.size)
     else:
         stamps = read_stamps(str(Path(data) / "hst" / "stamps_f814w"), split)
         sample = compose_deep(stamps, rng, size=recipe.size)
     # flips come from the trainer
     return transposed(sample) if rng.random() < 0.5 else sample
-
-
-def packed(sample):
-    """
-    Return a sample as trainers take it.
-
-    Parameters
-    ----------
-    sample : astro_yolo.training.samples.Sample
-        Image and objects.
-
-    Returns
-    -------
-    image : (3, size, size) uint8 array
-        Network units times 255.
-    rows : (N, 5) float32 array
-        Kind, then centre, width and height of the box as shares of the side.
-    """
-    image = (np.clip(sample.image, 0, 1) * 255 + 0.5).astype(np.uint8)
-    x0, y0, x1, y1 = sample.boxes.T / sample.image.shape[1]
-    columns = sample.kinds, (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
-    return image, np.stack(columns, axis=-1).astype(np.float32)
 
 
 def _save_sample(sample, out, split, stem):

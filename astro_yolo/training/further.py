@@ -6,7 +6,7 @@ are samples of its own kind, on which it learns its own outputs (Li & Hoiem 2018
 """
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 
 from astro_yolo.exceptions import require
-from astro_yolo.training.dataset import DatasetRecipe, make_sample, measure_cutouts, packed
+from astro_yolo.training.dataset import DatasetRecipe, make_sample, measure_cutouts
+from astro_yolo.training.samples import packed
 
 __all__ = ["FurtherRecipe", "make_samples", "train_further"]
 
@@ -28,6 +29,9 @@ class FurtherRecipe:
 
     start: str = "astro-yolo-n6"  # weights to begin with: a name or an ONNX file
     new_samples: int = 8000
+    # where these come from, if no function makes them, and how many of the cutouts are turned
+    new_shares: tuple = ()
+    turned_share: float = 0.0
     old_samples: int = 8000
     # where these come from
     old_shares: tuple = (("field", 0.45), ("cutout", 0.28), ("deep", 0.05), ("model", 0.22))
@@ -49,9 +53,10 @@ def train_further(data, out, new, recipe=None, *, workers=2, progress=print):
         Folder with ``sas``, ``galaxy_zoo`` and ``hst``.
     out : path-like
         Folder for the samples, half a megabyte each, and the checkpoint.
-    new : callable
+    new : callable or None
         ``new(data, number, rng)`` returns a new `~astro_yolo.training.samples.Sample`, from the
-        data folder, its number and a source of chance. It must be a function of a module.
+        data folder, its number and a source of chance. It must be a function of a module. With None
+        they come from the sources that the recipe names.
     recipe : FurtherRecipe, optional
         Begin, numbers and schedule.
     workers : int, optional
@@ -140,9 +145,12 @@ def _sample(number, *, data, out, recipe, new):
     """Return the number of a sample, its image and its objects."""
     cv2.setNumThreads(1)
     rng = np.random.default_rng([recipe.seed, number])
-    if number < recipe.new_samples:
+    is_new = number < recipe.new_samples
+    if is_new and new is not None:
         return number, *packed(new(data, number, rng))
-    names, shares = zip(*recipe.old_shares, strict=True)
+    names, shares = zip(*(recipe.new_shares if is_new else recipe.old_shares), strict=True)
     job = number, str(rng.choice(names, p=shares)), "train"
     own = DatasetRecipe(seed=recipe.seed, size=recipe.image_size)
+    if is_new:
+        own = replace(own, turned_share=recipe.turned_share, other_share=0.0)
     return number, *packed(make_sample(job, data=data, out=out, recipe=own))

@@ -13,6 +13,7 @@ __all__ = [
     "Sample",
     "clip_sample",
     "field_kinds",
+    "packed",
     "transposed",
     "visible_kinds",
     "visible_sample",
@@ -190,3 +191,25 @@ def clip_sample(sample, size):
     kinds = np.where(seen < 0.45 * area, IGNORE, sample.kinds)
     keep = (inside[:, 2:] - inside[:, :2]).min(axis=1, initial=np.inf) > 2
     return Sample(sample.image, inside[keep], kinds[keep])
+
+
+def packed(sample):
+    """
+    Return a sample as trainers take it.
+
+    Parameters
+    ----------
+    sample : astro_yolo.training.samples.Sample
+        Image and objects.
+
+    Returns
+    -------
+    image : (3, size, size) uint8 array
+        Network units times 255.
+    rows : (N, 5) float32 array
+        Kind, then centre, width and height of the box as shares of the side.
+    """
+    image = (np.clip(sample.image, 0, 1) * 255 + 0.5).astype(np.uint8)
+    x0, y0, x1, y1 = sample.boxes.T / sample.image.shape[1]
+    columns = sample.kinds, (x0 + x1) / 2, (y0 + y1) / 2, x1 - x0, y1 - y0
+    return image, np.stack(columns, axis=-1).astype(np.float32)

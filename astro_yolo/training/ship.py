@@ -1,9 +1,10 @@
 """From the data folder to calibrated weights: the recipe of the shipped model, and of the types."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
+from shutil import copy
 
 import numpy as np
 
@@ -23,6 +24,7 @@ from astro_yolo.training.evaluate import (
 )
 from astro_yolo.training.export import export_onnx, write_metadata
 from astro_yolo.training.fields import FIELDS, load_field
+from astro_yolo.training.further import FurtherRecipe, train_further
 from astro_yolo.training.mock_skies import ALSO, WAYS, outcome_of_fields, outcome_of_sky
 from astro_yolo.training.score_maps import fit_calibration, purity_table
 from astro_yolo.training.train import TrainRecipe, train
@@ -38,16 +40,18 @@ __all__ = [
     "held_out_cutouts",
     "make_weights",
     "picture_detector",
+    "train_shipped_on",
 ]
 
 
 @dataclass(frozen=True)
 class DetectorRecipe:
-    """The version of a detector, its samples and its training."""
+    """The version of a detector, its samples, its training, and how it is trained on, if it is."""
 
     version: str
     dataset: DatasetRecipe = field(default_factory=DatasetRecipe)
     training: TrainRecipe = field(default_factory=TrainRecipe)
+    further: FurtherRecipe | None = None
 
 
 #: The default detector, and one that finds more and takes half as long again, by name.
@@ -60,6 +64,14 @@ DETECTORS = {
             bright_samples=6000,
         ),
         TrainRecipe(model="yolo_p34_m.yaml", start="astro-yolo-n6", kept=0.3, epochs=17),
+        FurtherRecipe(
+            model="yolo_p34_m.yaml", new_samples=3500, old_samples=3500,
+            new_shares=(("cutout", 0.86), ("glow", 0.14)), turned_share=0.75,
+            old_shares=(
+                ("field", 0.42), ("cutout", 0.08), ("deep", 0.05), ("model", 0.27), ("bright", 0.18)
+            ),
+            learning_rate=5e-4, seconds=3600.0, seed=24,
+        ),
     ),
 }  # fmt: skip
 
@@ -118,6 +130,8 @@ def make_weights(
         run / "weights" / "last.pt", weights, name=name, version=detector.version,
         start=start, kept=training.kept if start else 0.0, overwrite=True,
     )  # fmt: skip
+    if detector.further is not None:
+        train_shipped_on(data, out, name)
     report = calibrate(weights, data, samples, dict(dataset.class_shares))
     _, report["types"] = make_types(
         data, samples / "cutouts.npz", out, types, name=TYPES_NAME, version=TYPES_VERSION,
@@ -125,6 +139,28 @@ def make_weights(
     )  # fmt: skip
     (out / "report.json").write_text(json.dumps(report, indent=1) + "\n")
     return weights
+
+
+def train_shipped_on(data, out, name):
+    """
+    Train a detector on as its recipe says, from its exported weights.
+
+    Parameters
+    ----------
+    data : path-like
+        Folder with ``sas``, ``galaxy_zoo`` and ``hst``.
+    out : path-like
+        Folder with the weights, ``NAME.onnx``, which are replaced.
+    name : str
+        One of `DETECTORS`.
+    """
+    detector, out = DETECTORS[name], Path(out)
+    begin, weights = out / "further.onnx", out / f"{name}.onnx"
+    if not begin.exists():
+        copy(weights, begin)
+    recipe = replace(detector.further, start=str(begin))
+    last = train_further(data, out / "further", None, recipe)
+    export_onnx(last, weights, name=name, version=detector.version, overwrite=True)
 
 
 def calibrate(weights, data, samples, shares):
