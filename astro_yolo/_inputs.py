@@ -221,7 +221,7 @@ def _first_bytes(path):
         msg = f"{path}: no such file{hint}"
         raise FileNotFoundError(msg)
     if not path.is_file():
-        msg = f"{path}: must be a file, which can be read from anywhere, got a pipe or a device"
+        msg = f"{path}: must be a file, got a pipe or a device"
         raise ImageError(msg)
     try:
         with path.open("rb") as stream:
