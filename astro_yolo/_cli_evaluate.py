@@ -121,7 +121,7 @@ def _train(options):
     from astro_yolo.training.finish import finish_weights
     from astro_yolo.training.picture_sets import read_set, stretch_of
     from astro_yolo.training.recipes import RecipeError, find_recipe
-    from astro_yolo.training.stock import StockRecipe, train_stock
+    from astro_yolo.training.stock import STATES, StockRecipe, train_stock
 
     pictures = read_set(options.data)
     if options.recipe:
@@ -140,7 +140,7 @@ def _train(options):
     if Path(name).name != name:  # before them as well
         msg = f"--name must be a name without a folder, got {name!r}"
         raise CommandError(msg)
-    if name in ("training", "done"):  # the files of a run: the line of the registry is NAME.json
+    if f"{name}.json" in STATES:  # the line of the registry would replace it
         msg = f"--name must be another name than that of the folder {out}, got {name!r}"
         raise CommandError(msg)
     weights = out / f"{name}.onnx"
@@ -165,12 +165,12 @@ def _train(options):
 
 def _evaluate(options):
     """Score a network, write what it found, and print the headline."""
-    from astro_yolo.training.scoring import evaluate_set, write_evaluation
+    from astro_yolo.training.scoring import evaluate_set, evaluation_files, write_evaluation
     from astro_yolo.training.summary import headline
 
     folder = Path(options.out)
-    if (folder / "evaluation.json").exists() and not options.overwrite:
-        msg = f"{folder} holds an evaluation already; --overwrite replaces it"
+    if (there := evaluation_files(folder)) and not options.overwrite:  # before hours of scoring
+        msg = f"{folder} holds {', '.join(there)} already; --overwrite replaces it"
         raise FileExistsError(msg)
     found = evaluate_set(
         options.model, options.data, split=options.split, stretch=options.stretch,

@@ -24,6 +24,7 @@ __all__ = [
     "plain",
     "sky_places",
     "stacked",
+    "strays",
     "whole",
 ]
 
@@ -259,6 +260,29 @@ def stacked(table):
         return none
     groups = np.cumsum(np.diff(np.asarray(table["id"]), prepend=0) <= 0)
     return none if groups[-1] > len(table) / 3 else groups  # more: the rows were sorted
+
+
+def strays(table, away):
+    """
+    Divide rows that are not where an image has them by the tables that were stacked.
+
+    Parameters
+    ----------
+    table : `~astropy.table.Table`
+        Any table.
+    away : (N,) array of bool
+        The rows.
+
+    Yields
+    ------
+    (N,) array of bool, bool
+        Those of one table, and whether they are most of it: then it is of another image. A few rows
+        that somebody moved are of the image that the others are of.
+    """
+    groups = stacked(table)
+    for group in np.unique(groups[away]):
+        own = groups == group
+        yield away & own, away[own].mean() > 0.5
 
 
 def whole(table, name="table"):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from astro_yolo._columns import stacked
+from astro_yolo._columns import strays
 from astro_yolo._headers import pixel_scale
 from astro_yolo._sky import pixel_to_sky, separation
 from astro_yolo.catalog import table_wcs
@@ -35,21 +35,9 @@ def check_grid(table, image, name="table"):
         table knows that its own has another shape.
     """
     wcs = table_wcs(table)
-    if wcs is None:
+    found = "" if wcs is None else _difference(table, wcs, image)
+    if not found:
         return
-    if image.wcs is not None:
-        apart, strange = _apart(wcs, image), _strange_rows(table, image)
-        found = f"the same pixels up to {apart:.3g} pixels apart on the sky"
-        if apart <= _SAME and not strange:
-            return
-        if apart <= _SAME:
-            found = f"{strange} rows whose ra and dec are not where their boxes are, as of a table "
-            found += "that was stacked of several images"
-    else:
-        known = getattr(wcs, "array_shape", None)
-        if known is None or tuple(known) == image.shape:
-            return
-        found = f"an image of shape {image.shape} for a table of one of {tuple(known)}"
     msg = (
         f"{name} must be on the pixel grid of image, got {found}. Give all bands that it was made "
         "from, as for detect: they are brought to the grid of the r band, or else of the middle "
@@ -59,11 +47,23 @@ def check_grid(table, image, name="table"):
     raise MeasurementError(msg)
 
 
-def _strange_rows(table, image):
-    """Return how many rows are of other images: of all that were stacked from one, most are off."""
-    away, groups = ~at_pixels(table, image.wcs), stacked(table)
-    return sum(int(away[groups == k].sum()) for k in np.unique(groups)
-               if away[groups == k].mean() > 0.5)  # fmt: skip
+def _difference(table, wcs, image):
+    """Return in words how a table of a WCS is not on the pixels of an image; empty if it is."""
+    if image.wcs is None:
+        known = getattr(wcs, "array_shape", None)
+        if known is None or tuple(known) == image.shape:
+            return ""
+        return f"an image of shape {image.shape} for a table of one of {tuple(known)}"
+    apart = _apart(wcs, image)
+    if apart > _SAME:
+        return f"the same pixels up to {apart:.3g} pixels apart on the sky"
+    strange = sum(rows.sum() for rows, most in strays(table, ~at_pixels(table, image.wcs)) if most)
+    if not strange:
+        return ""
+    return (
+        f"{strange} rows whose ra and dec are not where their boxes are, as of a table that was "
+        "stacked of several images"
+    )
 
 
 def _apart(wcs, image):

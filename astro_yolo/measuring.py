@@ -285,13 +285,13 @@ def _on_sky(shape, wcs):
     """Return centre, semi-axes and position angle on the sky; nothing without sky coordinates."""
     if wcs is None:
         return {}
-    x, y, _, _, theta = shape.T
+    x, y = shape.T[:2]
     good = np.isfinite(shape).all(axis=1)
     place = np.full((2, len(shape)), np.nan)
     axes = np.full((len(shape), 2, 2), np.nan)  # both semi-axes: east and north
     if good.any():
         place[:, good] = pixel_to_sky(wcs, x[good], y[good])
-        axes[good] = _tangents(wcs, x[good], y[good], theta[good])
+        axes[good] = _tangents(wcs, place[:, good], *shape[good][:, [0, 1, 4]].T)
     axes *= 3600 * shape[:, 2:4, None]
     # on pixels that are not square, the axes of an ellipse become radii of it that are no axes
     (east, cross), (_, north) = np.moveaxis(np.swapaxes(axes, 1, 2) @ axes, 0, -1)
@@ -308,19 +308,16 @@ def _on_sky(shape, wcs):
     }
 
 
-def _tangents(wcs, x, y, theta):
+def _tangents(wcs, place, x, y, theta):
     """Return (N, 2, 2): degrees east and north for a step of one pixel along major, minor axis."""
-    directions = [(np.cos(theta), np.sin(theta)), (-np.sin(theta), np.cos(theta))]
-    east, north = tangent_axes(unit_vectors(*np.radians(pixel_to_sky(wcs, x, y))))
-    out = []
-    for dx, dy in directions:
-        behind, ahead = (
-            unit_vectors(*np.radians(pixel_to_sky(wcs, x + way * dx, y + way * dy)))
-            for way in (-0.5, 0.5)
-        )
-        step = np.degrees(ahead - behind)
-        out.append(np.stack([(step * east).sum(axis=-1), (step * north).sum(axis=-1)], axis=-1))
-    return np.stack(out, axis=1)
+    cos, sin = np.cos(theta) / 2, np.sin(theta) / 2
+    dx, dy = np.stack([cos, -sin]), np.stack([sin, cos])  # half a step along either axis
+    ends = pixel_to_sky(wcs, np.stack([x - dx, x + dx]), np.stack([y - dy, y + dy]))
+    behind, ahead = unit_vectors(*np.radians(ends))
+    east, north = tangent_axes(unit_vectors(*np.radians(place)))
+    step = np.degrees(ahead - behind)
+    parts = (step * east).sum(axis=-1), (step * north).sum(axis=-1)
+    return np.stack(parts, axis=-1).swapaxes(0, 1)
 
 
 def _band_columns(stack, k, band, zero, pixel_scale):

@@ -21,7 +21,7 @@ from string import Formatter
 import numpy as np
 from astropy.table import Column
 
-from astro_yolo._columns import sky_places, stacked, whole
+from astro_yolo._columns import sky_places, strays, whole
 from astro_yolo._region_colors import CLASS_COLORS, color_of
 from astro_yolo._sky import (
     SkyBoxes,
@@ -221,11 +221,7 @@ def _images(table, boxes, places, wcs):
     pixels, placed = np.isfinite(boxes[0]), np.isfinite(places[0] + places[1])
     away = pixels if wcs is None else pixels & ~at_pixels(table, wcs)
     images = [(pixels & ~away, wcs, True), (placed & ~pixels, None, False)]
-    groups = stacked(table)
-    for group in np.unique(groups[away]):
-        rows = away & (groups == group)
-        # a few rows that somebody moved are of the image that the others are of
-        most = away[groups == group].mean() > 0.5
+    for rows, most in strays(table, away):
         fitted = fit_wcs(boxes[:, rows], places[:, rows]) if most else None
         images.append((rows, wcs if fitted is None else fitted, fitted is not None or not most))
     return [image for image in images if image[0].any()]

@@ -66,7 +66,7 @@ _ROOM = 12  # widths of a box that are shown around it
 def _is_object(line):
     """Say whether a region of DS9 may stand for an object: it has a size, and is not excluded."""
     found = parse_regions(f"image\n{line}")
-    if line.startswith("-") or not len(found):
+    if not len(found) or not found["included"][0]:
         return False
     x0, y0, x1, y1 = pixel_boxes(found)[0]
     return bool(0 < x1 - x0 < np.inf and 0 < y1 - y0 < np.inf)

@@ -9,6 +9,7 @@ from astropy.table import Table
 from astro_yolo.cli import main
 from astro_yolo.tests import blob_network
 from astro_yolo.tests.stock_sets import write_set
+from astro_yolo.training import scoring
 
 NETWORK = str(blob_network.PATH)
 
@@ -48,7 +49,7 @@ def test_matrix_tests_each_stretch_by_itself(folder, capsys):
     assert (folder / "report/matrix-f1.png").is_file()
 
 
-def test_evaluate_leaves_tables_and_prints_the_headline(folder, capsys):
+def test_evaluate_leaves_tables_and_prints_the_headline(folder, capsys, monkeypatch):
     """Of one stretch, without the parts of the way there; a second one is refused."""
     command = ["evaluate", NETWORK, "two", "--stretch", "LH", "-o", "scores"]
     assert main(command) == 0
@@ -59,6 +60,12 @@ def test_evaluate_leaves_tables_and_prints_the_headline(folder, capsys):
     assert names == ["detections.ecsv", "evaluation.json", "truth.ecsv"]
     assert main(command) == 1
     assert "--overwrite replaces it" in capsys.readouterr().err
+    (folder / "other").mkdir()
+    (folder / "other/truth.ecsv").write_text("mine")  # it is told before a picture is looked at
+    monkeypatch.setattr(scoring, "evaluate_set", None)
+    assert main(["evaluate", NETWORK, "two", "-o", "other"]) == 1
+    assert "other holds truth.ecsv already" in capsys.readouterr().err
+    assert (folder / "other/truth.ecsv").read_text() == "mine"
 
 
 def test_failures_are_one_line(folder, capsys):

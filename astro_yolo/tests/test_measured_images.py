@@ -8,6 +8,7 @@ from astropy.table import QTable
 from astropy.wcs import WCS
 
 from astro_yolo import measure, write_table
+from astro_yolo._sky import pixel_to_sky
 from astro_yolo.catalog import read_table
 from astro_yolo.exceptions import AstroYoloWarning, MeasurementError
 from astro_yolo.image import read_image
@@ -278,5 +279,5 @@ def test_steps_on_the_sky_across_0_hours():
     wcs = make_wcs()
     wcs.wcs.crval = 0.0, 20.0
     x, y = np.array([250.0]), np.array([200.0])
-    steps = _tangents(wcs, x, y, np.zeros(1))[0] * 3600 / SCALE
+    steps = _tangents(wcs, pixel_to_sky(wcs, x, y), x, y, np.zeros(1))[0] * 3600 / SCALE
     np.testing.assert_allclose(steps, [[-1, 0], [0, 1]], atol=1e-6)

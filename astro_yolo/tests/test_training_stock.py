@@ -335,3 +335,16 @@ def test_a_link_to_pictures_is_read_with_the_labels_of_the_set(data, tmp_path):
     assert marker == tmp_path / stock._MARKER
     listed = (tmp_path / "training-val.txt").read_text(encoding="utf-8").split()
     assert {Path(line).parent for line in listed} == {mine / "images/val"}
+
+
+def test_a_run_that_kept_nothing_may_be_begun_again(data, tmp_path, monkeypatch):
+    """One that ended between its first row and its first checkpoint leaves no files of a run."""
+    from astro_yolo.training import _stock_trainer
+
+    with monkeypatch.context() as patch:
+        patch.setattr(_stock_trainer.StockTrainer, "save_model", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            train(data, tmp_path / "run", TINY)
+    assert not (tmp_path / "run/results.ecsv").exists()
+    train(data, tmp_path / "run", TINY)
+    assert Table.read(tmp_path / "run/results.ecsv")["epoch"].tolist() == [1, 2]

@@ -286,8 +286,7 @@ def _picture(cutout, rng, turned_share=0.0):
     """Return a cutout as `compose_cutouts` wants it, mirrored at random, now and then turned."""
     picture, box, others = read_picture(cutout.path), cutout.box, cutout.others
     if turned_share and rng.random() < turned_share:
-        turned = turn_cutout(picture, cutout.label, rng)
-        picture, box, others = turned or (picture, box, others)
+        picture, box, others = turn_cutout(picture, cutout.label, rng) or (picture, box, others)
     if rng.random() < 0.5:  # by itself: a mosaic mixes both
         picture = picture.swapaxes(0, 1)
         box, others = box[[1, 0, 3, 2]], others[:, [1, 0, 3, 2]]

@@ -72,24 +72,23 @@ def cutout_set(cutouts, out, stretches=FILTERS, *, size=None):
         msg = f"cutouts must be of different names, got {name!r} {number} times"
         raise SetError(msg)
     for cutout in wanted:
-        light, zoom = _shrunk(_light_of(cutout), size)
+        paint, shape, zoom = _painter_of(cutout, size)
         kinds = np.array([CLASSES.index(cutout.label)])
         boxes, ignored = cutout.box[None] * zoom, cutout.others * zoom
-        paint = partial(to_rgb if cutout.linear else _as_it_is, light)
-        _write(folder, cutout.split, cutout.path.stem, paint, stretches, light.shape[1:],
+        _write(folder, cutout.split, cutout.path.stem, paint, stretches, shape,
                boxes, kinds, ignored)  # fmt: skip
     return _finish(folder, stretches)
 
 
-def _as_it_is(planes, _):
-    """Return the planes of a picture as a picture."""
-    return np.moveaxis(planes, 0, -1).round().clip(0, 255).astype(np.uint8)
-
-
-def _light_of(cutout):
-    """Return the light of a cutout; where the way back to it is not known, the picture's planes."""
+def _painter_of(cutout, size):
+    """Return what paints a cutout in a stretch, or as it is, the shape, and the zoom to it."""
     picture = read_picture(cutout.path)
-    return linearise(picture) if cutout.linear else np.moveaxis(picture, -1, 0).astype(np.float32)
+    if cutout.linear:
+        light, zoom = _shrunk(linearise(picture), size)
+        return partial(to_rgb, light), light.shape[1:], zoom
+    planes, zoom = _shrunk(np.moveaxis(picture, -1, 0).astype(np.float32), size)
+    small = np.moveaxis(planes, 0, -1).round().clip(0, 255).astype(np.uint8)
+    return lambda _: small, small.shape[:2], zoom
 
 
 def deep_set(stamps, out, number, stretches=FILTERS, *, size=416, seed=0):

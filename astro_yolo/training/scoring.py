@@ -23,7 +23,10 @@ from astro_yolo.training.export_stock import outputs_of
 from astro_yolo.training.picture_sets import SetError, dict_of, read_boxes, read_set
 from astro_yolo.training.scored import ScoredPicture
 
-__all__ = ["Evaluation", "evaluate_set", "read_evaluation", "score_picture", "write_evaluation"]
+__all__ = [
+    "Evaluation", "evaluate_set", "evaluation_files", "read_evaluation", "score_picture",
+    "write_evaluation",
+]  # fmt: skip
 
 _STATE = "evaluation.json"
 _MARKS = {"truth": "truth.ecsv", "found": "detections.ecsv"}
@@ -213,6 +216,23 @@ def _magnitudes(pictures, split):
     return {place: (table[:, :4], table[:, 4]) for place, table in tables.items()}
 
 
+def evaluation_files(folder):
+    """
+    Return which files of an evaluation are in a folder.
+
+    Parameters
+    ----------
+    folder : path-like
+        The folder.
+
+    Returns
+    -------
+    list of str
+        Their names.
+    """
+    return [name for name in (_STATE, *_MARKS.values()) if (Path(folder) / name).exists()]
+
+
 def write_evaluation(evaluation, folder, *, overwrite=False):
     """
     Write an evaluation: two tables of boxes, and what they are about.
@@ -239,9 +259,8 @@ def write_evaluation(evaluation, folder, *, overwrite=False):
     from astropy.table import Table
 
     folder = Path(folder)
-    there = [name for name in (_STATE, *_MARKS.values()) if (folder / name).exists()]
-    if there and not overwrite:
-        msg = f"folder: {folder} holds {', '.join(there)} already; overwrite=True replaces that"
+    if (there := evaluation_files(folder)) and not overwrite:
+        msg = f"folder: {folder} holds {', '.join(there)} already; overwrite=True replaces it"
         raise FileExistsError(msg)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / _STATE).unlink(missing_ok=True)

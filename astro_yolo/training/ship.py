@@ -65,9 +65,8 @@ DETECTORS = {
         ),
         TrainRecipe(model="yolo_p34_m.yaml", start="astro-yolo-n6", kept=0.3, epochs=17),
         FurtherRecipe(
-            model="yolo_p34_m.yaml", new_samples=3500, old_samples=3500,
-            new_shares=(("cutout", 0.86), ("glow", 0.14)), turned_share=0.75,
-            old_shares=(
+            new_samples=3500, new_shares=(("cutout", 0.86), ("glow", 0.14)), turned_share=0.75,
+            old_samples=3500, old_shares=(
                 ("field", 0.42), ("cutout", 0.08), ("deep", 0.05), ("model", 0.27), ("bright", 0.18)
             ),
             learning_rate=5e-4, seconds=3600.0, seed=24,
@@ -155,11 +154,14 @@ def train_shipped_on(data, out, name):
         One of `DETECTORS`.
     """
     detector, out = DETECTORS[name], Path(out)
-    begin, weights = out / "further.onnx", out / f"{name}.onnx"
+    begin, run, weights = out / "further.onnx", out / "further", out / f"{name}.onnx"
     if not begin.exists():
         copy(weights, begin)
-    recipe = replace(detector.further, start=str(begin))
-    last = train_further(data, out / "further", None, recipe)
+    run.mkdir(exist_ok=True)
+    if (measured := out / "samples" / "cutouts.npz").exists():
+        copy(measured, run)
+    recipe = replace(detector.further, start=str(begin), model=detector.training.model)
+    last = train_further(data, run, None, recipe)
     export_onnx(last, weights, name=name, version=detector.version, overwrite=True)
 
 

@@ -10,13 +10,13 @@ from astro_yolo.exceptions import AstroYoloError, require
 from astro_yolo.training.picture_sets import check_labels, read_set
 from astro_yolo.training.train import common_settings
 
-__all__ = ["RESULTS", "StockRecipe", "TrainingError", "train_stock"]
+__all__ = ["RESULTS", "STATES", "StockRecipe", "TrainingError", "train_stock"]
 
 #: File of a run with a row an epoch.
 RESULTS = "results.ecsv"
 
-_STATE = "training.json"
-_DONE = "done.json"
+#: Files that say how far a run is.
+STATES = _STATE, _DONE = "training.json", "done.json"
 _MARKER = "training-data.yaml"  # not data.yaml: the run may lie in the folder of its set
 
 
@@ -126,11 +126,12 @@ def train_stock(
         msg = f"threads must be 1 or more, got {threads}"
         raise TrainingError(msg)
     last, best = out / "weights" / "last.pt", out / "weights" / "best.pt"
-    if (out / _STATE).exists() and not resume:
+    begun = (out / _STATE).exists()
+    if begun and not resume:
         msg = f"out must not hold a run unless resume=True, got {out}"
         raise FileExistsError(msg)
     foreign = [path.name for path in (last, best, out / RESULTS) if path.exists()]
-    if foreign and not (out / _STATE).exists():
+    if foreign and not begun:
         msg = f"out must not hold files of another training, got {', '.join(foreign)} in {out}"
         raise FileExistsError(msg)
     _claim(out, recipe, pictures)
@@ -144,6 +145,7 @@ def train_stock(
             finally:
                 if not last.exists():  # it never began
                     (out / _STATE).unlink()
+                    (out / RESULTS).unlink(missing_ok=True)  # of an epoch without a checkpoint
     with replacing(out / _DONE, overwrite=True) as part:
         part.write_text(json.dumps({"best": str(best.relative_to(out))}), encoding="utf-8")
     return best
