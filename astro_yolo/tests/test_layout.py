@@ -48,7 +48,7 @@ LAYERS = (
      "training.evaluate", "training.second_opinion",
      "training.dataset", "training.picture_sets", "training.scored", "training.metrics",
      "training._typed_loss", "training._widen", "training._warm_start", "training._trainer",
-     "training._type_samples", "training._type_variation",
+     "training._type_samples", "training._type_variation", "training._type_start",
      "training._steps", "training._further", "training.further",
      "training._type_network", "training.train", "training._graph", "training.export",
      "training.types", "training.score_maps", "training.mock_skies",

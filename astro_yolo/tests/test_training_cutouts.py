@@ -73,14 +73,24 @@ def test_middle_galaxy_is_boxed_and_neighbours_are_listed():
 
 
 def test_a_merger_is_one_box_round_both_nuclei():
-    """Two nuclei in one envelope get one box that holds both."""
+    """Two nuclei in one envelope get one box, about as far out as those of each alone."""
     pytest.importorskip("sep", reason="needs the train extra")
-    picture = picture_of([(200, 211, 9, 1), (232, 215, 9, 1)])
-    x0, y0, x1, y1 = measure_cutout(picture, "merger")[0]
-    assert 100 < x0 < 190
-    assert 242 < x1 < 330
-    assert 100 < y0 < 200
-    assert 222 < y1 < 320
+    nuclei = (196, 209, 9, 1), (226, 213, 9, 1)
+    box, others = measure_cutout(picture_of(nuclei), "merger")
+    alone = [measure_cutout(picture_of([nucleus]), "spiral")[0] for nucleus in nuclei]
+    wanted = np.concatenate([np.min(alone, axis=0)[:2], np.max(alone, axis=0)[2:]])
+    np.testing.assert_allclose(box, wanted, atol=12)
+    assert not len(others)
+
+
+@pytest.mark.parametrize("neighbour", [(300, 211, 9, 1), (238, 211, 3, 1)])
+def test_a_merger_ends_where_the_boxes_of_its_galaxies_do(neighbour):
+    """A galaxy that it does not touch, and a faint one that it does, are no part of a merger."""
+    pytest.importorskip("sep", reason="needs the train extra")
+    alone = measure_cutout(picture_of([(211, 211, 9, 1)]), "merger")[0]
+    box, others = measure_cutout(picture_of([(211, 211, 9, 1), neighbour]), "merger")
+    np.testing.assert_allclose(box, alone, atol=4)
+    assert any(other[0] < neighbour[0] < other[2] for other in others)
 
 
 def test_the_source_in_the_middle():

@@ -88,6 +88,22 @@ def test_a_shipped_detector_is_trained_on(samples, tmp_path, monkeypatch):
     assert len(weights.read_bytes()) == len(first)
 
 
+def test_a_share_of_the_begin_is_kept(samples, tmp_path, monkeypatch):
+    """Where all of the weights that it began with are kept, nothing becomes of a training."""
+    from astro_yolo.network.weights import load_weights
+    from astro_yolo.training import ship
+    from astro_yolo.training._warm_start import _stored
+
+    recipe = ship.DetectorRecipe("9", further=replace(RECIPE, kept=1.0))
+    monkeypatch.setitem(ship.DETECTORS, "mine", recipe)
+    begin, weights = load_weights(RECIPE.start).path, tmp_path / "mine.onnx"
+    weights.write_bytes(begin.read_bytes())
+    ship.train_shipped_on(tmp_path, tmp_path, "mine")
+    before = _stored(begin)
+    for name, values in _stored(weights).items():
+        np.testing.assert_allclose(values, before[name], atol=1e-5, err_msg=name)
+
+
 def new_sample(data, number, rng):
     """A new sample, which needs no data."""
     return galaxy_and_star(rng)

@@ -7,17 +7,20 @@ import numpy as np
 import pytest
 
 from astro_yolo.catalog import CLASSES
+from astro_yolo.exceptions import WeightsError
 from astro_yolo.network.stamps import SIZE, cut_stamps
 from astro_yolo.network.types import TypeClassifier, calibrated_types
+from astro_yolo.network.weights import load_weights
 from astro_yolo.stretch import NETWORK_SKY
 from astro_yolo.training.cutouts import Cutout
 from astro_yolo.training.export import write_metadata
-from astro_yolo.training.types import _sky_over_drawn
+from astro_yolo.training.types import _calibrate, _sky_over_drawn
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 network = pytest.importorskip("astro_yolo.training._type_network")
 samples = pytest.importorskip("astro_yolo.training._type_samples")
 variation = pytest.importorskip("astro_yolo.training._type_variation")
+begin_with_types = pytest.importorskip("astro_yolo.training._type_start").begin_with_types
 
 SPIRAL = CLASSES.index("spiral")
 
@@ -136,6 +139,17 @@ def test_common_types_have_the_weight_of_the_sky():
     np.testing.assert_allclose(_sky_over_drawn(known, recipe), [4, 0.5, 0.5, 1, 1])
 
 
+def test_a_merger_has_the_weight_that_finds_mergers():
+    """Where all galaxies called else are surer than the mergers, it is no more than that needs."""
+    logits = np.zeros((20, 5))
+    logits[:16, 0] = 3  # ellipticals
+    logits[16:, 0] = 1  # mergers, which seem elliptical by a factor of e: less than 4
+    labels = np.repeat([0, 3], [16, 4])
+    temperature, prior = _calibrate(logits, labels, np.ones(5))
+    np.testing.assert_allclose(prior, [1, 1, 1, 4, 1])
+    assert temperature > 0
+
+
 def test_mirror_images_wind_the_other_way(stamps):
     """In training a mirrored spiral's target is the other sense of winding."""
     clockwise = samples.StampSet(*(x[1:2] for x in (
@@ -157,7 +171,7 @@ def test_both_senses_of_winding_are_spirals():
 
 def test_training_goes_on_from_its_checkpoint(stamps, tmp_path):
     """A finished training is not repeated; another recipe's checkpoint is refused."""
-    recipe, out = network.TypeRecipe(steps=2, batch=4), tmp_path / "types.pt"
+    recipe, out = network.TypeRecipe(start="", steps=2, batch=4), tmp_path / "types.pt"
     seen = []
     model = network.train_types(stamps, out, recipe, report=lambda *line: seen.append(line[:2]))
     assert [step for step, _ in seen] == [2]
@@ -167,7 +181,24 @@ def test_training_goes_on_from_its_checkpoint(stamps, tmp_path):
     x = torch.full((1, 3, SIZE, SIZE), NETWORK_SKY)
     assert torch.equal(model(x), again(x))
     with pytest.raises(FileExistsError, match="same recipe"):
-        network.train_types(stamps, out, network.TypeRecipe(steps=3, batch=4))
+        network.train_types(stamps, out, network.TypeRecipe(start="", steps=3, batch=4))
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's exporter itself
+def test_a_training_begins_as_what_was_exported(tmp_path):
+    """The stored weights are taken over, and the normalisations change nothing."""
+    torch.manual_seed(3)
+    exported, path = network.TypeNetwork().eval(), tmp_path / "types.onnx"
+    network.export_types(exported, path)
+    x = NETWORK_SKY + 0.1 * torch.rand(8, 3, SIZE, SIZE)
+    begun = network.TypeNetwork()
+    begin_with_types(begun, path, x)
+    with torch.no_grad():
+        np.testing.assert_allclose(begun.eval()(x), exported(x), atol=1e-5)
+    with pytest.raises(WeightsError, match="another network"):
+        begin_with_types(network.TypeNetwork(widths=(8, 16, 24, 32)), path, x)
+    with pytest.raises(WeightsError, match="another network"):
+        begin_with_types(network.TypeNetwork(), load_weights("astro-yolo-n6").path, x)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's exporter itself

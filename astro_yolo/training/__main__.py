@@ -78,7 +78,7 @@ def _begun_otherwise(out, state):
     """Return what is wrong where the folder holds a run of other numbers, and note those of it."""
     path = Path(out) / _STATE
     before = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else state
-    before.setdefault("name", DEFAULT)  # the only one there once was
+    before.setdefault("name", "astro-yolo-n6")  # the only one there once was
     other = ", ".join(name for name in state if before.get(name) != state[name])
     if other:
         rule = "out must be a new folder or one of the same run"

@@ -13,7 +13,7 @@ from torch import nn
 from astro_yolo.exceptions import WeightsError, require
 from astro_yolo.training._widen import channel_places
 
-__all__ = ["begin_with", "keep"]
+__all__ = ["begin_with", "keep", "let_pass"]
 
 
 def begin_with(model, path, images):
@@ -138,7 +138,7 @@ def _unfold(conv, norm, out, rows, bias):
     if norm is None:
         conv.bias[out] = bias
         return None
-    return norm.register_forward_pre_hook(lambda norm, inputs: _let_pass(norm, *inputs, out, bias))
+    return norm.register_forward_pre_hook(lambda norm, inputs: let_pass(norm, *inputs, out, bias))
 
 
 def _values(stored, name):
@@ -162,8 +162,21 @@ def _half(stored, name):
     return None
 
 
-def _let_pass(norm, x, out, bias):
-    """Set a normalisation so that it adds the bias to these channels and changes nothing else."""
+def let_pass(norm, x, out, bias):
+    """
+    Set a normalisation so that it adds the bias to these channels and changes nothing else.
+
+    Parameters
+    ----------
+    norm : torch.nn.BatchNorm2d
+        Changed in place.
+    x : (B, channels, ny, nx) tensor
+        What comes to it.
+    out : index
+        The channels.
+    bias : tensor
+        Of these channels.
+    """
     variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(variance)

@@ -32,6 +32,8 @@ SOFTENING = 1.6
 #: Weights of i, r and g in them, per nanomaggy.
 WEIGHTS = (5.0, 6.5, 9.0)
 
+_LEAST_PART = 0.2  # of the light of a merger's middle galaxy: fainter sources are no part of it
+
 
 @dataclass(frozen=True)
 class Cutout:
@@ -129,7 +131,7 @@ def measure_cutout(picture, label):
     picture : (ny, nx, 3) uint8 array
         Red, green, blue.
     label : str
-        Class; a merger is measured without deblending, one box round all nuclei.
+        Class; a merger has one box round the galaxies that it is made of.
 
     Returns
     -------
@@ -144,18 +146,35 @@ def measure_cutout(picture, label):
     light = np.ascontiguousarray((light - sky) / max(noise, 0.003))
     smooth = cv2.GaussianBlur(light, (0, 0), 2)
     smooth /= background_noise(smooth)[1]
-    contrast = 1.0 if label == "merger" else 0.02
     found, segments = sep.extract(
-        smooth, 3.5, err=1.0, minarea=16, deblend_cont=contrast, segmentation_map=True
+        smooth, 3.5, err=1.0, minarea=16, deblend_cont=0.02, segmentation_map=True
     )
     centre = _central(found, segments)
     if centre is None:
         return None, np.empty((0, 4))
+
+    def box_of(k):
+        return petrosian_box(light, segments, k, found[k], reach=(20, 200), most=3.5)
+
+    box, parts = box_of(centre), [centre]
     if label == "merger":
-        box = _segment_box(segments == centre + 1)
-    else:
-        box = petrosian_box(light, segments, centre, found[centre], reach=(20, 200), most=3.5)
-    return box, _extent_boxes(np.delete(found, centre))
+        near = np.flatnonzero(found["flux"] > _LEAST_PART * found["flux"][centre])
+        box, parts = _joined(box, {k: box_of(k) for k in near if k != centre}, parts)
+    return box, _extent_boxes(np.delete(found, parts))
+
+
+def _joined(box, others, parts):
+    """Return the box round a box and all that touch it, and what it is made of."""
+    touching = [
+        k for k, other in others.items()
+        if (np.minimum(box[2:], other[2:]) > np.maximum(box[:2], other[:2])).all()
+    ]  # fmt: skip
+    if not touching:
+        return box, parts
+    corners = np.array([box, *(others[k] for k in touching)])
+    box = np.concatenate([corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)])
+    rest = {k: other for k, other in others.items() if k not in touching}
+    return _joined(box, rest, parts + touching)
 
 
 def _central(found, segments):
@@ -201,14 +220,6 @@ def petrosian_box(light, segments, centre, source, *, reach, most):
     petrosian = np.clip(petrosian, 1.5 * source["a"], most * source["a"])
     ratio = max(source["b"] / source["a"], 0.12)
     return ellipse_box(x, y, BOX_RADII * petrosian, ratio, source["theta"])
-
-
-def _segment_box(own, margin=0.08):
-    """Return the bounding box of a segment, widened a little to where its light ends."""
-    rows, columns = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
-    x0, x1, y0, y1 = columns[0], columns[-1] + 1, rows[0], rows[-1] + 1
-    wide, high = margin * (x1 - x0), margin * (y1 - y0)
-    return np.array([x0 - wide, y0 - high, x1 + wide, y1 + high], dtype=float)
 
 
 def _extent_boxes(found):

@@ -40,6 +40,7 @@ class FurtherRecipe:
     batch: int = 32
     learning_rate: float = 6e-4
     seconds: float = 3600.0
+    kept: float = 0.0  # share of the weights that it began with in what `ship` exports
     seed: int = 77
 
 

@@ -69,7 +69,7 @@ DETECTORS = {
             old_samples=3500, old_shares=(
                 ("field", 0.42), ("cutout", 0.08), ("deep", 0.05), ("model", 0.27), ("bright", 0.18)
             ),
-            learning_rate=5e-4, seconds=3600.0, seed=24,
+            learning_rate=5e-4, seconds=3600.0, kept=0.4, seed=24,
         ),
     ),
 }  # fmt: skip
@@ -78,7 +78,7 @@ DETECTORS = {
 DEFAULT = "astro-yolo-n6"
 
 #: Names and versions of the other networks.
-TYPES_NAME, TYPES_VERSION = "astro-yolo-types-2", "2"
+TYPES_NAME, TYPES_VERSION = "astro-yolo-types-3", "3"
 DEEP_NAME, DEEP_VERSION = "astro-yolo-deep-1", "1"  # of benchmarks/train_deep.py
 
 # Wanted of the default score on the held-out sky and its mock skies, down to a magnitude in r: the
@@ -162,7 +162,10 @@ def train_shipped_on(data, out, name):
         copy(measured, run)
     recipe = replace(detector.further, start=str(begin), model=detector.training.model)
     last = train_further(data, run, None, recipe)
-    export_onnx(last, weights, name=name, version=detector.version, overwrite=True)
+    export_onnx(
+        last, weights, name=name, version=detector.version,
+        start=begin if recipe.kept else None, kept=recipe.kept, overwrite=True,
+    )  # fmt: skip
 
 
 def calibrate(weights, data, samples, shares):
