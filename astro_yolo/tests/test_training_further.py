@@ -92,15 +92,15 @@ def test_a_share_of_the_begin_is_kept(samples, tmp_path, monkeypatch):
     """Where all of the weights that it began with are kept, nothing becomes of a training."""
     from astro_yolo.network.weights import load_weights
     from astro_yolo.training import ship
-    from astro_yolo.training._warm_start import _stored
+    from astro_yolo.training._warm_start import read_weights
 
     recipe = ship.DetectorRecipe("9", further=replace(RECIPE, kept=1.0))
     monkeypatch.setitem(ship.DETECTORS, "mine", recipe)
     begin, weights = load_weights(RECIPE.start).path, tmp_path / "mine.onnx"
     weights.write_bytes(begin.read_bytes())
     ship.train_shipped_on(tmp_path, tmp_path, "mine")
-    before = _stored(begin)
-    for name, values in _stored(weights).items():
+    before, _ = read_weights(begin)
+    for name, values in read_weights(weights)[0].items():
         np.testing.assert_allclose(values, before[name], atol=1e-5, err_msg=name)
 
 

@@ -130,7 +130,7 @@ def train_types(samples, out, recipe=None, *, device="cpu", report=None):
     recipe, out = recipe or TypeRecipe(), Path(out)
     torch.manual_seed(recipe.seed)
     model = TypeNetwork()
-    if recipe.start:
+    if recipe.start and not out.exists():
         begin_with_types(model, load_weights(recipe.start).types, _some(samples, recipe))
     model = model.to(device, memory_format=torch.channels_last)
     mean = torch.optim.swa_utils.AveragedModel(

@@ -6,8 +6,8 @@ Imports torch: load it only where training was asked for.
 import torch
 from torch import nn
 
-from astro_yolo.exceptions import WeightsError, require
-from astro_yolo.training._warm_start import let_pass
+from astro_yolo.exceptions import WeightsError
+from astro_yolo.training._warm_start import let_pass, read_weights
 
 __all__ = ["begin_with_types"]
 
@@ -31,42 +31,24 @@ def begin_with_types(model, path, stamps):
     WeightsError
         If the layers of the file are others.
     """
-    rows, biases, ends = _stored(path)
+    stored, nodes = read_weights(path)
+    parts = [
+        [stored.get(name) for name in (*node.input[1:], None, None)[:2]]
+        for node in nodes if node.op_type == "Conv"
+    ]  # fmt: skip
     convs, norms = (
         [layer for layer in model.body.modules() if isinstance(layer, kind)]
         for kind in (nn.Conv2d, nn.BatchNorm2d)
     )
-    _check(path, [*convs, model.head], [*rows, ends["weight"]])
+    last = [stored.get(f"head.{name}") for name in ("weight", "bias")]
+    _check(path, [*convs, model.head], [weight for weight, _ in (*parts, last)])
     with torch.no_grad():
-        for name, value in ends.items():
-            getattr(model.head, name).copy_(value)
-        for conv, weight in zip(convs, rows, strict=True):
+        model.head.weight.copy_(last[0])
+        model.head.bias.copy_(last[1])
+        for conv, (weight, _) in zip(convs, parts, strict=True):
             conv.weight.copy_(weight)
-        hooks = [_passing(norm, bias) for norm, bias in zip(norms, biases, strict=True)]
-        training = model.training
-        model.eval()(stamps)
-        model.train(training)
-    for hook in hooks:
-        hook.remove()
-
-
-def _stored(path):
-    """Return weights and biases of the convolutions in a file, and those of its last layer."""
-    onnx = require("onnx", extra="train", feature="reading exported weights")
-    graph = onnx.load(str(path)).graph
-    stored = {
-        tensor.name: torch.from_numpy(onnx.numpy_helper.to_array(tensor).copy())
-        for tensor in graph.initializer
-    }
-    for node in graph.node:  # the exporter stores what is the same once
-        if node.op_type == "Identity" and node.input[0] in stored:
-            stored[node.output[0]] = stored[node.input[0]]
-    convs = [node for node in graph.node if node.op_type == "Conv"]
-    rows, biases = (
-        [stored.get(node.input[place]) if place < len(node.input) else None for node in convs]
-        for place in (1, 2)
-    )
-    return rows, biases, {name: stored.get(f"head.{name}") for name in ("weight", "bias")}
+    biases = [(norm, ..., bias) for norm, (_, bias) in zip(norms, parts, strict=True)]
+    let_pass(model, biases, stamps)
 
 
 def _check(path, layers, stored):
@@ -75,10 +57,3 @@ def _check(path, layers, stored):
     got = [None if weight is None else tuple(weight.shape) for weight in stored]
     if got != wanted:
         raise WeightsError(f"{path}: the layers must be {wanted}, got {got}: another network")
-
-
-def _passing(norm, bias):
-    """Return the hook that lets a normalisation add a bias and change nothing else."""
-    return norm.register_forward_pre_hook(
-        lambda norm, inputs: let_pass(norm, *inputs, slice(None), bias)
-    )

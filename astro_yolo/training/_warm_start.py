@@ -6,6 +6,8 @@ wants them back: each is set so that it changes nothing, for the samples that ar
 Imports torch: load it only where training was asked for.
 """
 
+from functools import partial
+
 import numpy as np
 import torch
 from torch import nn
@@ -13,7 +15,7 @@ from torch import nn
 from astro_yolo.exceptions import WeightsError, require
 from astro_yolo.training._widen import channel_places
 
-__all__ = ["begin_with", "keep", "let_pass"]
+__all__ = ["begin_with", "keep", "let_pass", "read_weights"]
 
 
 def begin_with(model, path, images):
@@ -39,13 +41,14 @@ def begin_with(model, path, images):
     WeightsError
         If the layers of the file are others.
     """
+    parts = _start_of(model, path)
     with torch.no_grad():
-        hooks = [_unfold(*part) for part in _start_of(model, path)]
-        training = model.training
-        model.eval()(images)
-        model.train(training)
-    for hook in filter(None, hooks):
-        hook.remove()
+        for conv, norm, out, rows, bias in parts:
+            conv.weight[out] = rows
+            if norm is None:
+                conv.bias[out] = bias
+    norms = [(norm, out, bias) for _, norm, out, _, bias in parts if norm is not None]
+    let_pass(model, norms, images)
 
 
 def keep(model, path, share):
@@ -77,13 +80,32 @@ def keep(model, path, share):
             conv.bias[out] = conv.bias[out].lerp(bias, share)
 
 
-def _stored(path):
-    """Return name -> values of the weights in an ONNX file."""
+def read_weights(path):
+    """
+    Read the weights in an ONNX file.
+
+    Parameters
+    ----------
+    path : path-like
+        Written by torch's exporter.
+
+    Returns
+    -------
+    weights : dict
+        Name to tensor.
+    nodes : sequence
+        The graph's, in their order.
+    """
     onnx = require("onnx", extra="train", feature="reading exported weights")
-    return {
+    graph = onnx.load(str(path)).graph
+    weights = {
         tensor.name: torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor)))
-        for tensor in onnx.load(str(path)).graph.initializer
+        for tensor in graph.initializer
     }
+    for node in graph.node:  # the exporter stores what is the same once
+        if node.op_type == "Identity" and node.input[0] in weights:
+            weights[node.output[0]] = weights[node.input[0]]
+    return weights, graph.node
 
 
 def _convolutions(model):
@@ -108,7 +130,7 @@ def _start_of(model, path):
     The convolution, the normalisation behind it or None, which of its outputs are stored, their
     weights, which do not hear the channels that are not stored, and their biases.
     """
-    stored, layers = _stored(path), _convolutions(model)
+    (stored, _), layers = read_weights(path), _convolutions(model)
     values = {name: _values(stored, name) for name, *_ in layers}
     for name, conv, _ in layers:
         _check(path, name, tuple(conv.weight.shape), *values[name])
@@ -132,15 +154,6 @@ def _check(path, name, wanted, weight, bias):
         raise WeightsError(f"{path}: {name} must hold {wanted}, got {got}: another network")
 
 
-def _unfold(conv, norm, out, rows, bias):
-    """Set one convolution; return the hook that sets the normalisation behind it, if any."""
-    conv.weight[out] = rows
-    if norm is None:
-        conv.bias[out] = bias
-        return None
-    return norm.register_forward_pre_hook(lambda norm, inputs: let_pass(norm, *inputs, out, bias))
-
-
 def _values(stored, name):
     """Return weight and bias of a convolution, joined again where the export cut it."""
     if f"{name}.weight" in stored:
@@ -162,22 +175,34 @@ def _half(stored, name):
     return None
 
 
-def let_pass(norm, x, out, bias):
+def let_pass(model, norms, samples):
     """
-    Set a normalisation so that it adds the bias to these channels and changes nothing else.
+    Set normalisations so that each adds a bias and changes nothing else.
 
     Parameters
     ----------
-    norm : torch.nn.BatchNorm2d
+    model : torch.nn.Module
         Changed in place.
-    x : (B, channels, ny, nx) tensor
-        What comes to it.
-    out : index
-        The channels.
-    bias : tensor
-        Of these channels.
+    norms : list of (torch.nn.BatchNorm2d, index, tensor)
+        Of it: normalisations, channels, and the biases of these.
+    samples : tensor
+        What the statistics are taken from.
     """
-    variance, mean = torch.var_mean(x, dim=(0, 2, 3), correction=0)
+    hooks = [
+        norm.register_forward_pre_hook(partial(_set, out=out, bias=bias))
+        for norm, out, bias in norms
+    ]
+    training = model.training
+    with torch.no_grad():
+        model.eval()(samples)
+    model.train(training)
+    for hook in hooks:
+        hook.remove()
+
+
+def _set(norm, inputs, *, out, bias):
+    """Set a normalisation for what comes to it."""
+    variance, mean = torch.var_mean(*inputs, dim=(0, 2, 3), correction=0)
     norm.running_mean.copy_(mean)
     norm.running_var.copy_(variance)
     norm.weight[out] = (variance + norm.eps).sqrt()[out]

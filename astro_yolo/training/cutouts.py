@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from astro_yolo.boxes import iou
 from astro_yolo.exceptions import ImageError, require
 from astro_yolo.stretch import background_noise
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
@@ -153,28 +154,24 @@ def measure_cutout(picture, label):
     if centre is None:
         return None, np.empty((0, 4))
 
-    def box_of(k):
-        return petrosian_box(light, segments, k, found[k], reach=(20, 200), most=3.5)
-
-    box, parts = box_of(centre), [centre]
+    parts = np.array([centre])
     if label == "merger":
-        near = np.flatnonzero(found["flux"] > _LEAST_PART * found["flux"][centre])
-        box, parts = _joined(box, {k: box_of(k) for k in near if k != centre}, parts)
-    return box, _extent_boxes(np.delete(found, parts))
+        parts = np.flatnonzero(found["flux"] > _LEAST_PART * found["flux"][centre])
+    boxes = np.array([
+        petrosian_box(light, segments, k, found[k], reach=(20, 200), most=3.5) for k in parts
+    ])
+    box, joined = _joined(boxes, parts == centre)
+    return box, _extent_boxes(np.delete(found, parts[joined]))
 
 
-def _joined(box, others, parts):
-    """Return the box round a box and all that touch it, and what it is made of."""
-    touching = [
-        k for k, other in others.items()
-        if (np.minimum(box[2:], other[2:]) > np.maximum(box[:2], other[:2])).all()
-    ]  # fmt: skip
-    if not touching:
-        return box, parts
-    corners = np.array([box, *(others[k] for k in touching)])
-    box = np.concatenate([corners[:, :2].min(axis=0), corners[:, 2:].max(axis=0)])
-    rest = {k: other for k, other in others.items() if k not in touching}
-    return _joined(box, rest, parts + touching)
+def _joined(boxes, own):
+    """Return the box round some of the boxes and all that touch it, and which these are."""
+    while True:
+        box = np.concatenate([boxes[own, :2].min(axis=0), boxes[own, 2:].max(axis=0)])
+        touching = iou(boxes, box[None])[:, 0] > 0
+        if (touching == own).all():
+            return box, own
+        own = touching
 
 
 def _central(found, segments):

@@ -164,7 +164,7 @@ def train_shipped_on(data, out, name):
     last = train_further(data, run, None, recipe)
     export_onnx(
         last, weights, name=name, version=detector.version,
-        start=begin if recipe.kept else None, kept=recipe.kept, overwrite=True,
+        start=begin, kept=recipe.kept, overwrite=True,
     )  # fmt: skip
 
 
