@@ -1,5 +1,6 @@
 """A small data set built from the real fields and cutouts, where they are at hand."""
 
+from functools import partial
 from itertools import product
 from types import SimpleNamespace
 
@@ -9,7 +10,7 @@ import pytest
 
 from astro_yolo.injection import moffat_kernel
 from astro_yolo.network.weights import WEIGHTS, load_weights
-from astro_yolo.training import dataset, fields
+from astro_yolo.training import dataset, fields, network_input
 from astro_yolo.training.dataset import DatasetRecipe, build_dataset
 from astro_yolo.training.fields import FIELDS, frame_paths, load_field
 from astro_yolo.training.samples import OBJECTS, Sample
@@ -167,6 +168,35 @@ def test_bright_galaxies_are_added_to_fields_that_have_galaxies(monkeypatch):
     assert 0.33 < drawn["bright"].count(None) / 500 < 0.47
     assert set(drawn["bright"]) - {None} == set(names) - {"2583/2/136", "6073/4/63"}
     assert set(drawn["glow"]) == {"2583/2/136", "6073/4/63"}
+
+
+def test_harsh_samples_are_pictures(monkeypatch):
+    """All of them, half of doubled contrast; of fields, model skies and bright galaxies."""
+    monkeypatch.setattr(dataset, "fields_of", lambda *_: ([None], [1.0]))
+    monkeypatch.setattr(dataset, "_cutouts_by_class", lambda *_: None)
+    monkeypatch.setattr(dataset, "_one_of", lambda *_, **__: None)
+    planes, stretches, drawn = np.ones((3, 8, 8)), [], []
+    to_rgb = network_input.to_rgb
+
+    def look(*_, size, rescaled_share=0.0, source, **how):
+        drawn.append(source)
+        image = network_input.to_input(planes, np.ones(3), np.random.default_rng(len(drawn)), **how)
+        return Sample(image, np.empty((0, 4)), np.empty(0, int))
+
+    def convert(channels, stretch):
+        stretches.append(stretch)
+        return to_rgb(channels, stretch)
+
+    monkeypatch.setattr(network_input, "to_rgb", convert)
+    for source in ("field", "model_sky", "bright"):
+        monkeypatch.setattr(dataset, f"compose_{source}", partial(look, source=source))
+    for number in range(400):
+        dataset.make_sample((number, "harsh", "train"), data="", out="", recipe=DatasetRecipe())
+    assert len(stretches) == 400
+    doubled = sum(name.endswith("_high") for name in stretches)
+    assert 0.4 < doubled / 400 < 0.6
+    shares = [drawn.count(source) / 400 for source in ("field", "model_sky", "bright")]
+    np.testing.assert_allclose(shares, [0.5, 0.25, 0.25], atol=0.07)
 
 
 def test_recipe_plan_is_fixed_and_complete():

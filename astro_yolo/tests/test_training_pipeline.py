@@ -117,12 +117,12 @@ def test_a_shipped_recipe_is_chosen_by_name(recipe, monkeypatch, tmp_path, capsy
     made = []
     monkeypatch.setattr(command, "make_weights", lambda *args, **given: made.append((args, given)))
     main([str(data), str(tmp_path / "one")])
-    main([str(data), str(tmp_path / "two"), "--name", "astro-yolo-n7", "--epochs", "3"])
+    main([str(data), str(tmp_path / "two"), "--name", "astro-yolo-n6", "--epochs", "3"])
     assert made[0][0][2] == load_weights("default").name
-    assert made[0][1]["dataset"] == DETECTORS["astro-yolo-n6"].dataset
-    assert made[1][0][2] == "astro-yolo-n7"
-    assert made[1][1]["dataset"] == DETECTORS["astro-yolo-n7"].dataset
-    assert made[1][1]["training"].model == "yolo_p34_m.yaml"
+    assert made[0][1]["dataset"] == DETECTORS["astro-yolo-n7"].dataset
+    assert made[1][0][2] == "astro-yolo-n6"
+    assert made[1][1]["dataset"] == DETECTORS["astro-yolo-n6"].dataset
+    assert made[1][1]["training"].model == "yolo_p34_n.yaml"
     assert made[1][1]["training"].epochs == 3
 
 
@@ -132,7 +132,7 @@ def test_the_shipped_recipe_goes_on_only_with_the_same_numbers(recipe, tmp_path,
     command = [str(data), str(tmp_path / "out")]
     assert main([*command, "--epochs", "3"]) == 0
     assert main([*command, "--epochs", "3", "--device", "cuda"]) == 0
-    assert main([*command, "--epochs", "3", "--field-samples", "16400"]) == 0  # the recipe's own
+    assert main([*command, "--epochs", "3", "--field-samples", "20000"]) == 0  # the recipe's own
     with pytest.raises(SystemExit, match="2"):
         main([*command, "--epochs", "4", "--field-samples", "9"])
     said = capsys.readouterr().err

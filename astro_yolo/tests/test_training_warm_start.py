@@ -8,6 +8,7 @@ import pytest
 from astro_yolo.exceptions import WeightsError
 from astro_yolo.network.backends import load_backend
 from astro_yolo.network.weights import load_weights
+from astro_yolo.training.ship import DEFAULT, DETECTORS
 
 pytest.importorskip("ultralytics", reason="needs the train extra")
 pytest.importorskip("onnx", reason="needs the train extra")
@@ -24,7 +25,7 @@ def images():
     return torch.from_numpy(sky)
 
 
-def fresh_model(layers="yolo_p34_n.yaml"):
+def fresh_model(layers=DETECTORS[DEFAULT].training.model):
     """Return a network with random weights, by default of the shipped layers."""
     import astro_yolo.training
     from astro_yolo.training._trainer import TypedModel, stay_offline

@@ -32,7 +32,7 @@ _APART = 14.0  # pixels between what is added and the field's own bright sources
 _TRIES = 20
 
 
-def compose_bright(field, rng, *, size=416):
+def compose_bright(field, rng, *, size=416, pictures=_PICTURES, **how):
     """
     Add bright compact galaxies and bright stars to a piece of a field, or to a blank sky.
 
@@ -44,6 +44,10 @@ def compose_bright(field, rng, *, size=416):
         Source of chance.
     size : int, optional
         Side in pixels.
+    pictures : float, optional
+        Chance of a picture.
+    **how
+        ``stretches`` of `~astro_yolo.training.network_input.to_input`.
 
     Returns
     -------
@@ -61,7 +65,7 @@ def compose_bright(field, rng, *, size=416):
     if rng.random() < _SATURATED:
         bright.append(add_bright_star(planes, place.noise, place.fwhm, rng))
     add_artefacts(planes, place.noise, place.fwhm, rng)
-    image = to_input(planes, place.noise, rng, frame=frame, pictures=_PICTURES)
+    image = to_input(planes, place.noise, rng, frame=frame, pictures=pictures, **how)
     return visible_sample(image, [*own, *bright])
 
 

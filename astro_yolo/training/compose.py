@@ -44,7 +44,7 @@ _ZOOMS = 0.92, 1.12
 _LARGE = 45.0  # pixels: galaxies so rare that samples are drawn towards them
 
 
-def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
+def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0, **how):
     """
     Cut a piece out of a field and add galaxies and stars of known truth.
 
@@ -60,6 +60,8 @@ def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
         Side in pixels.
     rescaled_share : float, optional
         Share of the crops that are brought to other pixel scales.
+    **how
+        ``pictures`` and ``stretches`` of `~astro_yolo.training.network_input.to_input`.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def compose_field(field, stamps, rng, *, size=416, rescaled_share=0.0):
         add_blanked_star(planes, field.noise, field.fwhm, rng)
     add_artefacts(planes, field.noise, field.fwhm, rng)
     planes, noise = _resampled(planes, field.noise, size)
-    image = to_input(planes, noise, rng, frame=others_of_frame(field, size))
+    image = to_input(planes, noise, rng, frame=others_of_frame(field, size), **how)
     objects = [*zip(boxes, kinds, strict=True), *added]
     return visible_sample(image, [(box * (size / side), kind) for box, kind in objects])
 

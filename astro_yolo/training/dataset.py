@@ -31,6 +31,7 @@ from astro_yolo.training.deep import compose_deep, read_stamps
 from astro_yolo.training.fields import FIELDS, load_field
 from astro_yolo.training.glows import compose_glow
 from astro_yolo.training.model_sky import compose_model_sky
+from astro_yolo.training.network_input import HARSH
 from astro_yolo.training.other_surveys import read_other_surveys
 from astro_yolo.training.samples import OBJECTS, packed, transposed
 from astro_yolo.training.second_opinion import without_contradicted
@@ -45,6 +46,8 @@ __all__ = [
     "measure_cutouts",
     "rules_of",
 ]
+
+_HARSH_OF = {"field": 0.5, "model": 0.25, "bright": 0.25}  # what "harsh" samples show
 
 
 @dataclass(frozen=True)
@@ -335,8 +338,8 @@ def make_sample(job, *, data, out, recipe):
     Parameters
     ----------
     job : (int, str, str)
-        Number; "field", "cutout", "deep", "model", "bright" or "glow", which only training has;
-        "train" or "val".
+        Number; "field", "cutout", "deep", "model", "bright", "glow", which only training has, or
+        "harsh", pictures of three of these in `HARSH`; "train" or "val".
     data, out : str
         Folder of the data, and that of the measured cutouts.
     recipe : DatasetRecipe
@@ -349,23 +352,26 @@ def make_sample(job, *, data, out, recipe):
     number, source, split = job
     cv2.setNumThreads(1)
     rng = np.random.default_rng([recipe.seed, number])
-    groups = _cutouts_by_class(data, out, split)
+    groups, how = _cutouts_by_class(data, out, split), {}
+    if source == "harsh":
+        source = rng.choice(list(_HARSH_OF), p=list(_HARSH_OF.values()))
+        how = {"pictures": 1.0, "stretches": HARSH}
     if source == "field":
         fields, share = fields_of(data, split, recipe.second_opinion)
         field = fields[rng.choice(len(fields), p=share)]
         sample = compose_field(
             field, partial(_stamp, groups, recipe), rng,
-            size=recipe.size, rescaled_share=recipe.rescaled_share,
+            size=recipe.size, rescaled_share=recipe.rescaled_share, **how,
         )  # fmt: skip
     elif source == "cutout":
         pick = partial(_any_picture, groups, _other_cutouts(data, split), recipe)
         sample = compose_cutouts(pick, rng, size=recipe.size)
     elif source == "model":
-        sample = compose_model_sky(rng, size=recipe.size)
+        sample = compose_model_sky(rng, size=recipe.size, **how)
     elif source == "bright":
         # two times of five a blank sky
         field = _one_of(data, split, recipe, rng, galaxies=True) if rng.random() < 0.6 else None
-        sample = compose_bright(field, rng, size=recipe.size)
+        sample = compose_bright(field, rng, size=recipe.size, **how)
     elif source == "glow":
         field = _one_of(data, split, recipe, rng, galaxies=False)
         sample = compose_glow(field, rng, size=recipe.size)

@@ -68,7 +68,7 @@ def draw_sky(rng):
     return ModelSky(psf, SDSS_NOISE * np.exp(rng.normal(0, 0.25, 3)).astype(np.float32), fwhm)
 
 
-def compose_model_sky(rng, *, size=416):
+def compose_model_sky(rng, *, size=416, **how):
     """
     Fill a blank sky with model galaxies and stars.
 
@@ -78,6 +78,8 @@ def compose_model_sky(rng, *, size=416):
         Source of chance.
     size : int, optional
         Side in pixels.
+    **how
+        ``pictures`` and ``stretches`` of `~astro_yolo.training.network_input.to_input`.
 
     Returns
     -------
@@ -98,4 +100,4 @@ def compose_model_sky(rng, *, size=416):
     if rng.random() < 0.08:
         add_blanked_star(planes, sky.noise, sky.fwhm, rng)
     add_artefacts(planes, sky.noise, sky.fwhm, rng)
-    return visible_sample(to_input(planes, sky.noise, rng), added)
+    return visible_sample(to_input(planes, sky.noise, rng, **how), added)

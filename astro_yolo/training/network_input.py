@@ -6,20 +6,24 @@ import numpy as np
 from astro_yolo.filters import FILTERS
 from astro_yolo.stretch import to_network, to_rgb
 
-__all__ = ["PICTURES", "read_as_picture", "through_picture", "to_input"]
+__all__ = ["HARSH", "PICTURES", "read_as_picture", "through_picture", "to_input"]
 
 _OWN_RANGE = "lupton", "lupton_high", "sinh", "sinh_high", "sqrt"
 #: Conversions that pictures come in. AstroCV's as published stand twice: they are judged by.
 PICTURES = *FILTERS, *FILTERS, *_OWN_RANGE, "asinh", "log", "zscale"
 # of the samples; those to a picture's own range twice as well, as they are the hardest
 _OF_SAMPLES = *FILTERS, *FILTERS, *_OWN_RANGE * 2, "asinh", "log", "zscale"
+#: Conversions that make white discs of bright sources, and of some that are not so bright.
+HARSH = *("lupton_high", "sinh_high") * 3, *("Q",) * 2, "SH", "lupton", "sinh", "sqrt"
 _PICTURE_SHARE = 0.45
 _BAND_SHARE = 8 / 55  # of what is no picture
 _JPEG_SHARE = 0.3
 _QUALITIES = 70, 98
 
 
-def to_input(planes, noise, rng, *, frame=None, pictures=_PICTURE_SHARE):
+def to_input(
+    planes, noise, rng, *, frame=None, pictures=_PICTURE_SHARE, stretches=_OF_SAMPLES
+):
     """
     Bring planes to network units the way detection does, or through a picture.
 
@@ -36,6 +40,8 @@ def to_input(planes, noise, rng, *, frame=None, pictures=_PICTURE_SHARE):
         and white points from the whole of it.
     pictures : float, optional
         Chance of a picture.
+    stretches : sequence of str, optional
+        Conversions of pictures, as of `through_picture`.
 
     Returns
     -------
@@ -45,7 +51,7 @@ def to_input(planes, noise, rng, *, frame=None, pictures=_PICTURE_SHARE):
     chance = rng.random()
     if chance < pictures:
         frame = None if frame is None else frame[::-1]
-        return through_picture(np.stack(planes)[::-1], rng, frame=frame)
+        return through_picture(np.stack(planes)[::-1], rng, frame=frame, stretches=stretches)
     planes = list(planes)
     if chance < pictures + _BAND_SHARE * (1 - pictures):
         band = int(rng.integers(0, 3))
