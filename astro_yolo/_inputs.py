@@ -73,9 +73,11 @@ def load(image, hdu=None, *, has_wcs=False):
     TypeError, FileNotFoundError, ImageError, BandError, WCSError
         For what is no image, is not there, cannot be used, or contradicts itself.
     """
+    if hdu is not None:
+        _check_choice(image)
     if isinstance(image, Mapping):
         field = _load_named(image, hdu)
-    elif isinstance(image, list | tuple) and not isinstance(image, fits.HDUList):
+    elif _is_list(image):
         field = _load_pair(image, hdu) if _is_pair(image) else _load_list(image, hdu)
     else:
         field = _load_one(image, hdu)
@@ -89,6 +91,23 @@ def load(image, hdu=None, *, has_wcs=False):
         _check_plane(plane)
     _check_wcs(field.planes, has_wcs=has_wcs)
     return field
+
+
+def _check_choice(image):
+    """Refuse the choice of an HDU where no input has HDUs."""
+    inputs = list(image.values()) if isinstance(image, Mapping) else image
+    if not _is_list(inputs) or _is_pair(inputs):
+        inputs = [inputs]
+    inputs = [one[0] if isinstance(one, tuple) and _is_pair(one) else one for one in inputs]
+    if inputs and not any(isinstance(one, str | os.PathLike | fits.HDUList) for one in inputs):
+        got = type(inputs[0]).__name__
+        msg = f"hdu must come with a FITS file or an HDUList, got it with {got}"
+        raise ImageError(msg)
+
+
+def _is_list(image):
+    """Whether an input is a list or tuple, and not astropy's list of HDUs."""
+    return isinstance(image, list | tuple) and not isinstance(image, fits.HDUList)
 
 
 def _check_plane(plane):
@@ -203,6 +222,9 @@ def _load_path(path, hdu):
     """Load a file by what its first bytes say it is."""
     head = _first_bytes(path)
     if is_picture(head):
+        if hdu is not None:
+            msg = f"{path}: hdu must come with a FITS file or an HDUList, got it with a picture"
+            raise ImageError(msg)
         names, planes = read_picture(path)
         return Field(names, tuple(planes), "picture", path.name)
     if not is_fits(head):

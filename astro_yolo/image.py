@@ -215,7 +215,8 @@ def read_image(image, *, wcs=None, mask=None, hdu=None):
     FileNotFoundError
         If a file is not there.
     ImageError
-        If an input is unreadable, damaged, empty, no image, or has no usable pixel.
+        If an input is unreadable, damaged, empty, no image, or has no usable pixel, or if ``hdu``
+        comes with what has no HDUs.
     BandError
         If a band is missing, not one plane, or contradicts its FILTER keyword.
     WCSError

@@ -55,6 +55,25 @@ ERRORS = {
 }
 
 
+@pytest.mark.parametrize(
+    ("image", "got"),
+    [(DATA, "ndarray"), ({"g": DATA, "r": DATA}, "ndarray"), (HERE, "ndarray"),
+     ([HERE, HERE], "ndarray"), (fits.PrimaryHDU(DATA), "PrimaryHDU")],
+)  # fmt: skip
+def test_an_hdu_is_chosen_of_files(image, got):
+    """Where no input has HDUs the choice of one is an error, not unheard."""
+    with pytest.raises(ImageError, match=f"hdu must come with a FITS file .* got it with {got}"):
+        load(image, 1)
+
+
+def test_an_hdu_is_not_chosen_of_a_picture(tmp_path):
+    """A picture has no HDUs; beside a file that has, bands without them are taken as they are."""
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 9, 3), np.uint8))
+    with pytest.raises(ImageError, match=r"a.png: hdu must come with .* got it with a picture"):
+        load(tmp_path / "a.png", 1)
+    assert load({"g": DATA, "r": saved(tmp_path / "r.fits")}, 0).names == ("g", "r")
+
+
 @pytest.mark.parametrize("case", ERRORS)
 def test_unusable_input(case):
     """What cannot be used is an error that names it and the rule."""
