@@ -43,6 +43,7 @@ class Field:
     planes: tuple
     kind: str  # "fits", "picture" or "array"
     title: str
+    without: str = ""  # what it was read from, where that has no HDUs to choose from
 
     @property
     def reference(self):
@@ -73,14 +74,18 @@ def load(image, hdu=None, *, has_wcs=False):
     TypeError, FileNotFoundError, ImageError, BandError, WCSError
         For what is no image, is not there, cannot be used, or contradicts itself.
     """
-    if hdu is not None:
-        _check_choice(image)
     if isinstance(image, Mapping):
         field = _load_named(image, hdu)
-    elif _is_list(image):
+    elif isinstance(image, list | tuple) and not isinstance(image, fits.HDUList):
         field = _load_pair(image, hdu) if _is_pair(image) else _load_list(image, hdu)
     else:
         field = _load_one(image, hdu)
+    if hdu is not None and field.without:
+        msg = (
+            f"{field.title}: hdu must come with a FITS file or an HDUList, got it with "
+            f"{field.without}"
+        )
+        raise ImageError(msg)
     if not 1 <= len(field.planes) <= MAX_BANDS:
         msg = (
             f"{field.title}: must have 1 to {MAX_BANDS} bands, got {len(field.planes)}; "
@@ -91,23 +96,6 @@ def load(image, hdu=None, *, has_wcs=False):
         _check_plane(plane)
     _check_wcs(field.planes, has_wcs=has_wcs)
     return field
-
-
-def _check_choice(image):
-    """Refuse the choice of an HDU where no input has HDUs."""
-    inputs = list(image.values()) if isinstance(image, Mapping) else image
-    if not _is_list(inputs) or _is_pair(inputs):
-        inputs = [inputs]
-    inputs = [one[0] if isinstance(one, tuple) and _is_pair(one) else one for one in inputs]
-    if inputs and not any(isinstance(one, str | os.PathLike | fits.HDUList) for one in inputs):
-        got = type(inputs[0]).__name__
-        msg = f"hdu must come with a FITS file or an HDUList, got it with {got}"
-        raise ImageError(msg)
-
-
-def _is_list(image):
-    """Whether an input is a list or tuple, and not astropy's list of HDUs."""
-    return isinstance(image, list | tuple) and not isinstance(image, fits.HDUList)
 
 
 def _check_plane(plane):
@@ -191,7 +179,9 @@ def _combined(names, singles):
     kinds = {single.kind for single in singles}
     planes = tuple(single.planes[0] for single in singles)
     field = Field(tuple(names), planes, kinds.pop() if len(kinds) == 1 else "array", "")
-    return replace(field, title=singles[field.reference].title)
+    # one that has HDUs is enough: the choice is for it
+    without = singles[0].without if all(single.without for single in singles) else ""
+    return replace(field, title=singles[field.reference].title, without=without)
 
 
 def _load_one(image, hdu):
@@ -200,6 +190,11 @@ def _load_one(image, hdu):
         return _load_path(Path(image).expanduser(), hdu)
     if isinstance(image, fits.HDUList):
         return _fits_field(read_hdu_list(image, hdu), Path(image.filename() or "HDUList").name)
+    return replace(_load_pixels(image), without=type(image).__name__)
+
+
+def _load_pixels(image):
+    """Load an input that is neither a collection of bands nor one of HDUs."""
     if isinstance(image, _HDU):
         return _fits_field(read_hdu(image), image.name or "HDU")
     if _is_nddata(image):
@@ -222,11 +217,8 @@ def _load_path(path, hdu):
     """Load a file by what its first bytes say it is."""
     head = _first_bytes(path)
     if is_picture(head):
-        if hdu is not None:
-            msg = f"{path}: hdu must come with a FITS file or an HDUList, got it with a picture"
-            raise ImageError(msg)
         names, planes = read_picture(path)
-        return Field(names, tuple(planes), "picture", path.name)
+        return Field(names, tuple(planes), "picture", path.name, without="a picture")
     if not is_fits(head):
         msg = f"{path}: must be a FITS, JPEG, PNG or TIFF image, got something else"
         raise ImageError(msg)

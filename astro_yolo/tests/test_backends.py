@@ -19,7 +19,7 @@ from astro_yolo.network.openvino_backend import OpenVINOBackend
 from astro_yolo.network.weights import load_weights
 from astro_yolo.stretch import to_network
 from astro_yolo.tests import blob_network
-from astro_yolo.training.ship import DEFAULT, DETECTORS
+from astro_yolo.training.ship import DETECTORS
 
 EXAMPLE = Path(astro_yolo.__file__).parent / "data"
 INSTALLED = [
@@ -288,7 +288,7 @@ def torch_twin(weights, folder):
     onnx = pytest.importorskip("onnx", reason="the extra 'train' is not installed")
     torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
     tasks = pytest.importorskip("ultralytics.nn.tasks", reason="the extra 'train' is missing")
-    recipe = Path(astro_yolo.__file__).parent / "training" / DETECTORS[DEFAULT].training.model
+    recipe = Path(astro_yolo.__file__).parent / "training" / DETECTORS[weights.name].training.model
     model = tasks.DetectionModel(str(recipe), nc=7, verbose=False).eval().fuse(verbose=False)
     graph = onnx.load(weights.path).graph
     values = {
