@@ -1,5 +1,6 @@
 """To learn something new and to go on saying all else: a real, tiny training, and its loss."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -74,7 +75,7 @@ def test_a_shipped_detector_is_trained_on(samples, tmp_path, monkeypatch):
     from astro_yolo.network.weights import load_weights, metadata_of
     from astro_yolo.training import ship
 
-    monkeypatch.setitem(ship.DETECTORS, "mine", ship.DetectorRecipe("9", further=RECIPE))
+    monkeypatch.setitem(ship.DETECTORS, "mine", ship.DetectorRecipe("9", further=(RECIPE,)))
     weights = tmp_path / "mine.onnx"
     before = load_weights(RECIPE.start).path.read_bytes()
     weights.write_bytes(before)
@@ -84,7 +85,7 @@ def test_a_shipped_detector_is_trained_on(samples, tmp_path, monkeypatch):
     assert first != before
     weights.write_bytes(before)
     ship.train_shipped_on(tmp_path, tmp_path, "mine")
-    assert (tmp_path / "further.onnx").read_bytes() == before
+    assert (tmp_path / "further-0.onnx").read_bytes() == before
     assert len(weights.read_bytes()) == len(first)
 
 
@@ -94,7 +95,7 @@ def test_a_share_of_the_begin_is_kept(samples, tmp_path, monkeypatch):
     from astro_yolo.training import ship
     from astro_yolo.training._warm_start import read_weights
 
-    recipe = ship.DetectorRecipe("9", further=replace(RECIPE, kept=1.0))
+    recipe = ship.DetectorRecipe("9", further=(replace(RECIPE, kept=1.0),))
     monkeypatch.setitem(ship.DETECTORS, "mine", recipe)
     begin, weights = load_weights(RECIPE.start).path, tmp_path / "mine.onnx"
     weights.write_bytes(begin.read_bytes())
@@ -102,6 +103,26 @@ def test_a_share_of_the_begin_is_kept(samples, tmp_path, monkeypatch):
     before, _ = read_weights(begin)
     for name, values in read_weights(weights)[0].items():
         np.testing.assert_allclose(values, before[name], atol=1e-5, err_msg=name)
+
+
+def test_steps_follow_each_other(samples, tmp_path, monkeypatch):
+    """A step begins with what became of the one before; its teacher is that of the one it names."""
+    from astro_yolo.network.weights import load_weights
+    from astro_yolo.training import ship
+
+    steps = RECIPE, replace(RECIPE, teacher="further-0")
+    monkeypatch.setitem(ship.DETECTORS, "mine", ship.DetectorRecipe("9", further=steps))
+    weights = tmp_path / "mine.onnx"
+    weights.write_bytes(load_weights(RECIPE.start).path.read_bytes())
+    ship.train_shipped_on(tmp_path, tmp_path, "mine")
+    first, second = (
+        json.loads((tmp_path / f"further-{k}" / "further.json").read_text()) for k in (1, 2)
+    )
+    assert first["start"] == second["teacher"] == str(tmp_path / "further-0.onnx")
+    assert second["start"] == str(tmp_path / "further-1.onnx")
+    files = [(tmp_path / f"further-{k}.onnx").read_bytes() for k in range(3)]
+    assert len(set(files)) == 3
+    assert weights.read_bytes() == files[2]
 
 
 def new_sample(data, number, rng):
@@ -151,6 +172,28 @@ def test_it_begins_as_the_detector(network):
     assert float(_further._distance(seen, wanted)) == pytest.approx(0, abs=1e-4)
     moved = seen | {"scores": seen["scores"] + 0.5}
     assert float(_further._distance(moved, wanted)) > 0.01
+
+
+def test_it_is_held_to_a_teacher(samples):
+    """A teacher of other weights says what these say, whatever the network begins with."""
+    import torch
+
+    from astro_yolo.training import _further
+
+    batches = _further._Batches(*samples, RECIPE)
+    begin, other = replace(RECIPE, start="astro-yolo-n7", model="yolo_p34_m.yaml"), RECIPE.start
+    images = batches.old(4)
+    with torch.no_grad():
+        alone, begun = (net(images)["scores"] for net in _further._networks(batches, begin))
+        model, teacher = (
+            net(images)["scores"]
+            for net in _further._networks(batches, replace(begin, teacher=other))
+        )
+        wanted = _further._networks(batches, replace(begin, start=other))[0](images)["scores"]
+    torch.testing.assert_close(model, begun)
+    torch.testing.assert_close(alone, begun)
+    torch.testing.assert_close(teacher, wanted)
+    assert float((teacher - model).abs().max()) > 0.1
 
 
 def test_old_samples_are_not_learnt(network):

@@ -5,6 +5,7 @@ Imports torch and ultralytics: load it only where training was asked for.
 
 import copy
 import time
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -78,13 +79,20 @@ class _Batches:
 
 
 def _networks(batches, recipe):
-    """Return the network that learns and the one that it learns from, alike at first."""
-    model = begun(recipe, recipe.batch, batches.old(64))
+    """Return the network that learns and the one that it learns from, alike at first or not."""
+    model = _begun(recipe.start, batches, recipe)
+    teacher = _begun(recipe.teacher, batches, recipe) if recipe.teacher else copy.deepcopy(model)
+    return model, teacher.requires_grad_(requires_grad=False)
+
+
+def _begun(start, batches, recipe):
+    """Return a network that says exactly what some weights do."""
+    model = begun(replace(recipe, start=start), recipe.batch, batches.old(64))
     model = model.made_fast(torch.device("cpu")).train()
     for module in model.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
-            module.eval()  # it begins as exactly what the detector is
-    return model, copy.deepcopy(model).requires_grad_(requires_grad=False)
+            module.eval()
+    return model
 
 
 def _loss(model, teacher, old, new):

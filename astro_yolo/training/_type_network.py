@@ -161,7 +161,7 @@ def train_types(samples, out, recipe=None, *, device="cpu", report=None):
 def _some(samples, recipe):
     """Return varied stamps."""
     batches = _batches(samples, recipe, 0)
-    return torch.cat([next(batches)[0] for _ in range(_SOME // recipe.batch + 1)])
+    return torch.cat([next(batches)[0] for _ in range(-(-_SOME // recipe.batch))])
 
 
 def _batches(samples, recipe, first):

@@ -68,8 +68,8 @@ class DatasetRecipe:
     turned_share: float = 0.0  # of SDSS's cutouts, turned by any angle and measured anew
     rescaled_share: float = 0.08  # of the field crops, brought to slightly other pixel scales
     # how often each class is drawn among cutouts: nearer to even than the sky's share, so that the
-    # rare types are learnt. Not too near: a network that sees too many mergers puts boxes of twice
-    # the size round galaxies with neighbours
+    # rare types are learnt. Not too near: when the boxes of mergers were round all their light, a
+    # network that saw many of them put such boxes round galaxies with neighbours
     class_shares: tuple = (
         ("elliptical", 0.50), ("spiral", 0.22), ("edge_on", 0.22), ("merger", 0.06),
     )

@@ -28,6 +28,7 @@ class FurtherRecipe:
     """How a detector is trained on; by default to be the shipped network for deep fields."""
 
     start: str = "astro-yolo-n6"  # weights to begin with: a name or an ONNX file
+    teacher: str = ""  # weights whose outputs it is held to; "" for those that it begins with
     new_samples: int = 8000
     # where these come from, if no function makes them, and how many of the cutouts are turned
     new_shares: tuple = ()

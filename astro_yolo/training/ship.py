@@ -46,13 +46,29 @@ __all__ = [
 
 @dataclass(frozen=True)
 class DetectorRecipe:
-    """The version of a detector, its samples, its training, and how it is trained on, if it is."""
+    """The version of a detector, its samples, its training, and the steps it is trained on in."""
 
     version: str
     dataset: DatasetRecipe = field(default_factory=DatasetRecipe)
     training: TrainRecipe = field(default_factory=TrainRecipe)
-    further: FurtherRecipe | None = None
+    further: tuple[FurtherRecipe, ...] = ()
 
+
+# How the default detector is trained on: for cutouts that are turned, for pictures in conversions
+# that make white discs, and for these again, while it says of all else what it said before them
+_TURNED = FurtherRecipe(
+    new_samples=3500, new_shares=(("cutout", 0.86), ("glow", 0.14)),
+    turned_share=0.75,
+    old_samples=3500, old_shares=(
+        ("field", 0.42), ("cutout", 0.08), ("deep", 0.05), ("model", 0.27), ("bright", 0.18)
+    ),
+    learning_rate=5e-4, seconds=3600.0, kept=0.4, seed=24,
+)  # fmt: skip
+_HARSH = replace(
+    _TURNED, new_shares=(("cutout", 0.26), ("glow", 0.14), ("harsh", 0.6)),
+    learning_rate=4e-4, seconds=3000.0, seed=27,
+)  # fmt: skip
+_HELD = replace(_HARSH, teacher="further-1", seconds=3480.0, kept=0.0, seed=29)
 
 #: The small detector, and the default one, which begins with it and takes half as long again.
 DETECTORS = {
@@ -64,14 +80,7 @@ DETECTORS = {
             bright_samples=6000,
         ),
         TrainRecipe(model="yolo_p34_m.yaml", start="astro-yolo-n6", kept=0.3, epochs=17),
-        FurtherRecipe(
-            new_samples=5600, new_shares=(("cutout", 0.54), ("glow", 0.09), ("harsh", 0.37)),
-            turned_share=0.75,
-            old_samples=3500, old_shares=(
-                ("field", 0.42), ("cutout", 0.08), ("deep", 0.05), ("model", 0.27), ("bright", 0.18)
-            ),
-            learning_rate=5e-4, seconds=6000.0, kept=0.4, seed=24,
-        ),
+        (_TURNED, _HARSH, _HELD),
     ),
 }  # fmt: skip
 
@@ -130,7 +139,7 @@ def make_weights(
         run / "weights" / "last.pt", weights, name=name, version=detector.version,
         start=start, kept=training.kept if start else 0.0, overwrite=True,
     )  # fmt: skip
-    if detector.further is not None:
+    if detector.further:
         train_shipped_on(data, out, name)
     report = calibrate(weights, data, samples, dict(dataset.class_shares))
     _, report["types"] = make_types(
@@ -143,7 +152,9 @@ def make_weights(
 
 def train_shipped_on(data, out, name):
     """
-    Train a detector on as its recipe says, from its exported weights.
+    Train a detector on as its recipe says, step by step, from its exported weights.
+
+    The weights after a step are ``further-1.onnx`` and so on; ``further-0.onnx`` are those before.
 
     Parameters
     ----------
@@ -155,18 +166,29 @@ def train_shipped_on(data, out, name):
         One of `DETECTORS`.
     """
     detector, out = DETECTORS[name], Path(out)
-    begin, run, weights = out / "further.onnx", out / "further", out / f"{name}.onnx"
+    weights, begin = out / f"{name}.onnx", out / "further-0.onnx"
     if not begin.exists():
         copy(weights, begin)
+    for number, recipe in enumerate(detector.further, 1):
+        own = replace(
+            recipe, start=str(begin), model=detector.training.model,
+            teacher=recipe.teacher and str(out / f"{recipe.teacher}.onnx"),
+        )  # fmt: skip
+        last = _train_step(data, out, number, own)
+        begin = export_onnx(
+            last, out / f"further-{number}.onnx", name=name, version=detector.version,
+            start=begin, kept=recipe.kept, overwrite=True,
+        )  # fmt: skip
+    copy(begin, weights)
+
+
+def _train_step(data, out, number, recipe):
+    """Train a detector on for one step; return the checkpoint."""
+    run = out / f"further-{number}"
     run.mkdir(exist_ok=True)
     if (measured := out / "samples" / "cutouts.npz").exists():
         copy(measured, run)
-    recipe = replace(detector.further, start=str(begin), model=detector.training.model)
-    last = train_further(data, run, None, recipe)
-    export_onnx(
-        last, weights, name=name, version=detector.version,
-        start=begin, kept=recipe.kept, overwrite=True,
-    )  # fmt: skip
+    return train_further(data, run, None, recipe)
 
 
 def calibrate(weights, data, samples, shares):
