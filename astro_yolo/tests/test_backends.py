@@ -340,12 +340,12 @@ def sky(shared_data):
 
 @pytest.mark.parametrize(
     ("backend", "of_box", "of_score"),
-    [("openvino", 0.3, 0.02), ("openvino in bfloat16", 1.0, 0.15), ("ultralytics", 0.3, 0.02)],
+    [("openvino", 0.3, 0.02), ("openvino in bfloat16", 1.5, 0.15), ("ultralytics", 0.3, 0.02)],
 )
 def test_backends_agree_on_the_shipped_weights(
     shipped, field, backend, of_box, of_score, tmp_path
 ):
-    """Within 0.3 pixels and 0.02 in score of ONNX Runtime; bfloat16, if asked for, 1 and 0.15."""
+    """Within 0.3 pixels and 0.02 in score of ONNX Runtime; bfloat16, if asked for, 1.5 and 0.15."""
     if backend == "ultralytics":
         other = load_backend(torch_twin(shipped, tmp_path), "ultralytics", "cpu")
     else:
