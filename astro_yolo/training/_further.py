@@ -79,7 +79,7 @@ class _Batches:
 
 
 def _networks(batches, recipe):
-    """Return the network that learns and the one that it learns from, alike at first or not."""
+    """Return the network that learns and the one that it learns from; they may begin alike."""
     model = _begun(recipe.start, batches, recipe)
     teacher = _begun(recipe.teacher, batches, recipe) if recipe.teacher else copy.deepcopy(model)
     return model, teacher.requires_grad_(requires_grad=False)

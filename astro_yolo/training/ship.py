@@ -157,6 +157,7 @@ def train_shipped_on(data, out, name):
     Train a detector on as its recipe says, step by step, from its exported weights.
 
     The weights after a step are ``further-1.onnx`` and so on; ``further-0.onnx`` are those before.
+    A step's ``teacher`` is the name of one of these without its ending.
 
     Parameters
     ----------
