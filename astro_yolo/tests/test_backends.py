@@ -339,13 +339,14 @@ def sky(shared_data):
 
 
 @pytest.mark.parametrize(
-    ("backend", "of_box", "of_score"),
-    [("openvino", 0.3, 0.02), ("openvino in bfloat16", 1.5, 0.15), ("ultralytics", 0.3, 0.02)],
-)
+    ("backend", "of_box", "of_doubtful", "of_score"),
+    [("openvino", 0.3, 0.3, 0.02), ("openvino in bfloat16", 1.0, 1.5, 0.15),
+     ("ultralytics", 0.3, 0.3, 0.02)],
+)  # fmt: skip
 def test_backends_agree_on_the_shipped_weights(
-    shipped, field, backend, of_box, of_score, tmp_path
+    shipped, field, backend, of_box, of_doubtful, of_score, tmp_path
 ):
-    """Within 0.3 pixels and 0.02 in score of ONNX Runtime; bfloat16, if asked for, 1.5 and 0.15."""
+    """Within 0.3 pixels and 0.02 in score of ONNX Runtime; bfloat16, if asked for, 1 and 0.15."""
     if backend == "ultralytics":
         other = load_backend(torch_twin(shipped, tmp_path), "ultralytics", "cpu")
     else:
@@ -354,13 +355,16 @@ def test_backends_agree_on_the_shipped_weights(
             other = load_backend(shipped, "openvino")
     expected = load_backend(shipped, "onnxruntime", "cpu").run(field[None]).copy()
     raw = other.run(field[None])
-    near = np.maximum(expected[9], expected[10]) > 0.1
+    strength = np.maximum(expected[9], expected[10])
+    near = strength > 0.1
     assert near.sum() > 20
     corners = [
         np.concatenate([r[:2, near] - r[2:4, near] / 2, r[:2, near] + r[2:4, near] / 2])
         for r in (raw, expected)
     ]
-    assert np.abs(corners[0] - corners[1]).max() < of_box
+    moved, sure = np.abs(corners[0] - corners[1]).max(axis=0), strength[near] > 0.3
+    assert moved[sure].max() < of_box
+    assert moved.max() < of_doubtful
     assert np.abs(raw[4:] - expected[4:]).max() < of_score
 
 
