@@ -19,7 +19,7 @@ from astro_yolo.catalog import CLASSES, pixel_boxes
 from astro_yolo.training.cutouts import Cutout, measure_cutout, read_picture, split_of
 from astro_yolo.training.ship import held_out_cutouts
 
-__all__ = ["edge_boxes", "run"]
+__all__ = ["edge_boxes", "judged", "run"]
 
 ANY_SCORE = 0.001
 OVERLAP = 0.5
@@ -40,12 +40,8 @@ def run(session):
     """
     fitted, reported = held_out_cutouts(session.data, session.cache / "cutouts.npz")
     undecided = _undecided(session.data)
-    types = _zoo_classes(session.data)
     print(f"{len(fitted)} + {len(reported)} held-out cutouts, {len(undecided)} undecided ones")
-    first, second, third = (
-        [_judge(session, cutout, types) for cutout in part]
-        for part in (fitted, reported, undecided)
-    )
+    first, second, third = (judged(session, part) for part in (fitted, reported, undecided))
     found = {}
     for name, rows in (("the half that set nothing", second), ("all held out", first + second)):
         print(f"\n{name}, and the undecided ones:")
@@ -77,11 +73,31 @@ def edge_boxes(table):
     return pixel_boxes(table) + 0.5
 
 
-def _judge(session, cutout, types):
+def judged(session, cutouts):
+    """
+    Return what became of the galaxies in the middle of cutouts.
+
+    Parameters
+    ----------
+    session : accuracy_sections.session.Session
+        The run.
+    cutouts : list of Cutout
+        Held out.
+
+    Returns
+    -------
+    list of dict
+        ``truth``, ``zoo`` with the sense of winding, ``found``, ``label`` and others.
+    """
+    types = _zoo_classes(session.data)
+    return [_judge(session, cutout) | {"zoo": types[cutout.path.stem]} for cutout in cutouts]
+
+
+def _judge(session, cutout):
     """Return what became of the galaxy in the middle of one cutout."""
     table = session.detector.detect(read_picture(cutout.path), score=ANY_SCORE)
-    row = {"truth": cutout.label, "zoo": types[cutout.path.stem], "iou": 0.0, "found": False,
-           "score": 0.0, "label": "", "probability": 0.0, "default": 0.0, "size": np.nan}
+    row = {"truth": cutout.label, "iou": 0.0, "found": False, "score": 0.0,
+           "label": "", "probability": 0.0, "default": 0.0, "size": np.nan}
     if not len(table):
         return row
     boxes = edge_boxes(table)
