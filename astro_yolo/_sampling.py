@@ -23,10 +23,7 @@ __all__ = ["Resampled", "point_source_width", "suitable_zoom"]
 _OWN_SCALE = 0.37, 0.42  # arcsec; on SDSS's own pixels the network knows seeing of every kind
 _WANTED = 3.9  # pixels, of the full width at half maximum of a star
 _LARGE_ENOUGH, _SMALL_ENOUGH = 3.55, 4.7  # pixels, of the same: no reason to resample
-# the stretch of a picture makes stars wider, up to 6.1 in SDSS's; and one that is small shows one
-# galaxy, whose type takes all the pixels that there are
-_WANTED_IN_PICTURE, _SMALL_ENOUGH_IN_PICTURE = 5.5, 8.0
-_SMALL_PICTURE = 800  # pixels, longer side
+_IN_PICTURE = 4.4, 5.5  # wanted and small enough in a picture, of faint stars
 _FACTORS = 0.25, 2.5  # beyond them another network is needed
 
 _BLOCK = 512  # pixels, side of the windows in which point sources are looked for
@@ -34,6 +31,10 @@ _ENOUGH, _FEW = 100, 8  # peaks: to stop at, and to say anything at all
 _BINNINGS = 2, 4  # in which stars are measured that are wider than a peak is looked at
 _BLOCKS = 3, 16  # looked at, at least and at most; one may show one large galaxy only
 _CONTRAST = 20.0  # of a peak, in units of the noise
+# of the same, in pictures in binned pixels: their stretch makes bright stars wider, and faint ones
+# hardly, as it is close to linear there; where few are above the first, those above the second
+_FAINT, _FAINTER, _NOT_FAINT = 14.0, 9.0, 25.0
+_TRUSTED = 4.5  # binned pixels, width up to which a faint star is well measured
 _FLAT = 4  # pixels as bright as a peak, within 3 of it: above that it is saturated, or a spike
 _MESH = 32  # pixels, side of the squares whose medians are the sky
 _REACH = 6  # pixels round a peak that are looked at
@@ -65,18 +66,14 @@ def suitable_zoom(image):
     if image.pixel_scale and _OWN_SCALE[0] <= image.pixel_scale <= _OWN_SCALE[1]:
         return 1.0
     width = point_source_width(image)
-    if width is None or _LARGE_ENOUGH <= width <= _small_enough(image):
+    if width is not None and width < _LARGE_ENOUGH:
+        return float(min(_WANTED / width, _FACTORS[1]))
+    wanted, small_enough = _WANTED, _SMALL_ENOUGH
+    if image.kind == "picture":
+        width, wanted, small_enough = _faint_width(image), *_IN_PICTURE
+    if width is None or width <= small_enough:
         return 1.0
-    made_smaller = width > _LARGE_ENOUGH
-    wanted = _WANTED_IN_PICTURE if made_smaller and image.kind == "picture" else _WANTED
-    return float(np.clip(wanted / width, *_FACTORS))
-
-
-def _small_enough(image):
-    """Return the width of stars up to which an image is not made smaller, pixels."""
-    if image.kind != "picture":
-        return _SMALL_ENOUGH
-    return _SMALL_ENOUGH_IN_PICTURE if max(image.shape) >= _SMALL_PICTURE else np.inf
+    return float(max(wanted / width, _FACTORS[0]))
 
 
 def point_source_width(image):
@@ -98,26 +95,47 @@ def point_source_width(image):
     float or None
         Full width at half maximum in pixels; None where fewer than eight peaks were found.
     """
-    step = finest_step(image) if image.kind == "picture" else 0.0
-    width = _width(image, 1, step)
+    width = _width(image, 1)
     for factor in _BINNINGS if width is not None else ():
         if width <= factor / 2 * _REACH:
             break
-        width = max(width, _width(image, factor, step) or 0)
+        width = max(width, _width(image, factor) or 0)
     return width
 
 
-def _width(image, factor, step):
+def _width(image, factor):
     """Return the width in binned pixels, times the factor; None where there are too few peaks."""
-    found = _compact(image, factor, step, _CONTRAST)
+    found = _compact(image, factor, _CONTRAST)
     if len(found) < _FEW and image.kind == "picture":  # a steep stretch leaves little above noise
-        found = _compact(image, factor, step, _CONTRAST / 2)
-    return float(factor * np.percentile(found, _COMPACT)) if len(found) >= _FEW else None
+        found = _compact(image, factor, _CONTRAST / 2)
+    return _narrow(found[:, 0], factor)
 
 
-def _compact(image, factor, step, contrast):
-    """Return the widths of peaks of a contrast in an image binned by a factor."""
-    found = np.empty(0)
+def _narrow(widths, factor):
+    """Return the width of the most compact sources, unbinned; None where there are too few."""
+    return float(factor * np.percentile(widths, _COMPACT)) if len(widths) >= _FEW else None
+
+
+def _faint_width(image):
+    """Return the width of the most compact of the faint sources of a picture, pixels, or None."""
+    width = None
+    for factor in _BINNINGS:
+        found = _compact(image, factor, _FAINTER)
+        found = found[np.argsort(found[:, 1])]
+        first, last = np.searchsorted(found[:, 1], (_FAINT, _NOT_FAINT))
+        if len(found) - first < _FEW:
+            first = 0
+        wider = _narrow(found[first : max(last, first + _FEW), 0], factor)
+        width = wider or width
+        if wider is None or wider < factor * _TRUSTED:
+            break
+    return width
+
+
+def _compact(image, factor, contrast):
+    """Return (N, 2) widths and contrasts of peaks in an image binned by a factor."""
+    step = finest_step(image) / factor if image.kind == "picture" else 0.0
+    found = np.empty((0, 2))
     blocks = islice(_blocks(image.shape, factor * _BLOCK), _BLOCKS[1])
     for k, window in enumerate(blocks, 1):
         data, mask = image.window(*window)
@@ -178,22 +196,23 @@ def _noise(plane, bad, least):
 
 
 def _widths(light, contrast):
-    """Return the full widths at half maximum of the bright peaks that look like sources."""
+    """Return (N, 2) full widths at half maximum and contrasts of peaks that look like sources."""
     summit = (light == cv2.dilate(light, np.ones((7, 7)))) & (light > contrast)
     summit &= cv2.boxFilter(summit.astype(np.uint8), -1, (7, 7), normalize=False) <= _FLAT
     inside = np.zeros_like(summit)
     inside[_REACH:-_REACH, _REACH:-_REACH] = True
     y, x = np.nonzero(summit & inside)
     if not len(y):
-        return np.empty(0)
+        return np.empty((0, 2))
     offset = np.arange(-_REACH, _REACH + 1)
     stamps = light[y[:, None, None] + offset[:, None], x[:, None, None] + offset]
     edges = np.concatenate([stamps[:, [0, -1]], stamps[:, :, [0, -1]].swapaxes(1, 2)], axis=1)
     around = np.median(edges.reshape(len(stamps), -1), axis=1)
-    alone = stamps[:, _REACH, _REACH] - around > contrast  # no ripple on something large
+    height = stamps[:, _REACH, _REACH] - around
+    alone = height > contrast  # no ripple on something large
     variance = _matched_variance(stamps[alone] - around[alone, None, None])
     inner = (variance > _VARIANCE[0]) & (variance < _VARIANCE[1])
-    return _TO_FWHM * np.sqrt(variance[inner])
+    return np.column_stack([_TO_FWHM * np.sqrt(variance), height[alone]])[inner]
 
 
 def _matched_variance(light):

@@ -118,19 +118,26 @@ def test_stars_become_as_wide_as_wanted():
     assert suitable_zoom(read_image(sky_of_stars(3.9))) == 1
 
 
-def test_pictures_are_made_smaller_late():
-    """
-    Its stretch makes stars wider than their light is: those of 6 pixels stay, 12 become 5.5.
-
-    Where the picture is small, as that of one galaxy, they stay as well.
-    """
-    smaller = pytest.approx(5.5 / 12, rel=0.15)
-    for fwhm, shape, zoom in (
-        (6.0, (700, 900), 1), (12.0, (700, 900), smaller), (12.0, (600, 700), 1),
-    ):  # fmt: skip
+@pytest.mark.parametrize("shape", [(300, 350), (700, 900)])
+def test_pictures_are_made_smaller(shape):
+    """In a picture of any size stars of 4.5 pixels stay, those of 8 and 12 become 4.4 wide."""
+    for fwhm, zoom in ((4.5, 1), (8.0, 0.55), (12.0, 0.37)):
         stars = sky_of_stars(fwhm, shape=shape)
-        grey = np.clip(stars * 12 + 20, 0, 255).astype(np.uint8)
-        assert suitable_zoom(read_image(np.dstack([grey] * 3))) == zoom
+        grey = np.clip(stars * 3 + 20, 0, 255).astype(np.uint8)
+        found = suitable_zoom(read_image(np.dstack([grey] * 3)))
+        assert found == pytest.approx(zoom, rel=0.15)
+
+
+def test_stretch_of_a_picture_makes_no_star_wide():
+    """Bright stars of 4.5 pixels are wider through a logarithm, faint ones are not: these tell."""
+    rng, shape = np.random.default_rng(5), (700, 900)
+    places = rng.uniform(12, np.array(shape) - 12, (120, 2))
+    light = gaussians(shape, places, 10 ** rng.uniform(-1, 2.5, 120), 4.5 / 2.3548)
+    light += rng.normal(0, NOISE, shape)
+    grey = np.clip(20 + 25 * np.arcsinh(light / 0.2), 0, 255).astype(np.uint8)
+    image = read_image(np.dstack([grey] * 3))
+    assert point_source_width(image) > 6
+    assert suitable_zoom(image) == 1
 
 
 def test_sdss_pixels_are_never_enlarged():

@@ -1,0 +1,84 @@
+"""Field 94-1-12 as small 8-bit pictures with finer pixels, as other telescopes make them.
+
+Run from the repository root: ``python benchmarks/enlarged.py``; ten minutes. The field is rendered
+in AstroCV's conversions and cut into pieces of 390 pixels that overlap; each is enlarged, so that
+its stars are up to 12 pixels wide. Each piece is looked at as ``detect`` does by default, made
+smaller where its stars ask for it, and as it is, with ``zoom=1``; the pieces are put together
+again. Prints the number of detections, how many galaxies are found and how many detections are
+right, by the rules of ``truth_94_1_12.py``, and how many stars brighter than r = 20 are called
+galaxies.
+"""
+
+import argparse
+import warnings
+
+import cv2
+import numpy as np
+import truth_94_1_12 as field
+
+from astro_yolo import Detector, read_image
+from astro_yolo.stretch import to_rgb
+
+CONVERSIONS = "L", "LH", "S", "SH", "Q"
+FACTORS = 1.0, 1.5, 2.0, 3.0
+SIDE, OVERLAP = 390, 20  # pixels of the field
+
+
+def pieces(shape):
+    """Yield slices of a piece and the bounds, in y and x, of what it answers for."""
+    step = SIDE - 2 * OVERLAP
+    for y in range(0, shape[0] - 2 * OVERLAP, step):
+        for x in range(0, shape[1] - 2 * OVERLAP, step):
+            low = [first and first + OVERLAP for first in (y, x)]
+            high = [
+                first + SIDE - OVERLAP if first + SIDE < side else side
+                for first, side in ((y, shape[0]), (x, shape[1]))
+            ]
+            yield np.s_[y : y + SIDE, x : x + SIDE], low, high
+
+
+def places_in(detector, picture, factor, zoom):
+    """Return (N, 2) x and y of the galaxies in a picture looked at in enlarged pieces."""
+    found = [np.empty((0, 2))]
+    for window, low, high in pieces(picture.shape[:2]):
+        piece = cv2.resize(
+            picture[window], None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC
+        )
+        table = detector.detect(piece, zoom=zoom)
+        places = (np.stack([table["x"], table["y"]], axis=1) + 0.5) / factor - 0.5
+        places += [window[1].start, window[0].start]
+        kept = (places >= low[::-1]) & (places < high[::-1])
+        found.append(places[kept.all(axis=1)])
+    return np.concatenate(found)
+
+
+def row_of(places, truth):
+    """Return a line of numbers."""
+    matched = field.match(*places.T, truth)
+    recalls, precisions = (
+        "  ".join(f"{part:3d}/{whole:<3d}" for part, whole in (of(0, 20), of(0, 21)))
+        for of in (matched.recall, matched.precision)
+    )
+    return (f"{len(places):5d}   {recalls}   {precisions}   "
+            f"{matched.stars_taken}/{matched.bright_stars}")
+
+
+def main():
+    """Print a line for each conversion, factor and way."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="default", help="name or file of weights")
+    detector = Detector(parser.parse_args().model, backend="onnxruntime")
+    warnings.simplefilter("ignore")
+    data = field.data_folder()
+    truth, bands = field.load_truth(data), read_image(field.frame_paths(data)).data
+    print("                          n   found r<20, <21    right r<20, <21   stars")
+    for name in CONVERSIONS:
+        picture = to_rgb(bands[::-1], name)
+        for factor in FACTORS:
+            for way, zoom in (("default", None), ("zoom=1", 1)):
+                line = row_of(places_in(detector, picture, factor, zoom), truth)
+                print(f"{name:<3} x{factor:<4g} {way:<10}{line}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
