@@ -34,6 +34,7 @@ _CONTRAST = 20.0  # of a peak, in units of the noise
 # of the same, in pictures in binned pixels: their stretch makes bright stars wider, and faint ones
 # hardly, as it is close to linear there; where few are above the first, those above the second
 _FAINT, _FAINTER, _NOT_FAINT = 14.0, 9.0, 25.0
+_ENOUGH_FAINT = 10  # peaks; fewer may be knots of the one galaxy of a small picture
 _TRUSTED = 4.5  # binned pixels, width up to which a faint star is well measured
 _FLAT = 4  # pixels as bright as a peak, within 3 of it: above that it is saturated, or a spike
 _MESH = 32  # pixels, side of the squares whose medians are the sky
@@ -108,12 +109,9 @@ def _width(image, factor):
     found = _compact(image, factor, _CONTRAST)
     if len(found) < _FEW and image.kind == "picture":  # a steep stretch leaves little above noise
         found = _compact(image, factor, _CONTRAST / 2)
-    return _narrow(found[:, 0], factor)
-
-
-def _narrow(widths, factor):
-    """Return the width of the most compact sources, unbinned; None where there are too few."""
-    return float(factor * np.percentile(widths, _COMPACT)) if len(widths) >= _FEW else None
+    if len(found) < _FEW:
+        return None
+    return float(factor * np.percentile(found[:, 0], _COMPACT))
 
 
 def _faint_width(image):
@@ -121,13 +119,15 @@ def _faint_width(image):
     width = None
     for factor in _BINNINGS:
         found = _compact(image, factor, _FAINTER)
+        if len(found) < _ENOUGH_FAINT:
+            break
         found = found[np.argsort(found[:, 1])]
         first, last = np.searchsorted(found[:, 1], (_FAINT, _NOT_FAINT))
-        if len(found) - first < _FEW:
+        if len(found) - first < _ENOUGH_FAINT:
             first = 0
-        wider = _narrow(found[first : max(last, first + _FEW), 0], factor)
-        width = wider or width
-        if wider is None or wider < factor * _TRUSTED:
+        some = found[first : max(last, first + _ENOUGH_FAINT), 0]
+        width = float(factor * np.percentile(some, _COMPACT))
+        if width < factor * _TRUSTED:
             break
     return width
 

@@ -248,7 +248,7 @@ class _Finder:
         saturated = image.saturated
         if image.is_lazy:
             saturated = image.saturated_window(0, image.shape[0], 0, image.shape[1])
-        boxes, *values = self._boxes(bands, mask, image.shape)
+        boxes, *values = self._boxes(bands, mask, image.shape, finer=_finer(image))
         marks = _marks(boxes, mask, saturated)
         seam, level = np.zeros_like(marks[0]), np.ones(len(boxes), int)
         return Candidates(boxes, *values, *marks, seam, level)
@@ -275,8 +275,12 @@ class _Finder:
         ranks = precedence(found.outputs)
         return found.take(box_math.nms(found.boxes, ranks, groups=tile, **box_math.DOUBLES))
 
-    def _boxes(self, bands, mask, shape, levels=None, *, closely=True):
-        """Return the boxes of a window in its own edge pixels, outputs, spreads and types."""
+    def _boxes(self, bands, mask, shape, levels=None, *, closely=True, finer=None):
+        """
+        Return the boxes of a window in its own edge pixels, outputs, spreads and types.
+
+        ``finer`` is the window where it was made smaller, a `Resampled`, for the types.
+        """
         if self._backend.weights.takes_pictures:
             return self._boxes_of_picture(bands, mask, shape)
         if levels is None:
@@ -298,7 +302,7 @@ class _Finder:
                     outputs = with_blanked_stars(bands, boxes, outputs)
                 # what passes for stars in a deep field may be small galaxies
                 spread = unknown_spread(len(boxes))
-        return boxes, outputs, spread, self._types(planes, boxes, outputs, spread)
+        return boxes, outputs, spread, self._types(planes, boxes, outputs, spread, finer)
 
     def _boxes_of_picture(self, bands, mask, shape):
         """Return the same from a network trained on pictures, whose stretch acts on the window."""
@@ -328,15 +332,26 @@ class _Finder:
         measure = picture_spread if self._finished else spread_of
         return measure(planes, boxes, outputs)
 
-    def _types(self, planes, boxes, outputs, spread):
+    def _types(self, planes, boxes, outputs, spread, finer=None):
         """Return the probabilities of the types; large or bright ones by the second network."""
         types = self._calibration.class_probabilities(outputs)
         if self._classifier is not None:
             score, p_star = self._calibration.scores(outputs, spread)
             galaxies = np.flatnonzero(score >= p_star)
+            if finer is not None and len(galaxies):
+                bands, mask = whole(finer.image)
+                levels = levels_of(to_channels(bands), mask, floor=self.floor)
+                planes, boxes = to_network(bands, mask, levels=levels), boxes / finer.zoom
             asked = galaxies[self._classifier.suits(planes, boxes[galaxies])]
             types[asked] = self._classifier.probabilities(planes, boxes[asked])
         return types
+
+
+def _finer(image):
+    """Return an image if it was made smaller, from one that is not too large; or else None."""
+    if not isinstance(image, Resampled) or image.zoom >= 1:
+        return None
+    return image if np.prod(image.image.shape) <= tiling.ONE_PASS else None
 
 
 def _marks(boxes, mask, saturated):
