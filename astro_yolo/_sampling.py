@@ -31,10 +31,12 @@ _ENOUGH, _FEW = 100, 8  # peaks: to stop at, and to say anything at all
 _BINNINGS = 2, 4  # in which stars are measured that are wider than a peak is looked at
 _BLOCKS = 3, 16  # looked at, at least and at most; one may show one large galaxy only
 _CONTRAST = 20.0  # of a peak, in units of the noise
-# of the same, in pictures in binned pixels: their stretch makes bright stars wider, and faint ones
-# hardly, as it is close to linear there; where few are above the first, those above the second
-_FAINT, _FAINTER, _NOT_FAINT = 14.0, 9.0, 25.0
-_ENOUGH_FAINT = 10  # peaks; fewer may be knots of the one galaxy of a small picture
+# Contrasts of faint peaks, in binned pixels: the stretch of a picture makes bright stars wider, but
+# hardly faint ones, for which it is close to linear
+_FAINT = 14.0, 25.0
+# where few are between those, the lowest contrast that counts, and how many peaks are enough: in a
+# picture few may be knots of the one galaxy in it, and black hides how strong the noise is
+_FAINTER, _FAINTER_IN_PICTURE = (6.0, _FEW), (9.0, 10)
 _TRUSTED = 4.5  # binned pixels, width up to which a faint star is well measured
 _FLAT = 4  # pixels as bright as a peak, within 3 of it: above that it is saturated, or a spike
 _MESH = 32  # pixels, side of the squares whose medians are the sky
@@ -69,9 +71,10 @@ def suitable_zoom(image):
     width = point_source_width(image)
     if width is not None and width < _LARGE_ENOUGH:
         return float(min(_WANTED / width, _FACTORS[1]))
-    wanted, small_enough = _WANTED, _SMALL_ENOUGH
-    if image.kind == "picture":
-        width, wanted, small_enough = _faint_width(image), *_IN_PICTURE
+    is_picture = image.kind == "picture"
+    wanted, small_enough = _IN_PICTURE if is_picture else (_WANTED, _SMALL_ENOUGH)
+    if width is None or is_picture:
+        width = _faint_width(image)
     if width is None or width <= small_enough:
         return 1.0
     return float(max(wanted / width, _FACTORS[0]))
@@ -115,17 +118,18 @@ def _width(image, factor):
 
 
 def _faint_width(image):
-    """Return the width of the most compact of the faint sources of a picture, pixels, or None."""
+    """Return the width of the most compact of the faint sources, pixels, or None."""
+    lowest, fewest = _FAINTER_IN_PICTURE if image.kind == "picture" else _FAINTER
     width = None
     for factor in _BINNINGS:
-        found = _compact(image, factor, _FAINTER)
-        if len(found) < _ENOUGH_FAINT:
+        found = _compact(image, factor, lowest)
+        if len(found) < fewest:
             break
         found = found[np.argsort(found[:, 1])]
-        first, last = np.searchsorted(found[:, 1], (_FAINT, _NOT_FAINT))
-        if len(found) - first < _ENOUGH_FAINT:
+        first, last = np.searchsorted(found[:, 1], _FAINT)
+        if len(found) - first < fewest:
             first = 0
-        some = found[first : max(last, first + _ENOUGH_FAINT), 0]
+        some = found[first : max(last, first + fewest), 0]
         width = float(factor * np.percentile(some, _COMPACT))
         if width < factor * _TRUSTED:
             break

@@ -338,11 +338,11 @@ class _Finder:
         if self._classifier is not None:
             score, p_star = self._calibration.scores(outputs, spread)
             galaxies = np.flatnonzero(score >= p_star)
-            if finer is not None and len(galaxies):
+            asked = galaxies[self._classifier.suits(planes, boxes[galaxies])]
+            if finer is not None and len(asked):
                 bands, mask = whole(finer.image)
                 levels = levels_of(to_channels(bands), mask, floor=self.floor)
                 planes, boxes = to_network(bands, mask, levels=levels), boxes / finer.zoom
-            asked = galaxies[self._classifier.suits(planes, boxes[galaxies])]
             types[asked] = self._classifier.probabilities(planes, boxes[asked])
         return types
 

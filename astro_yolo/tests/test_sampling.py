@@ -128,6 +128,16 @@ def test_pictures_are_made_smaller(shape):
         assert found == pytest.approx(zoom, rel=0.15)
 
 
+def test_faint_stars_tell_where_bright_ones_are_few():
+    """Of a dozen stars 8 pixels wide none is 20 times the noise: still they become 3.9 wide."""
+    rng, shape = np.random.default_rng(11), (300, 340)
+    places = rng.uniform(20, np.array(shape) - 20, (14, 2))
+    stars = gaussians(shape, places, rng.uniform(8, 16, 14) * NOISE, 8 / 2.3548)
+    image = read_image((stars + rng.normal(0, NOISE, shape)).astype("f4"))
+    assert point_source_width(image) is None
+    assert suitable_zoom(image) == pytest.approx(3.9 / 8, rel=0.15)
+
+
 def test_stretch_of_a_picture_makes_no_star_wide():
     """Bright stars of 4.5 pixels are wider through a logarithm, faint ones are not: these tell."""
     rng, shape = np.random.default_rng(5), (700, 900)

@@ -227,6 +227,28 @@ def test_pictures_have_a_spread_of_their_own(monkeypatch):
     assert len(asked) == 1
 
 
+def test_types_are_seen_in_the_pixels_that_are_given(monkeypatch):
+    """Whether a galaxy shows one is asked where it was found, made smaller; which, where it was."""
+    made = Detector(MODEL, backend="onnxruntime", device="cpu")
+    asked = []
+
+    class Classifier:
+        def suits(self, planes, boxes):
+            asked.append((planes[0].shape, boxes.mean(axis=0).round().tolist()))
+            return np.ones(len(boxes), bool)
+
+        def probabilities(self, planes, boxes):
+            asked.append((planes[0].shape, boxes.mean(axis=0).round().tolist()))
+            return np.eye(5)[[1] * len(boxes)]
+
+    monkeypatch.setattr(Detector, "classifier", Classifier())
+    table = made.detect(plant((120, 200), [(150.0, 60.0)], peak=(90, 90)), score=0.1, zoom=0.5)
+    (small, box), (given, large) = asked
+    assert (small, given) == ((60, 100), (120, 200))
+    np.testing.assert_allclose(large, 2 * np.array(box), atol=2)
+    assert table["label"].tolist() == ["spiral"]
+
+
 @pytest.mark.filterwarnings("ignore::astro_yolo.exceptions.NoDetectionsWarning")
 @pytest.mark.parametrize("max_pixels", [tiling.ONE_PASS, 60_000])
 def test_noise_of_dark_pictures_is_a_step_at_least(monkeypatch, max_pixels):
