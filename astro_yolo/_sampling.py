@@ -68,10 +68,11 @@ def suitable_zoom(image):
     """
     if image.pixel_scale and _OWN_SCALE[0] <= image.pixel_scale <= _OWN_SCALE[1]:
         return 1.0
-    width = point_source_width(image)
+    is_picture = image.kind == "picture"
+    # of a picture bright stars tell no more than whether they are narrow, as they are unbinned
+    width = _width(image, 1) if is_picture else point_source_width(image)
     if width is not None and width < _LARGE_ENOUGH:
         return float(min(_WANTED / width, _FACTORS[1]))
-    is_picture = image.kind == "picture"
     wanted, small_enough = _IN_PICTURE if is_picture else (_WANTED, _SMALL_ENOUGH)
     if width is None or is_picture:
         width = _faint_width(image)

@@ -342,16 +342,16 @@ class _Finder:
             if finer is not None and len(asked):
                 bands, mask = whole(finer.image)
                 levels = levels_of(to_channels(bands), mask, floor=self.floor)
-                planes, boxes = to_network(bands, mask, levels=levels), boxes / finer.zoom
+                planes = to_network(bands, mask, levels=levels)
+                boxes = box_math.scale(boxes, 1 / finer.zoom)
             types[asked] = self._classifier.probabilities(planes, boxes[asked])
         return types
 
 
 def _finer(image):
     """Return an image if it was made smaller, from one that is not too large; or else None."""
-    if not isinstance(image, Resampled) or image.zoom >= 1:
-        return None
-    return image if np.prod(image.image.shape) <= tiling.ONE_PASS else None
+    smaller = isinstance(image, Resampled) and image.zoom < 1
+    return image if smaller and np.prod(image.image.shape) <= tiling.ONE_PASS else None
 
 
 def _marks(boxes, mask, saturated):
