@@ -19,14 +19,14 @@ import cv2
 import numpy as np
 from accuracy_sections.cutouts import judged
 from accuracy_sections.session import Session, rate, text
+from accuracy_sections.sheets import arranged, view
 
 from astro_yolo.training.cutouts import read_picture
 from astro_yolo.training.ship import held_out_cutouts
 
 LETTERS = {"E": "elliptical", "S": "spiral", "D": "edge_on", "M": "merger", "U": "unknown"}
 SEED = 2018
-_CELL, _COLUMNS, _ROWS = 224, 6, 4
-_BAR = 16  # pixels above a cell, for its number
+_CELL, _COLUMNS, _NUMBER = 224, 6, 24  # pixels of a cell, cells of a row, of a sheet
 _REACH = 1.6  # times the longer side of the box
 
 
@@ -71,27 +71,19 @@ def _some(apart):
 
 
 def _draw(rows, out):
-    """Write the sheets, and the file for the answers."""
-    size = _COLUMNS * _ROWS
-    for first in range(0, len(rows), size):
-        sheet = np.full((_ROWS * (_CELL + _BAR), _COLUMNS * _CELL, 3), 20, np.uint8)
-        for k, row in enumerate(rows[first : first + size]):
-            x, y = k % _COLUMNS * _CELL, k // _COLUMNS * (_CELL + _BAR)
-            sheet[y + _BAR : y + _BAR + _CELL, x : x + _CELL] = _cell(row)
-            place = x + 4, y + _BAR - 3
-            cv2.putText(sheet, str(first + k + 1), place, cv2.FONT_HERSHEY_PLAIN, 1, (255,) * 3)
-        path = out / f"blind-{first // size + 1:02d}.png"
-        cv2.imwrite(str(path), sheet[..., ::-1])
+    """Write the file for the answers, unless there is one, and the sheets."""
+    with (out / "blind.txt").open("x", encoding="utf-8") as file:
+        file.writelines(f"{row['path'].stem} \n" for row in rows)
+    cells = [
+        view(read_picture(row["path"]), row["box"], _REACH, _CELL, cv2.INTER_CUBIC)[0]
+        for row in rows
+    ]
+    numbers = [str(k) for k in range(1, len(rows) + 1)]
+    for first in range(0, len(rows), _NUMBER):
+        some = slice(first, first + _NUMBER)
+        path = out / f"blind-{first // _NUMBER + 1:02d}.png"
+        cv2.imwrite(str(path), arranged(cells[some], numbers[some], _COLUMNS)[..., ::-1])
         print(path)
-    (out / "blind.txt").write_text("".join(f"{row['path'].stem} \n" for row in rows))
-
-
-def _cell(row):
-    """Return the middle of a cutout, the galaxy with some sky."""
-    picture, box = read_picture(row["path"]), row["box"]
-    side = int(np.ceil(_REACH * (box[2:] - box[:2]).max()))
-    cut = cv2.getRectSubPix(picture, (side, side), ((box[:2] + box[2:] - 1) / 2).tolist())
-    return cv2.resize(cut, (_CELL, _CELL), interpolation=cv2.INTER_CUBIC)
 
 
 def _report(rows, apart, answers):

@@ -1,12 +1,12 @@
 """Field 94-1-12 as small images with finer pixels, as other telescopes make them.
 
 Run from the repository root: ``python benchmarks/enlarged.py``; ten minutes. The planes of the
-field, and its 8-bit pictures in AstroCV's conversions, are cut into pieces of 390 pixels that
-overlap; each is enlarged, so that its stars are up to 12 pixels wide. Each piece is looked at as
-``detect`` does by default, made smaller where its stars ask for it, and as it is, with ``zoom=1``;
-the pieces are put together again. Prints the number of detections, how many galaxies are found and
-how many detections are right, by the rules of ``truth_94_1_12.py``, and how many stars brighter
-than r = 20 are called galaxies.
+field, and its 8-bit pictures in AstroCV's conversions, are cut into pieces of 340 by 390 pixels
+that overlap; each is enlarged, so that its stars are up to 12 pixels wide. Each piece is looked at
+as ``detect`` does by default, made smaller where its stars ask for it, and as it is, with
+``zoom=1``; the pieces are put together again. Prints the number of detections, how many galaxies
+are found and how many detections are right, by the rules of ``truth_94_1_12.py``, and how many
+stars brighter than r = 20 are called galaxies.
 """
 
 import argparse
@@ -18,37 +18,25 @@ import truth_94_1_12 as field
 
 from astro_yolo import Detector, read_image
 from astro_yolo.stretch import to_rgb
+from astro_yolo.tiling import plan
 
 INPUTS = "planes", "L", "LH", "S", "SH", "Q"
 FACTORS = 1.0, 1.5, 2.0, 3.0
-SIDE, OVERLAP = 390, 20  # pixels of the field
-
-
-def pieces(shape):
-    """Yield slices of a piece and the bounds, in y and x, of what it answers for."""
-    step = SIDE - 2 * OVERLAP
-    for y in range(0, shape[0] - 2 * OVERLAP, step):
-        for x in range(0, shape[1] - 2 * OVERLAP, step):
-            low = [first and first + OVERLAP for first in (y, x)]
-            high = [
-                first + SIDE - OVERLAP if first + SIDE < side else side
-                for first, side in ((y, shape[0]), (x, shape[1]))
-            ]
-            yield np.s_[y : y + SIDE, x : x + SIDE], low, high
+CORE, MARGIN, STEP = 350, 20, 10  # pixels of the field: of a piece, round it, and their multiple
 
 
 def places_in(detector, image, factor, zoom):
     """Return (N, 2) x and y of the galaxies in an (ny, nx, 3) image in enlarged pieces."""
     found = [np.empty((0, 2))]
-    for window, low, high in pieces(image.shape[:2]):
+    for tile in plan(image.shape[:2], CORE, MARGIN, stride=STEP):
         piece = cv2.resize(
-            image[window], None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC
+            image[tile.window], None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC
         )
         planes = piece if piece.dtype == np.uint8 else list(np.moveaxis(piece, -1, 0))
         table = detector.detect(planes, zoom=zoom)
         places = (np.stack([table["x"], table["y"]], axis=1) + 0.5) / factor - 0.5
-        places += [window[1].start, window[0].start]
-        kept = (places >= low[::-1]) & (places < high[::-1])
+        places += [tile.x0, tile.y0]
+        kept = (places >= [tile.cx0, tile.cy0]) & (places < [tile.cx1, tile.cy1])
         found.append(places[kept.all(axis=1)])
     return np.concatenate(found)
 

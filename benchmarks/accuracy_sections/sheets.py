@@ -16,7 +16,7 @@ from astro_yolo.stretch import to_channels, to_rgb
 from astro_yolo.training.cutouts import read_picture
 from astro_yolo.training.fields import FIELDS
 
-__all__ = ["contact_sheet", "draw_disagreements", "run"]
+__all__ = ["arranged", "contact_sheet", "draw_disagreements", "run", "view"]
 
 DEEP = "hst/hubble_extreme_deep_field.jpg"
 NUMBER = 100
@@ -82,7 +82,7 @@ def _large(session):
         cells += [_cell(picture, box) for box in boxes[some]]
         words += [f"{row['label'][:9]} {row['score']:.2f}" for row in shown]
     if session.out is not None:
-        _write(session, "large", _arranged(cells, words))
+        _write(session, "large", arranged(cells, words))
     return {"shown": len(cells), "total": total}
 
 
@@ -128,10 +128,10 @@ def draw_disagreements(session, rows):
     print(f"\n{len(wrong)} found have another class than Galaxy Zoo's")
     if session.out is None or not surest:
         return
-    cells = [_view(read_picture(row["path"]), row["box"], 1.5)[0] for row in surest]
+    cells = [view(read_picture(row["path"]), row["box"], 1.5)[0] for row in surest]
     words = [f"{row['truth'][:6]}>{row['label'][:6]}" for row in surest]
     print("  the surest first, truth > called:")
-    _write(session, "types", _arranged(cells, words))
+    _write(session, "types", arranged(cells, words))
 
 
 def contact_sheet(picture, table):
@@ -153,33 +153,68 @@ def contact_sheet(picture, table):
     words = [
         f"{k + 1} {str(row['label'])[:9]} {row['score']:.2f}" for k, row in enumerate(table)
     ]
-    return _arranged([_cell(picture, box) for box in boxes], words)
+    return arranged([_cell(picture, box) for box in boxes], words)
 
 
-def _arranged(cells, words):
-    """Return cells in rows, words above each."""
-    rows = -(-len(cells) // _COLUMNS)
-    sheet = np.full((rows * (_CELL + 14), _COLUMNS * _CELL, 3), 20, np.uint8)
+def arranged(cells, words, columns=_COLUMNS):
+    """
+    Return cells in rows, words above each.
+
+    Parameters
+    ----------
+    cells : list of (side, side, 3) uint8 array
+        All of one size.
+    words : list of str
+        One a cell.
+    columns : int, optional
+        Cells of a row.
+
+    Returns
+    -------
+    (ny, nx, 3) uint8 array
+    """
+    rows, side = -(-len(cells) // columns), len(cells[0])
+    sheet = np.full((rows * (side + 14), columns * side, 3), 20, np.uint8)
     for k, (cell, text) in enumerate(zip(cells, words, strict=True)):
-        y, x = k // _COLUMNS * (_CELL + 14), k % _COLUMNS * _CELL
-        sheet[y + 14 : y + 14 + _CELL, x : x + _CELL] = cell
+        y, x = k // columns * (side + 14), k % columns * side
+        sheet[y + 14 : y + 14 + side, x : x + side] = cell
         cv2.putText(sheet, text, (x + 2, y + 11), cv2.FONT_HERSHEY_PLAIN, 0.75, (255, 255, 255), 1)
     return sheet
 
 
-def _view(picture, box, reach):
-    """Return what is round a box, ``reach`` times its longer side, as a cell; and the zoom."""
+def view(picture, box, reach, side=_CELL, enlarged=cv2.INTER_NEAREST):
+    """
+    Return what is round a box as a cell, and the zoom.
+
+    Parameters
+    ----------
+    picture : (ny, nx, 3) uint8 array
+        The image.
+    box : (4,) array
+        Edge pixels.
+    reach : float
+        What is shown, in longer sides of the box.
+    side : int, optional
+        Of the cell, pixels.
+    enlarged : int, optional
+        OpenCV's interpolation where it is enlarged.
+
+    Returns
+    -------
+    cell : (side, side, 3) uint8 array
+    zoom : float
+    """
     middle = (box[:2] + box[2:]) / 2
-    zoom = _CELL / max(reach * float((box[2:] - box[:2]).max()), _SMALLEST_VIEW)
+    zoom = side / max(reach * float((box[2:] - box[:2]).max()), _SMALLEST_VIEW)
     # pixel centres lie half a pixel from the edges that boxes count
-    move = np.column_stack([np.eye(2) * zoom, _CELL / 2 - zoom * middle + (zoom - 1) / 2])
-    way = cv2.INTER_AREA if zoom < 1 else cv2.INTER_NEAREST
-    return cv2.warpAffine(picture, move, (_CELL, _CELL), flags=way), zoom
+    move = np.column_stack([np.eye(2) * zoom, side / 2 - zoom * middle + (zoom - 1) / 2])
+    way = cv2.INTER_AREA if zoom < 1 else enlarged
+    return cv2.warpAffine(picture, move, (side, side), flags=way), zoom
 
 
 def _cell(picture, box):
     """Return one detection, its box drawn, edges of the cell at 2.2 times the box."""
-    cell, zoom = _view(picture, box, 2.2)
+    cell, zoom = view(picture, box, 2.2)
     middle = (box[:2] + box[2:]) / 2
     low, high = ((edge - middle) * zoom + _CELL / 2 - 0.5 for edge in (box[:2], box[2:]))
     corners = [tuple(np.round(corner).astype(int).tolist()) for corner in (low, high)]
