@@ -2,7 +2,6 @@
 
 from functools import partial
 from itertools import product
-from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -13,7 +12,7 @@ from astro_yolo.network.weights import WEIGHTS, load_weights
 from astro_yolo.training import dataset, fields, network_input
 from astro_yolo.training.dataset import DatasetRecipe, build_dataset
 from astro_yolo.training.fields import FIELDS, frame_paths, load_field
-from astro_yolo.training.samples import OBJECTS, Sample
+from astro_yolo.training.samples import GALAXY, OBJECTS, STAR, Sample
 from astro_yolo.training.ship import DETECTORS
 
 
@@ -37,25 +36,6 @@ def test_saved_samples_read_back(tmp_path):
     assert kind == OBJECTS.index("star")
     expected = np.array([11.75, 17.5, 17.5, 25]) / 64
     np.testing.assert_allclose([x, y, width, height], expected, atol=1e-5)
-
-
-def test_a_cutout_becomes_a_stamp(tmp_path):
-    """The galaxy's light fills its box in the stamp, upright or mirrored; beyond there is sky."""
-    picture = np.full((100, 120, 3), 10, np.uint8)
-    picture[60:70, 30:50] = 200
-    cv2.imwrite(str(tmp_path / "1.png"), picture)
-    cutout = SimpleNamespace(path=tmp_path / "1.png", box=np.array([30.0, 60, 50, 70]),
-                             others=np.empty((0, 4)), label="spiral", linear=True)  # fmt: skip
-    recipe, shapes = SimpleNamespace(class_shares=(("spiral", 1.0),)), set()
-    for seed in range(8):
-        label, light, box = dataset._stamp({"spiral": [cutout]}, recipe,
-                                           np.random.default_rng(seed))  # fmt: skip
-        assert label == "spiral"
-        y, x = np.nonzero(light[0] > 0.01 * light[0].max())
-        np.testing.assert_array_equal(box, [x.min(), y.min(), x.max() + 1, y.max() + 1])
-        assert light.min() >= -1e-6
-        shapes.add(light.shape[1:])
-    assert shapes == {(16, 30), (30, 16)}  # 1.5 times the box
 
 
 def test_an_existing_set_is_not_overwritten(tmp_path):
@@ -168,6 +148,22 @@ def test_bright_galaxies_are_added_to_fields_that_have_galaxies(monkeypatch):
     assert 0.33 < drawn["bright"].count(None) / 500 < 0.47
     assert set(drawn["bright"]) - {None} == set(names) - {"2583/2/136", "6073/4/63"}
     assert set(drawn["glow"]) == {"2583/2/136", "6073/4/63"}
+
+
+def test_clusters_and_star_fields_are_sources_of_their_own(monkeypatch):
+    """Crops of the two fields without galaxies, and skies that are all stars."""
+    names = [name for name, rule in FIELDS.items() if rule.split == "train"]
+    monkeypatch.setattr(dataset, "fields_of", lambda *_: (names, None))
+    monkeypatch.setattr(dataset, "_cutouts_by_class", lambda *_: None)
+    drawn, sample = [], Sample(np.zeros((3, 4, 4)), np.empty((0, 4)), np.empty(0, int))
+    monkeypatch.setattr(
+        dataset, "compose_field", lambda field, *_, **__: drawn.append(field) or sample
+    )
+    for number in range(20):
+        dataset.make_sample((number, "cluster", "train"), data="", out="", recipe=DatasetRecipe())
+    assert set(drawn) == {"2583/2/136", "6073/4/63"}
+    stars = dataset.make_sample((0, "stars", "train"), data="", out="", recipe=DatasetRecipe())
+    assert (stars.kinds == STAR).sum() > (stars.kinds == GALAXY).sum()
 
 
 def test_harsh_samples_are_pictures(monkeypatch):

@@ -19,23 +19,24 @@ from astro_yolo.network.backends import load_backend
 from astro_yolo.network.weights import load_weights
 from astro_yolo.training.bright import compose_bright
 from astro_yolo.training.compose import compose_cutouts, compose_field
+from astro_yolo.training.crowded import compose_star_field
 from astro_yolo.training.cutouts import (
     Cutout,
-    linearise,
     measure_cutout,
     read_labels,
     read_picture,
     split_of,
 )
 from astro_yolo.training.deep import compose_deep, read_stamps
+from astro_yolo.training.drawn_cutouts import draw_picture, draw_stamp
 from astro_yolo.training.fields import FIELDS, load_field
 from astro_yolo.training.glows import compose_glow
 from astro_yolo.training.model_sky import compose_model_sky
 from astro_yolo.training.network_input import HARSH
 from astro_yolo.training.other_surveys import read_other_surveys
+from astro_yolo.training.resolved import compose_resolved
 from astro_yolo.training.samples import OBJECTS, packed, transposed
 from astro_yolo.training.second_opinion import without_contradicted
-from astro_yolo.training.turned import turn_cutout
 from astro_yolo.training.yolo_files import MARKER, marker_text
 
 __all__ = [
@@ -167,11 +168,10 @@ def measure_cutouts(data, cache, *, pool=None):
     list of Cutout
         In the order of the label table; cutouts without a source in the middle left out.
     """
-    cache, folder = Path(cache), Path(data) / "galaxy_zoo"
+    cache, folder, run = Path(cache), Path(data) / "galaxy_zoo", pool.map if pool else map
     if not cache.exists():
         rows = read_labels(folder / "gz1_labels.csv")
         paths = [str(folder / "gz1_cutouts" / f"{number}.jpeg") for number, _ in rows]
-        run = pool.map if pool is not None else map
         found = list(run(_measure_one, paths, [label for _, label in rows]))
         _save_cutouts(cache, rows, found)
     return _load_cutouts(cache, folder)
@@ -271,47 +271,6 @@ def _other_cutouts(data, split):
     return [cutout for cutout in found if cutout.split == split]
 
 
-def _pick(groups, recipe, rng):
-    """Draw a cutout, the class first."""
-    names, shares = zip(*recipe.class_shares, strict=True)
-    group = groups[rng.choice(names, p=shares)]
-    return group[rng.integers(len(group))]
-
-
-def _any_picture(groups, others, recipe, rng):
-    """Return a cutout as `_picture` does, now and then one of another telescope."""
-    if others and rng.random() < recipe.other_share:
-        return _picture(others[rng.integers(len(others))], rng)
-    return _picture(_pick(groups, recipe, rng), rng, recipe.turned_share)
-
-
-def _picture(cutout, rng, turned_share=0.0):
-    """Return a cutout as `compose_cutouts` wants it, mirrored at random, now and then turned."""
-    picture, box, others = read_picture(cutout.path), cutout.box, cutout.others
-    if turned_share and rng.random() < turned_share:
-        picture, box, others = turn_cutout(picture, cutout.label, rng) or (picture, box, others)
-    if rng.random() < 0.5:  # by itself: a mosaic mixes both
-        picture = picture.swapaxes(0, 1)
-        box, others = box[[1, 0, 3, 2]], others[:, [1, 0, 3, 2]]
-    return cutout.label, picture, box, others, cutout.linear
-
-
-def _stamp(groups, recipe, rng):
-    """Return label, linear light and box of a cutout's galaxy alone, edges tapered to the sky."""
-    label, picture, box, *_ = _picture(_pick(groups, recipe, rng), rng)
-    light = linearise(picture)
-    light -= np.median(light[:, ::4, ::4], axis=(1, 2))[:, None, None]
-    x0, y0, x1, y1 = box
-    reach = 0.75 * np.array([x1 - x0, y1 - y0])
-    middle = np.array([x0 + x1, y0 + y1]) / 2
-    low = np.maximum(np.floor(middle - reach), 0).astype(int)
-    high = np.minimum(np.ceil(middle + reach), picture.shape[1::-1]).astype(int)
-    light = light[:, low[1] : high[1], low[0] : high[0]]
-    y, x = np.indices(light.shape[1:])
-    distance = np.hypot((x + low[0] - middle[0]) / reach[0], (y + low[1] - middle[1]) / reach[1])
-    return label, light * np.clip((1 - distance) / 0.3, 0, 1), box - np.tile(low, 2)
-
-
 def _one_of(data, split, recipe, rng, *, galaxies):
     """Draw a field with galaxies, or one of a cluster or a nebula."""
     fields, _ = fields_of(data, split, recipe.second_opinion)
@@ -319,6 +278,14 @@ def _one_of(data, split, recipe, rng, *, galaxies):
     pairs = zip(fields, rules, strict=True)
     chosen = [field for field, rule in pairs if rule.has_galaxies == galaxies]
     return chosen[rng.integers(len(chosen))]
+
+
+def _some_field(data, split, recipe, rng, source):
+    """Draw a field; of a cluster or a nebula, if the source says so."""
+    if source == "cluster":
+        return _one_of(data, split, recipe, rng, galaxies=False)
+    fields, share = fields_of(data, split, recipe.second_opinion)
+    return fields[rng.choice(len(fields), p=share)]
 
 
 def _write_sample(job, *, data, out, recipe):
@@ -338,8 +305,9 @@ def make_sample(job, *, data, out, recipe):
     Parameters
     ----------
     job : (int, str, str)
-        Number; "field", "cutout", "deep", "model", "bright", "glow", which only training has, or
-        "harsh", pictures of three of these in `HARSH`; "train" or "val".
+        Number; "field", "cutout", "deep", "model", "bright", "resolved", "stars", and only for
+        training "cluster", a field without galaxies, "glow", the same binned, or "harsh", pictures
+        of three of the others in `HARSH`; "train" or "val".
     data, out : str
         Folder of the data, and that of the measured cutouts.
     recipe : DatasetRecipe
@@ -356,15 +324,13 @@ def make_sample(job, *, data, out, recipe):
     if source == "harsh":
         source = rng.choice(list(_HARSH_OF), p=list(_HARSH_OF.values()))
         how = {"pictures": 1.0, "stretches": HARSH}
-    if source == "field":
-        fields, share = fields_of(data, split, recipe.second_opinion)
-        field = fields[rng.choice(len(fields), p=share)]
+    if source in {"field", "cluster"}:
         sample = compose_field(
-            field, partial(_stamp, groups, recipe), rng,
+            _some_field(data, split, recipe, rng, source), partial(draw_stamp, groups, recipe), rng,
             size=recipe.size, rescaled_share=recipe.rescaled_share, **how,
         )  # fmt: skip
     elif source == "cutout":
-        pick = partial(_any_picture, groups, _other_cutouts(data, split), recipe)
+        pick = partial(draw_picture, groups, _other_cutouts(data, split), recipe)
         sample = compose_cutouts(pick, rng, size=recipe.size)
     elif source == "model":
         sample = compose_model_sky(rng, size=recipe.size, **how)
@@ -375,6 +341,10 @@ def make_sample(job, *, data, out, recipe):
     elif source == "glow":
         field = _one_of(data, split, recipe, rng, galaxies=False)
         sample = compose_glow(field, rng, size=recipe.size)
+    elif source == "resolved":
+        sample = compose_resolved(rng, size=recipe.size)
+    elif source == "stars":
+        sample = compose_star_field(rng, size=recipe.size)
     else:
         stamps = read_stamps(str(Path(data) / "hst" / "stamps_f814w"), split)
         sample = compose_deep(stamps, rng, size=recipe.size)

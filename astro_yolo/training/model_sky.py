@@ -23,7 +23,7 @@ from astro_yolo.training.model_objects import (
 from astro_yolo.training.network_input import to_input
 from astro_yolo.training.samples import visible_sample
 
-__all__ = ["ModelSky", "compose_model_sky", "draw_sky"]
+__all__ = ["ModelSky", "compose_model_sky", "draw_sky", "lay_sources"]
 
 _SEEING = 2.2, 4.6  # pixels, full width at half maximum: 0.9 to 1.8 arcsec
 _WIDER = 1.06, 1.0, 0.96  # g, r, i: seeing falls with wavelength
@@ -85,8 +85,36 @@ def compose_model_sky(rng, *, size=416, **how):
     -------
     astro_yolo.training.samples.Sample
     """
-    sky, share = draw_sky(rng), (size / 416) ** 2
+    sky = draw_sky(rng)
     planes = blank_sky(sky.noise, rng, (size, size))
+    added = lay_sources(planes, sky, rng)
+    if rng.random() < 0.35:
+        added.append(add_bright_star(planes, sky.noise, sky.fwhm, rng))
+    if rng.random() < 0.08:
+        add_blanked_star(planes, sky.noise, sky.fwhm, rng)
+    add_artefacts(planes, sky.noise, sky.fwhm, rng)
+    return visible_sample(to_input(planes, sky.noise, rng, **how), added)
+
+
+def lay_sources(planes, sky, rng):
+    """
+    Add galaxies and stars in the numbers that the sky has of them.
+
+    Parameters
+    ----------
+    planes : (3, size, size) float32 array
+        g, r, i in nanomaggies, changed in place.
+    sky : ModelSky
+        Seeing and depth.
+    rng : numpy.random.Generator
+        Source of chance.
+
+    Returns
+    -------
+    list of (box, kind)
+        As of `~astro_yolo.training.model_objects.add_sersic`.
+    """
+    share = (planes.shape[1] / 416) ** 2
     galaxies = rng.poisson(_GALAXIES * share * np.exp(rng.normal(0, 0.3)))
     crowd = np.exp(rng.uniform(*np.log(_CROWDED))) if rng.random() < _CROWDED_SHARE else 1.0
     stars = rng.poisson(_STARS * share * crowd * np.exp(rng.normal(0, 0.6)))
@@ -95,9 +123,4 @@ def compose_model_sky(rng, *, size=416, **how):
         for magnitude in draw_magnitudes(rng, 16.5, _FAINTEST, 0.38, galaxies)
     ]
     added += [pair for _ in range(stars) for pair in add_stars(planes, sky, rng)]
-    if rng.random() < 0.35:
-        added.append(add_bright_star(planes, sky.noise, sky.fwhm, rng))
-    if rng.random() < 0.08:
-        add_blanked_star(planes, sky.noise, sky.fwhm, rng)
-    add_artefacts(planes, sky.noise, sky.fwhm, rng)
-    return visible_sample(to_input(planes, sky.noise, rng, **how), added)
+    return added

@@ -71,20 +71,45 @@ _HARSH = replace(
 _HELD = replace(
     _HARSH, teacher="further-1", learning_rate=3e-4, seconds=960.0, kept=0.0, seed=28
 )
+# and then for galaxies that are resolved, and for stars, which it then took for their knots
+_RESOLVED = FurtherRecipe(
+    new_samples=2000, new_shares=(("resolved", 0.7), ("cutout", 0.2), ("glow", 0.1)),
+    turned_share=0.5,
+    old_samples=2600, old_shares=(
+        ("field", 0.36), ("cutout", 0.14), ("deep", 0.05), ("model", 0.22), ("bright", 0.13),
+        ("harsh", 0.1),
+    ),
+    learning_rate=4e-4, seconds=2400.0, seed=30,
+)  # fmt: skip
+_NO_KNOTS = FurtherRecipe(
+    teacher="further-3", new_samples=2500, new_shares=(
+        ("resolved", 0.56), ("cutout", 0.16), ("glow", 0.08), ("stars", 0.2)
+    ),
+    turned_share=0.5,
+    old_samples=3500, old_shares=(
+        ("field", 0.27), ("cutout", 0.1), ("deep", 0.04), ("model", 0.16), ("bright", 0.1),
+        ("harsh", 0.08), ("cluster", 0.15), ("stars", 0.1),
+    ),
+    learning_rate=3e-4, seconds=1200.0, seed=31,
+)  # fmt: skip
 
-#: The small detector, and the default one, which begins with it and takes half as long again.
+_WIDER = DetectorRecipe(
+    "7",
+    DatasetRecipe(
+        field_samples=20_000, cutout_samples=16_000, deep_samples=2400, model_samples=13_000,
+        bright_samples=6000,
+    ),
+    TrainRecipe(model="yolo_p34_m.yaml", start="astro-yolo-n6", kept=0.3, epochs=17),
+    (_TURNED, _HARSH, _HELD),
+)  # fmt: skip
+
+#: The small detector, the wider one, which begins with it and takes half as long again, and that
+#: one trained on for galaxies that are resolved.
 DETECTORS = {
     "astro-yolo-n6": DetectorRecipe("6"),
-    "astro-yolo-n7": DetectorRecipe(
-        "7",
-        DatasetRecipe(
-            field_samples=20_000, cutout_samples=16_000, deep_samples=2400, model_samples=13_000,
-            bright_samples=6000,
-        ),
-        TrainRecipe(model="yolo_p34_m.yaml", start="astro-yolo-n6", kept=0.3, epochs=17),
-        (_TURNED, _HARSH, _HELD),
-    ),
-}  # fmt: skip
+    "astro-yolo-n7": _WIDER,
+    "astro-yolo-n8": replace(_WIDER, version="8", further=(*_WIDER.further, _RESOLVED, _NO_KNOTS)),
+}
 
 #: The one that ``model="default"`` names.
 DEFAULT = "astro-yolo-n7"
