@@ -185,18 +185,17 @@ def main():
     warnings.simplefilter("ignore")
     root = Path(field.data_folder()) / "sas"
     skies = [load_field(root, name, FIELDS[name]) for name in NAMES]
-    made = [(sky, *make_sky(sky, seed)) for sky in skies for seed in SEEDS]
+    made = [(k, *make_sky(sky, seed)) for k, sky in enumerate(skies) for seed in SEEDS]
     print("         spirals   within elsewhere  own within    own near")
     for model in asked.models:
         detector = Detector(model, backend="onnxruntime")
         print(model)
         for kind in INPUTS:
-            before = {id(sky): seen(detector, sky.planes, kind) for sky in skies}
+            before = [seen(detector, sky.planes, kind) for sky in skies]
             counts = np.zeros(7, int)
-            for number, (sky, planes, spirals) in enumerate(made):
-                own = before[id(sky)]
-                table = seen(detector, planes, kind, zoom_of(own))
-                counts += judge(table, own, spirals)
+            for number, (k, planes, spirals) in enumerate(made):
+                table = seen(detector, planes, kind, zoom_of(before[k]))
+                counts += judge(table, before[k], spirals)
                 if asked.draw and kind == "planes":
                     draw(planes, table, spirals, asked.draw / f"resolved-{number}.png")
             print(row_of(kind, counts, len(made) * len(SCALES)), flush=True)

@@ -11,10 +11,10 @@ from astro_yolo.training.samples import EDGE_ON, GALAXY, IGNORE, OBJECTS, STAR
 OWN = {OBJECTS.index("spiral"), EDGE_ON, GALAXY}
 
 
-def alone(monkeypatch, seed, **how):
+def alone(monkeypatch, seed):
     """A sample without other sources, as planes."""
     monkeypatch.setattr(resolved, "lay_sources", lambda *_: [])
-    return compose_resolved(np.random.default_rng(seed), size=256, pictures=0.0, **how)
+    return compose_resolved(np.random.default_rng(seed), size=256, pictures=0.0)
 
 
 def test_the_box_of_a_disc_is_that_of_its_petrosian_ellipse():

@@ -168,10 +168,11 @@ def measure_cutouts(data, cache, *, pool=None):
     list of Cutout
         In the order of the label table; cutouts without a source in the middle left out.
     """
-    cache, folder, run = Path(cache), Path(data) / "galaxy_zoo", pool.map if pool else map
+    cache, folder = Path(cache), Path(data) / "galaxy_zoo"
     if not cache.exists():
         rows = read_labels(folder / "gz1_labels.csv")
         paths = [str(folder / "gz1_cutouts" / f"{number}.jpeg") for number, _ in rows]
+        run = pool.map if pool is not None else map
         found = list(run(_measure_one, paths, [label for _, label in rows]))
         _save_cutouts(cache, rows, found)
     return _load_cutouts(cache, folder)

@@ -25,6 +25,7 @@ __all__ = [
     "draw_magnitudes",
     "lay",
     "signal_to_noise",
+    "with_photon_noise",
 ]
 
 #: Magnitude of what is added to real fields; beyond it nothing is seen.
@@ -238,9 +239,13 @@ def lay(planes, stamps, pixel, rng):
         Source of chance.
     """
     for plane, stamp in zip(planes, stamps, strict=True):
-        # an SDSS frame has roughly 200 electrons a nanomaggy
-        noisy = stamp + rng.normal(0, 1, stamp.shape) * np.sqrt(np.maximum(stamp, 0) / 200)
-        add_stamp(plane, noisy.astype(np.float32), *pixel)
+        add_stamp(plane, with_photon_noise(stamp, rng).astype(np.float32), *pixel)
+
+
+def with_photon_noise(light, rng):
+    """Return light, nanomaggies, with the noise of its photons."""
+    # an SDSS frame has roughly 200 electrons a nanomaggy
+    return light + rng.normal(0, 1, light.shape) * np.sqrt(np.maximum(light, 0) / 200)
 
 
 def add_stars(planes, field, rng):

@@ -11,7 +11,7 @@ import numpy as np
 
 from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.labels import BOX_RADII, ellipse_box
-from astro_yolo.training.model_objects import blank_sky
+from astro_yolo.training.model_objects import blank_sky, with_photon_noise
 from astro_yolo.training.model_sky import draw_sky, lay_sources
 from astro_yolo.training.network_input import to_input
 from astro_yolo.training.samples import EDGE_ON, GALAXY, IGNORE, OBJECTS, visible_sample
@@ -30,7 +30,6 @@ _MOST_KNOTS = 4000
 _BLUE, _PINK = (0.95, 1.0, 1.05), (0.75, 1.0, 0.6)  # g, r, i over r: clusters, H II regions
 _OLD, _DIMMED = (0.45, 1.0, 1.4), (1.3, 1.0, 0.8)  # colour of bulges, and how much dust takes
 _END = 3.2, 5.0  # scale lengths, where discs break
-_PHOTONS = 200.0  # as in SDSS, see `astro_yolo.training.model_objects.lay`
 _PLAIN = 0.15  # chance that there are no arms, but irregular patches
 
 
@@ -73,12 +72,8 @@ def compose_resolved(rng, *, size=416, **how):
 
     Parameters
     ----------
-    rng : numpy.random.Generator
-        Source of chance.
-    size : int, optional
-        Side in pixels.
-    **how
-        ``pictures`` and ``stretches`` of `~astro_yolo.training.network_input.to_input`.
+    rng, size, **how
+        As of `~astro_yolo.training.model_sky.compose_model_sky`.
 
     Returns
     -------
@@ -92,7 +87,7 @@ def compose_resolved(rng, *, size=416, **how):
     disc = _draw_disc(rng, side, binning)
     light = _light_of(disc, sky, rng, side)
     added = [(box, _seen(kind, box, planes, light, binning)) for box, kind in added]
-    planes += light + rng.normal(0, 1, light.shape) * np.sqrt(light / _PHOTONS)
+    planes += with_photon_noise(light, rng)
     add_artefacts(planes, sky.noise, sky.fwhm, rng)
     planes = np.stack([
         cv2.resize(plane, (size, size), interpolation=cv2.INTER_AREA) for plane in planes
@@ -116,7 +111,7 @@ def _draw_disc(rng, side, binning):
     scale = binning * np.exp(rng.uniform(*np.log(_SCALES)))
     free = max(side / 2 - 4 * scale, 0) + 0.1 * side
     x, y = side / 2 + rng.uniform(-free, free, 2)
-    ratio = max(np.abs(np.cos(np.arccos(rng.uniform(0, 1)))), rng.uniform(0.1, 0.2))
+    ratio = max(rng.uniform(0, 1), rng.uniform(0.1, 0.2))  # discs have any inclination
     return _Disc(
         x, y, scale, ratio, rng.uniform(0, np.pi), rng.uniform(*_END),
         10 ** rng.uniform(-1, 0.9),
