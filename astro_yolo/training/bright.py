@@ -9,16 +9,11 @@ import numpy as np
 from astro_yolo.boxes import edges_to_centers
 from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.compose import others_of_frame, real_objects, with_psf_of_a_star
-from astro_yolo.training.model_objects import (
-    add_bright_star,
-    add_sersic,
-    add_star,
-    blank_sky,
-    draw_magnitudes,
-)
+from astro_yolo.training.model_objects import add_sersic, add_star, blank_sky, draw_magnitudes
 from astro_yolo.training.model_sky import draw_sky
 from astro_yolo.training.network_input import to_input
 from astro_yolo.training.samples import GALAXY, IGNORE, visible_sample
+from astro_yolo.training.saturated_stars import add_bright_star
 
 __all__ = ["compose_bright"]
 

@@ -14,14 +14,7 @@ from astro_yolo.boxes import longer_side
 from astro_yolo.stretch import background_noise, to_network
 from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.cutouts import linearise
-from astro_yolo.training.model_objects import (
-    add_blanked_star,
-    add_bright_star,
-    add_sersic,
-    add_stars,
-    lay,
-    signal_to_noise,
-)
+from astro_yolo.training.model_objects import add_sersic, add_stars, lay, signal_to_noise
 from astro_yolo.training.network_input import read_as_picture, through_picture, to_input
 from astro_yolo.training.samples import (
     IGNORE,
@@ -33,6 +26,7 @@ from astro_yolo.training.samples import (
     field_kinds,
     visible_sample,
 )
+from astro_yolo.training.saturated_stars import add_blanked_star, add_bright_star
 
 __all__ = [
     "compose_cutouts", "compose_field", "others_of_frame", "real_objects", "with_psf_of_a_star",

@@ -19,7 +19,6 @@ from astro_yolo.training._deep_objects import (
 from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.model_objects import (
     SDSS_NOISE,
-    add_bright_star,
     add_sersic,
     add_star,
     blank_sky,
@@ -28,6 +27,7 @@ from astro_yolo.training.model_objects import (
 from astro_yolo.training.model_sky import ModelSky
 from astro_yolo.training.network_input import to_input
 from astro_yolo.training.samples import visible_sample
+from astro_yolo.training.saturated_stars import add_bright_star
 
 __all__ = ["compose_full_field", "compose_star_field"]
 

@@ -14,10 +14,11 @@ from astro_yolo.training._deep_objects import (
     lay_galaxy,
     turned,
 )
-from astro_yolo.training.model_objects import SDSS_NOISE, add_blanked_star, add_bright_star
+from astro_yolo.training.model_objects import SDSS_NOISE
 from astro_yolo.training.network_input import to_input
 from astro_yolo.training.other_surveys import split_of_name
 from astro_yolo.training.samples import visible_sample
+from astro_yolo.training.saturated_stars import add_blanked_star, add_bright_star
 
 __all__ = ["compose_deep", "deep_planes", "read_stamps"]
 

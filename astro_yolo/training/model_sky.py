@@ -13,8 +13,6 @@ from astro_yolo.injection import moffat_kernel
 from astro_yolo.training.artefacts import add_artefacts
 from astro_yolo.training.model_objects import (
     SDSS_NOISE,
-    add_blanked_star,
-    add_bright_star,
     add_sersic,
     add_stars,
     blank_sky,
@@ -22,6 +20,7 @@ from astro_yolo.training.model_objects import (
 )
 from astro_yolo.training.network_input import to_input
 from astro_yolo.training.samples import visible_sample
+from astro_yolo.training.saturated_stars import add_blanked_star, add_bright_star
 
 __all__ = ["ModelSky", "compose_model_sky", "draw_sky", "lay_sources"]
 
