@@ -1,6 +1,6 @@
 """Bright compact galaxies and bright stars, added to fields that took no part in the training.
 
-Run from the repository root: ``python benchmarks/bright_sources.py astro-yolo-n6 astro-yolo-n7``; a
+Run from the repository root: ``python benchmarks/bright_sources.py astro-yolo-n7 astro-yolo-n8``; a
 minute a network. Model galaxies and stars of r = 15.8 to 18.6 stand in SDSS fields 2820-3-122 and
 94-1-12, 40 of each in a field, three times, with the field's own PSF and away from its own bright
 sources. The galaxies have a half-light radius of about 1 arcsec, 0.2 in dex more or less. Each

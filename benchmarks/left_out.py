@@ -1,6 +1,6 @@
 """Compare networks on mock skies and fields, each left out in turn of the maps that judge it.
 
-Run from the repository root: ``python benchmarks/left_out.py astro-yolo-n6 astro-yolo-n7``.
+Run from the repository root: ``python benchmarks/left_out.py astro-yolo-n7 astro-yolo-n8``.
 The score maps are measured without a field's labels and mock skies, which are then judged by them;
 prints how many galaxies brighter than some limits are found at some purities. Field 94-1-12 has no
 part: this is what candidates for shipping are chosen by. One to two minutes a network.

@@ -28,7 +28,7 @@ import numpy as np
 
 from astro_yolo.training import dataset
 from astro_yolo.training.samples import packed
-from astro_yolo.training.ship import DETECTORS
+from astro_yolo.training.ship import DEFAULT, DETECTORS
 
 FORK = multiprocessing.get_context("fork")  # the samples' memory and the fields are shared
 FIRST = 3000  # samples that the training waits for
@@ -41,7 +41,7 @@ def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", help="folder with sas/, galaxy_zoo/ and hst/")
     parser.add_argument("out", help="folder for cutouts.npz and last.pt")
-    parser.add_argument("--name", choices=DETECTORS, default="astro-yolo-n7")
+    parser.add_argument("--name", choices=DETECTORS, default=DEFAULT)
     parser.add_argument("--seconds", type=float, default=545, help="for everything")
     parser.add_argument("--workers", type=int, default=max(1, os.cpu_count() - 2))
     parser.add_argument("--batch", type=int, default=256)

@@ -112,7 +112,7 @@ DETECTORS = {
 }
 
 #: The one that ``model="default"`` names.
-DEFAULT = "astro-yolo-n7"
+DEFAULT = "astro-yolo-n8"
 
 #: Names and versions of the other networks.
 TYPES_NAME, TYPES_VERSION = "astro-yolo-types-3", "3"
