@@ -2,11 +2,12 @@
 
 Run from the repository root: ``python benchmarks/resolved.py [model ...]``; about three minutes a
 network. Four spirals with scale lengths h of 14, 25, 45 and 80 pixels, inclined at random, stand in
-SDSS fields 2820-3-122 and 94-1-12, twice. Their discs have a central surface brightness of r = 20.2
-to 21.2 mag/arcsec^2 and texture; a tenth of their light is in knots on the arms, as wide as the PSF
-or a little more, whose fluxes of 0.6 to 30 nanomaggies follow a power law of index -2, as those of
-star clusters and H II regions do. Light has the noise of its photons. Each field is seen as three
-planes and as 8-bit pictures, these at the zoom that those of the field itself get.
+SDSS fields 2820-3-122 and 94-1-12, twice, and large ones of 110, 150 and 190 pixels one at a time.
+Their discs have a central surface brightness of r = 20.2 to 21.2 mag/arcsec^2 and texture; a tenth
+of their light is in knots on the arms, as wide as the PSF or a little more, whose fluxes of 0.6 to
+30 nanomaggies follow a power law of index -2, as those of star clusters and H II regions do. Light
+has the noise of its photons. Each field is seen as three planes and as 8-bit pictures, these at the
+zoom that those of the field itself get.
 
 Prints how many spirals have a galaxy's box of IoU 0.5 at least with that of 3.8 h (1.05 Petrosian
 radii of an exponential disc); how many other galaxies lie within those ellipses where the field
@@ -34,7 +35,7 @@ from astro_yolo.training.labels import ellipse_box
 
 NAMES, SEEDS = ("2820/3/122", "94/1/12"), (1, 2)
 INPUTS = "planes", "L", "LH", "S", "SH", "Q"
-SCALES = 14, 25, 45, 80  # pixels
+SCALES, LARGE = (14, 25, 45, 80), (110, 150, 190)  # pixels
 EXTENT = 3.8  # scale lengths: where the box ends
 BRIGHTNESS = 20.2, 21.2  # r mag/arcsec^2 in the middle of a disc seen face on
 COLOURS = np.array([0.55, 1.0, 1.35])  # g, r, i fluxes over that in r: of a disc,
@@ -84,10 +85,11 @@ def add_knots(planes, sky, rng, spiral, stamps, flux):
     rows, columns = np.indices(excess.shape) - excess.shape[0] // 2
     reach = spiral.reach(columns + spiral.x, rows + spiral.y)
     excess[(reach < IN_BULGE) | (reach > 1)] = 0  # discs end
-    left, chance = IN_KNOTS * flux, (excess / excess.sum()).ravel()
+    chance = np.cumsum(excess / excess.sum(), dtype=float)
+    left, chance = IN_KNOTS * flux, chance / chance[-1]
     while left > 0:
         knot = FAINTEST / rng.uniform(FAINTEST / BRIGHTEST, 1)
-        place = rng.choice(len(chance), p=chance)
+        place = np.searchsorted(chance, rng.random(), side="right")
         colour = PINK if rng.random() < 0.4 else BLUE
         at = np.array([columns.ravel()[place], rows.ravel()[place]]) + rng.uniform(-0.5, 0.5, 2)
         at += spiral.x, spiral.y
@@ -100,15 +102,25 @@ def add_knots(planes, sky, rng, spiral, stamps, flux):
         left -= knot
 
 
+def disc_of(flux, spiral, psf, **shape):
+    """Return the light of a disc; of a large one at half the size, as stamps end at 400 pixels."""
+    shrink = 2 if spiral.scale > max(SCALES) else 1
+    radius = 1.678 * spiral.scale / shrink
+    stamp = spiral_stamp(flux * COLOURS, radius, spiral.ratio, spiral.theta, psf=psf, **shape)
+    side = shrink * (stamp.shape[-1] - 1) + 1
+    enlarge = shrink * np.eye(2, 3)
+    planes = [cv2.warpAffine(s, enlarge, (side, side), flags=cv2.INTER_CUBIC) for s in stamp]
+    return np.stack(planes) / shrink**2
+
+
 def add_spiral(planes, sky, rng, spiral):
     """Add a spiral with its knots, and the noise of its own light."""
     brightness = 10 ** (0.4 * (22.5 - rng.uniform(*BRIGHTNESS))) * PIXEL**2
     flux = 2 * np.pi * spiral.scale**2 * spiral.ratio * brightness
     arms, winding = int(rng.integers(2, 5)), int(rng.choice([-1, 1]))
     shape = dict(pitch=rng.uniform(0.2, 0.5), handedness=winding, bulge=rng.uniform(0.05, 0.25))
-    disc = (1.678 * spiral.scale, spiral.ratio, spiral.theta)
-    stamp = spiral_stamp(flux * COLOURS, *disc, psf=sky.psf, arms=arms, **shape)
-    smooth = spiral_stamp(flux * COLOURS, *disc, psf=sky.psf, arms=0, **shape)
+    stamp = disc_of(flux, spiral, sky.psf, arms=arms, **shape)
+    smooth = disc_of(flux, spiral, sky.psf, arms=0, **shape)
     stamp *= texture(rng, stamp.shape[-1])
     light = np.zeros_like(planes)
     add_stamp(light, stamp, round(spiral.x), round(spiral.y))
@@ -116,13 +128,13 @@ def add_spiral(planes, sky, rng, spiral):
     planes += light + rng.normal(0, np.sqrt(np.maximum(light, 0) / PHOTONS))
 
 
-def make_sky(sky, seed):
-    """Return the planes of a field with spirals, and these."""
+def make_sky(sky, seed, scales):
+    """Return the planes of a field with one spiral or four, and these."""
     rng, planes = np.random.default_rng(seed), sky.planes.copy()
     ny, nx = planes.shape[1:]
-    spirals = []
-    for k, scale in enumerate(rng.permutation(SCALES)):
-        middle = (k % 2 + 0.5) * nx / 2, (k // 2 + 0.5) * ny / 2
+    spirals, n = [], int(len(scales) ** 0.5)
+    for k, scale in enumerate(rng.permutation(scales)):
+        middle = (k % n + 0.5) * nx / n, (k // n + 0.5) * ny / n
         x, y = np.round(middle + rng.uniform(-60, 60, 2))
         spirals.append(Spiral(x, y, scale, rng.uniform(0.4, 0.95), rng.uniform(0, np.pi)))
         add_spiral(planes, sky, rng, spirals[-1])
@@ -161,7 +173,7 @@ def row_of(kind, counts, number):
     """Return a line of the table."""
     found, within, elsewhere, *own = counts
     kept = f"{own[0]:>5} of {own[1]:<5} {own[2]:>5} of {own[3]}"
-    return f"{kind:<8} {found:>3} of {number} {within:>8} {elsewhere:>9}  {kept}"
+    return f"{kind:<14} {found:>3} of {number:<2} {within:>8} {elsewhere:>9}  {kept}"
 
 
 def draw(planes, table, spirals, path):
@@ -185,20 +197,24 @@ def main():
     warnings.simplefilter("ignore")
     root = Path(field.data_folder()) / "sas"
     skies = [load_field(root, name, FIELDS[name]) for name in NAMES]
-    made = [(k, *make_sky(sky, seed)) for k, sky in enumerate(skies) for seed in SEEDS]
-    print("         spirals   within elsewhere  own within    own near")
+    made = {
+        "": [(k, *make_sky(sky, n, SCALES)) for k, sky in enumerate(skies) for n in SEEDS],
+        ", large": [(k, *make_sky(sky, h, (h,))) for k, sky in enumerate(skies) for h in LARGE],
+    }
+    print("                spirals    within elsewhere  own within    own near")
     for model in asked.models:
         detector = Detector(model, backend="onnxruntime")
         print(model)
         for kind in INPUTS:
             before = [seen(detector, sky.planes, kind) for sky in skies]
-            counts = np.zeros(7, int)
-            for number, (k, planes, spirals) in enumerate(made):
-                table = seen(detector, planes, kind, zoom_of(before[k]))
-                counts += judge(table, before[k], spirals)
-                if asked.draw and kind == "planes":
-                    draw(planes, table, spirals, asked.draw / f"resolved-{number}.png")
-            print(row_of(kind, counts, len(made) * len(SCALES)), flush=True)
+            for size, some in made.items():
+                counts, number = np.zeros(7, int), sum(len(spirals) for *_, spirals in some)
+                for n, (k, planes, spirals) in enumerate(some):
+                    table = seen(detector, planes, kind, zoom_of(before[k]))
+                    counts += judge(table, before[k], spirals)
+                    if asked.draw and kind == "planes":
+                        draw(planes, table, spirals, asked.draw / f"resolved{size[2:]}-{n}.png")
+                print(row_of(kind + size, counts, number), flush=True)
 
 
 if __name__ == "__main__":
