@@ -7,7 +7,8 @@ Their discs have a central surface brightness of r = 20.2 to 21.2 mag/arcsec^2 a
 of their light is in knots on the arms, as wide as the PSF or a little more, whose fluxes of 0.6 to
 30 nanomaggies follow a power law of index -2, as those of star clusters and H II regions do. Light
 has the noise of its photons. Each field is seen as three planes and as 8-bit pictures, these at the
-zoom that those of the field itself get.
+zoom that those of the field itself get. The spirals are others than those of the training,
+`astro_yolo.training.resolved`.
 
 Prints how many spirals have a galaxy's box of IoU 0.5 at least with that of 3.8 h (1.05 Petrosian
 radii of an exponential disc); how many other galaxies lie within those ellipses where the field
@@ -32,6 +33,7 @@ from astro_yolo.injection import add_stamp, sersic_stamp, spiral_stamp
 from astro_yolo.stretch import to_rgb
 from astro_yolo.training.fields import FIELDS, load_field
 from astro_yolo.training.labels import ellipse_box
+from astro_yolo.training.recipes import PIXEL_SCALE
 
 NAMES, SEEDS = ("2820/3/122", "94/1/12"), (1, 2)
 INPUTS = "planes", "L", "LH", "S", "SH", "Q"
@@ -43,7 +45,6 @@ BLUE, PINK = np.array([1.0, 1.0, 1.05]), np.array([0.75, 1.0, 0.6])  # of cluste
 IN_KNOTS, FAINTEST, BRIGHTEST = 0.1, 0.6, 30.0  # share of the light; nanomaggies in r
 IN_BULGE = 0.1  # of the ellipse
 PHOTONS = 1000.0  # a nanomaggie
-PIXEL = 0.396  # arcsec
 NEAR = 5  # pixels
 
 
@@ -115,7 +116,7 @@ def disc_of(flux, spiral, psf, **shape):
 
 def add_spiral(planes, sky, rng, spiral):
     """Add a spiral with its knots, and the noise of its own light."""
-    brightness = 10 ** (0.4 * (22.5 - rng.uniform(*BRIGHTNESS))) * PIXEL**2
+    brightness = 10 ** (0.4 * (22.5 - rng.uniform(*BRIGHTNESS))) * PIXEL_SCALE**2
     flux = 2 * np.pi * spiral.scale**2 * spiral.ratio * brightness
     arms, winding = int(rng.integers(2, 5)), int(rng.choice([-1, 1]))
     shape = dict(pitch=rng.uniform(0.2, 0.5), handedness=winding, bulge=rng.uniform(0.05, 0.25))
@@ -198,8 +199,8 @@ def main():
     root = Path(field.data_folder()) / "sas"
     skies = [load_field(root, name, FIELDS[name]) for name in NAMES]
     made = {
-        "": [(k, *make_sky(sky, n, SCALES)) for k, sky in enumerate(skies) for n in SEEDS],
-        ", large": [(k, *make_sky(sky, h, (h,))) for k, sky in enumerate(skies) for h in LARGE],
+        "small": [(k, *make_sky(sky, n, SCALES)) for k, sky in enumerate(skies) for n in SEEDS],
+        "large": [(k, *make_sky(sky, h, (h,))) for k, sky in enumerate(skies) for h in LARGE],
     }
     print("                spirals    within elsewhere  own within    own near")
     for model in asked.models:
@@ -213,8 +214,8 @@ def main():
                     table = seen(detector, planes, kind, zoom_of(before[k]))
                     counts += judge(table, before[k], spirals)
                     if asked.draw and kind == "planes":
-                        draw(planes, table, spirals, asked.draw / f"resolved{size[2:]}-{n}.png")
-                print(row_of(kind + size, counts, number), flush=True)
+                        draw(planes, table, spirals, asked.draw / f"resolved-{size}-{n}.png")
+                print(row_of(f"{kind}, {size}", counts, number), flush=True)
 
 
 if __name__ == "__main__":

@@ -119,7 +119,7 @@ def test_a_shipped_recipe_is_chosen_by_name(recipe, monkeypatch, tmp_path, capsy
     main([str(data), str(tmp_path / "one")])
     main([str(data), str(tmp_path / "two"), "--name", "astro-yolo-n6", "--epochs", "3"])
     assert made[0][0][2] == load_weights("default").name
-    assert made[0][1]["dataset"] == DETECTORS[load_weights("default").name].dataset
+    assert made[0][1]["dataset"] == DETECTORS["astro-yolo-n8"].dataset
     assert made[1][0][2] == "astro-yolo-n6"
     assert made[1][1]["dataset"] == DETECTORS["astro-yolo-n6"].dataset
     assert made[1][1]["training"].model == "yolo_p34_n.yaml"

@@ -10,6 +10,7 @@ import numpy as np
 
 from astro_yolo.injection import add_stamp, sersic_stamp, spiral_stamp
 from astro_yolo.training.labels import BOX_RADII, ellipse_box, petrosian_radius
+from astro_yolo.training.recipes import PIXEL_SCALE
 from astro_yolo.training.samples import EDGE_ON, GALAXY, IGNORE, OBJECTS, SMALL, STAR, UNKNOWN
 
 __all__ = [
@@ -108,7 +109,7 @@ def add_sersic(planes, field, rng, magnitude=None, *, size=None, place=None):
     if size is None:  # the fainter, the more galaxies are hardly wider than a star
         scatter = 0.17 + 0.025 * max(magnitude - 18, 0)
         size = 10 ** rng.normal(0.18 - 0.09 * (magnitude - 19), scatter)  # arcsec, at r = 19
-    radius = np.clip(size / 0.396, 0.5, 40)
+    radius = np.clip(size / PIXEL_SCALE, 0.5, 40)
     early = rng.random() < 0.4
     colour = _galaxy_colours(magnitude, early, rng)
     index = rng.uniform(2.5, 5) if early else rng.uniform(0.6, 1.8)

@@ -14,13 +14,13 @@ from astro_yolo.training.labels import BOX_RADII, ellipse_box
 from astro_yolo.training.model_objects import blank_sky, with_photon_noise
 from astro_yolo.training.model_sky import draw_sky, lay_sources
 from astro_yolo.training.network_input import to_input
+from astro_yolo.training.recipes import PIXEL_SCALE
 from astro_yolo.training.samples import EDGE_ON, GALAXY, IGNORE, OBJECTS, visible_sample
 
 __all__ = ["compose_resolved"]
 
 _SCALES = 9.0, 75.0  # pixels, of the exponential disc
 _BRIGHTNESS = 19.8, 22.3  # r mag/arcsec^2 in the middle of the disc, face on
-_PIXEL = 0.396  # arcsec
 _BINNED = 0.3  # of the samples: large galaxies are looked for in binned copies
 _SHORTEST = 8.0  # pixels, longer side of what counts there
 _OUTSHONE = 0.5  # of the light in its box, of which a source must have more to be told from knots
@@ -130,7 +130,7 @@ def _light_of(disc, sky, rng, side):
     radius, angle = disc.plane((side, side))
     smooth, core = disc.parts(radius)
     arms = _arms(radius, angle, rng, side)
-    level = 10 ** (0.4 * (22.5 - rng.uniform(*_BRIGHTNESS))) * _PIXEL**2
+    level = 10 ** (0.4 * (22.5 - rng.uniform(*_BRIGHTNESS))) * PIXEL_SCALE**2
     strength, dust = rng.uniform(0.2, 1.2), _texture(rng, side)
     dust = np.clip(dust, 0, None) * rng.uniform(0, 0.8) * (radius < 0.8 * disc.end)
     young = smooth * (1 - strength / 2 + strength * arms) * np.exp(0.35 * _texture(rng, side))
